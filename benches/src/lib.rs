@@ -1,0 +1,1 @@
+//! Tapeout benches.
