@@ -1,0 +1,57 @@
+//! What can go wrong at the seam.
+
+/// The crate's result.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a backend refused or failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A slice has the wrong number of elements.
+    #[error("{what}: expected {expected} elements, got {got}")]
+    Length {
+        /// Which slice.
+        what: &'static str,
+        /// The length, or the largest length, that is right.
+        expected: usize,
+        /// The length that came.
+        got: usize,
+    },
+    /// A scalar does not fit the width that the caller promised. The value is not shown: it may be secret.
+    #[error("scalar {index} of batch item {item} does not fit the promised width {width:?}")]
+    Width {
+        /// The item of the batch.
+        item: usize,
+        /// The index of the scalar in the item.
+        index: usize,
+        /// The promise.
+        width: crate::Width,
+    },
+    /// The coset's offset is zero, so the coset is no coset.
+    #[error("the coset offset must not be zero")]
+    Coset,
+    /// The backend cannot do this at all.
+    #[error("backend {backend}: {reason}")]
+    Unsupported {
+        /// The backend's name.
+        backend: &'static str,
+        /// What it cannot do, and what it can.
+        reason: String,
+    },
+    /// No backend has this name.
+    #[error("no backend is named '{name}'; there are: {known}")]
+    UnknownBackend {
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        known: String,
+    },
+    /// The device failed.
+    #[error("backend {backend}: the device failed: {reason}")]
+    Device {
+        /// The backend's name.
+        backend: &'static str,
+        /// What it reported.
+        reason: String,
+    },
+}

@@ -1,0 +1,3 @@
+//! Models: import, calibration, quantisation and the exact integer executor.
+
+pub mod program;
