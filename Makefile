@@ -1,0 +1,51 @@
+# Every command a person needs. `make` alone lists them.
+
+CARGO ?= cargo
+BACKENDS ?= cpu,reference
+SIZES ?= 10..14
+
+.DEFAULT_GOAL := help
+.PHONY: help tools demo test fmt lint doc deny bench bench-ezkl ci clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+tools: ## Install what the build needs and this machine lacks (C++ compiler, Verilator)
+	@.ci/tools build
+
+demo: tools ## Prove and verify a digit classifier (LeNet-5), then try to cheat
+	@$(CARGO) build --release --quiet --package tapeout-prover
+	@examples/demo.sh target/release/tapeout
+
+test: tools ## Run all tests
+	$(CARGO) test --workspace
+
+fmt: ## Format the Rust sources
+	$(CARGO) fmt
+
+lint: tools ## Check formatting, and clippy with warnings denied
+	$(CARGO) fmt --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+
+doc: tools ## Build the API documentation with warnings denied
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps
+
+deny: ## Check licences, sources and versions of all dependencies
+	@.ci/tools build deny
+	PATH="$(CURDIR)/build/tools/bin:$$PATH" $(CARGO) deny --log-level error check --hide-inclusion-graph bans licenses sources
+
+bench: tools ## Time MSM and NTT on BACKENDS=cpu,reference at SIZES=10..14
+	@$(CARGO) build --release --quiet --package tapeout-prover
+	@for kernel in msm ntt; do target/release/tapeout bench $$kernel --backends $(BACKENDS) --sizes $(SIZES); done
+
+bench-ezkl: ## Time EZKL and tapeout side by side in one run (MODELS=... RUNS=...)
+	@.ci/tools build ezkl
+	@$(CARGO) build --release --quiet --package tapeout-prover
+	@build/ezkl/bin/python benches/peers/ezkl.py --tapeout target/release/tapeout --out build/ezkl.json \
+		$(if $(MODELS),--models $(MODELS)) $(if $(RUNS),--runs $(RUNS))
+
+ci: ## Everything that a change must pass
+	@.ci/run
+
+clean: ## Remove everything that was built or installed here
+	rm -rf target build
