@@ -27,6 +27,18 @@ pub enum Error {
         /// The promise.
         width: crate::Width,
     },
+    /// A width hint of more than 64 bits, which no backend has to know.
+    #[error("a scalar width of {bits} bits cannot be promised: give at most 64, or `full`")]
+    Promise {
+        /// The bits promised.
+        bits: u8,
+    },
+    /// The text names no width.
+    #[error("'{text}' is no scalar width: give `full`, `u1` to `u64` (unsigned) or `i1` to `i64` (signed)")]
+    ParseWidth {
+        /// What came.
+        text: String,
+    },
     /// The coset's offset is zero, so the coset is no coset.
     #[error("the coset offset must not be zero")]
     Coset,
@@ -53,5 +65,23 @@ pub enum Error {
         backend: &'static str,
         /// What it reported.
         reason: String,
+    },
+    /// The backend is known, but cannot run here.
+    #[error("backend {backend} is not available: {reason}; {remedy}")]
+    Unavailable {
+        /// The backend's name.
+        backend: &'static str,
+        /// What is missing.
+        reason: String,
+        /// How to get it.
+        remedy: String,
+    },
+    /// A backend returned a wrong result where it was checked.
+    #[error("backend {backend}: wrong result for {what}")]
+    Wrong {
+        /// The backend's name.
+        backend: &'static str,
+        /// What it was given.
+        what: String,
     },
 }

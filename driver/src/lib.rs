@@ -8,7 +8,11 @@
 //! This crate is not a proof system and knows nothing of models; it depends on no other crate of the project but the
 //! hardware description.
 
+pub mod backend;
+pub mod bench;
+pub mod conformance;
 mod error;
+mod scalars;
 
 use std::time::Duration;
 
@@ -48,11 +52,13 @@ pub trait Msm: Send + Sync {
     /// remaining bases take no part); an empty item gives the identity.
     ///
     /// # Errors
-    /// [`Error::Length`] when an item is longer than the bases, [`Error::Width`] when a value does not fit its hint.
+    /// [`Error::Length`] when an item is longer than the bases, [`Error::Width`] when a value does not fit its hint,
+    /// [`Error::Promise`] when a hint is wider than 64 bits.
     fn run(&self, batch: &[Scalars<'_>]) -> Result<Run<Vec<G1Projective>>>;
 }
 
-/// Number-theoretic transforms over one domain `H = <w>` of size `n = 2^log_n`, natural order in and out.
+/// Number-theoretic transforms over one domain `H = <w>` of size `n = 2^log_n`, natural order in and out, where `w` is
+/// `Fr::TWO_ADIC_ROOT_OF_UNITY` raised to `2^(28 - log_n)`.
 pub trait Ntt: Send + Sync {
     /// Transforms each column in place. [`Dir::Forward`]: coefficients of `f` to the values `f(coset * w^i)`.
     /// [`Dir::Inverse`]: those values back to coefficients, the factor `1/n` included.

@@ -1,0 +1,163 @@
+//! The backends there are, and how to get one by name.
+
+mod arkworks;
+mod cpu;
+mod reference;
+
+use crate::{Backend, Error, Fr, Msm, Result, Scalars};
+
+/// The backend that is used when none is named.
+pub const DEFAULT: &str = "cpu";
+
+/// A row of the table of backends.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// The name it is chosen by.
+    pub name: &'static str,
+    /// What it is, in one line.
+    pub summary: &'static str,
+    availability: fn() -> Availability,
+    open: fn() -> Result<Box<dyn Backend>>,
+}
+
+/// Whether a backend can run on this machine, as this program was built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Availability {
+    /// It can.
+    Ready,
+    /// It cannot.
+    Missing {
+        /// What is missing.
+        reason: String,
+        /// How to get it.
+        remedy: String,
+    },
+}
+
+/// Every backend, whether it can run here or not.
+pub const TABLE: &[Entry] = &[
+    Entry {
+        name: "cpu",
+        summary: "this machine's processor, with the fastest kernels it can run",
+        availability: || Availability::Ready,
+        open: || Ok(Box::new(cpu::Cpu::new())),
+    },
+    Entry {
+        name: "arkworks",
+        summary: "this machine's processor, with the arkworks libraries' kernels",
+        availability: || Availability::Ready,
+        open: || Ok(Box::new(arkworks::Arkworks)),
+    },
+    Entry {
+        name: "reference",
+        summary: "the definitions, computed as written: slow, to check against",
+        availability: || Availability::Ready,
+        open: || Ok(Box::new(reference::Reference)),
+    },
+];
+
+impl Entry {
+    /// Whether the backend can run here, and if not, why and what to do about it.
+    #[must_use]
+    pub fn availability(&self) -> Availability {
+        (self.availability)()
+    }
+
+    /// Opens the backend.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when it cannot run here, [`Error::Device`] when its device fails.
+    pub fn open(&self) -> Result<Box<dyn Backend>> {
+        match self.availability() {
+            Availability::Ready => (self.open)(),
+            Availability::Missing { reason, remedy } => Err(Error::Unavailable { backend: self.name, reason, remedy }),
+        }
+    }
+}
+
+/// The names of all backends, the default one first.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().map(|entry| entry.name)
+}
+
+/// Opens the backend of that name.
+///
+/// # Errors
+/// [`Error::UnknownBackend`] when none has it, and those of [`Entry::open`].
+pub fn open(name: &str) -> Result<Box<dyn Backend>> {
+    let entry = TABLE.iter().find(|entry| entry.name == name);
+    let unknown = || Error::UnknownBackend { name: name.to_owned(), known: names().collect::<Vec<_>>().join(", ") };
+    entry.ok_or_else(unknown)?.open()
+}
+
+/// The largest domain there is: `2^28` divides `r - 1`, `2^29` does not.
+pub(crate) const MAX_LOG_N: u32 = 28;
+
+/// Refuses domains that the field does not have.
+fn check_domain(backend: &'static str, log_n: u32) -> Result<()> {
+    if log_n <= MAX_LOG_N {
+        return Ok(());
+    }
+    let reason = format!("no domain of size 2^{log_n} in BN254 Fr: the largest is 2^{MAX_LOG_N}");
+    Err(Error::Unsupported { backend, reason })
+}
+
+/// Refuses a batch with an item that is longer than the bases.
+fn check_lengths(msm: &impl Msm, batch: &[Scalars<'_>]) -> Result<()> {
+    match batch.iter().find(|item| item.values.len() > msm.len()) {
+        Some(item) => Err(Error::Length { what: "an item's scalars", expected: msm.len(), got: item.values.len() }),
+        None => Ok(()),
+    }
+}
+
+/// Refuses columns that are not as long as the domain, and the coset of zero.
+fn check_columns(n: usize, coset: Fr, columns: &[Vec<Fr>]) -> Result<()> {
+    if coset == Fr::from(0u64) {
+        return Err(Error::Coset);
+    }
+    match columns.iter().find(|column| column.len() != n) {
+        Some(column) => Err(Error::Length { what: "a column", expected: n, got: column.len() }),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn the_default_is_first_and_names_are_unique() {
+        let names: Vec<_> = names().collect();
+        assert_eq!(names[0], DEFAULT);
+        assert!(names.iter().enumerate().all(|(i, name)| !names[..i].contains(name)));
+    }
+
+    #[test]
+    fn backends_answer_to_their_names() {
+        for name in names() {
+            assert_eq!(open(name).unwrap().info().name, name);
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_told_the_known_ones() {
+        let message = open("fpga").err().unwrap().to_string();
+        assert_eq!(message, "no backend is named 'fpga'; there are: cpu, arkworks, reference");
+    }
+
+    #[test]
+    fn a_missing_backend_says_how_to_get_it() {
+        let missing = Availability::Missing { reason: "no such device".into(), remedy: "plug it in".into() };
+        let entry = Entry { availability: || unreachable!(), ..TABLE[0] };
+        assert_eq!(entry.name, "cpu");
+        let entry = Entry {
+            availability: || Availability::Missing { reason: "no such device".into(), remedy: "plug it in".into() },
+            ..entry
+        };
+        assert_eq!(entry.availability(), missing);
+        let message = entry.open().err().unwrap().to_string();
+        assert_eq!(message, "backend cpu is not available: no such device; plug it in");
+    }
+}

@@ -1,0 +1,279 @@
+//! Measures backends side by side, and checks every result that it times.
+//!
+//! Repetitions are interleaved: each round draws fresh data and runs every backend on it, so that a change in the
+//! machine's load falls on all of them alike. Every result is checked outside of the timed part, in time linear in its size:
+//! MSMs against bases of known discrete logarithm, transforms by comparing coefficients and values at a random point.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use ark_ff::{Field, batch_inversion};
+use cpu_time::ProcessTime;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+use crate::conformance::sample::{Bases, evaluate, field, fields, root, scalars};
+use crate::{Backend, Dir, Error, Fr, Msm, Ntt, Result, Scalars, Width, backend};
+
+/// The kernel to measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kernel {
+    /// Multi-scalar multiplication over bases prepared beforehand.
+    Msm,
+    /// Forward transforms on a coset, over a domain prepared beforehand.
+    Ntt,
+}
+
+/// What to measure.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The kernel.
+    pub kernel: Kernel,
+    /// The backends' names.
+    pub backends: Vec<String>,
+    /// Base-2 logarithms of the sizes.
+    pub log_sizes: RangeInclusive<u32>,
+    /// The width of the scalars; of no meaning for transforms.
+    pub width: Width,
+    /// How many MSMs over the same bases, or how many columns, make up one run.
+    pub batch: usize,
+    /// How often each backend runs at each size, after one run to warm up; at least 1.
+    pub repetitions: usize,
+    /// Where the random data starts from.
+    pub seed: u64,
+}
+
+/// What was measured of one backend at one size. Times and cycles are medians over the repetitions and are for the whole
+/// batch.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Row {
+    /// The backend's name.
+    pub backend: &'static str,
+    /// The kernel.
+    pub kernel: Kernel,
+    /// The base-2 logarithm of the size.
+    pub log_n: u32,
+    /// The width of the scalars; `None` for transforms.
+    pub scalars: Option<Width>,
+    /// MSMs or columns per run.
+    pub batch: usize,
+    /// Wall time on the host in milliseconds. For a simulated device, the time of the simulation.
+    pub median_wall_ms: f64,
+    /// Processor time of this process, over all threads, in milliseconds.
+    pub median_cpu_ms: f64,
+    /// The device's clock cycles, where it counts them.
+    pub cycles: Option<u64>,
+    /// The cycles at the clock that the backend assumes, in milliseconds.
+    pub modelled_ms: Option<f64>,
+}
+
+/// One run's measurements.
+struct Sample {
+    wall: Duration,
+    cpu: Duration,
+    cycles: Option<u64>,
+}
+
+/// Runs the plan; `progress` is given each row as soon as it is there.
+///
+/// # Errors
+/// Those of opening, preparing and running the backends, and [`Error::Wrong`] when a result is wrong.
+pub fn run(plan: &Plan, mut progress: impl FnMut(&Row)) -> Result<Vec<Row>> {
+    let backends = plan.backends.iter().map(|name| backend::open(name)).collect::<Result<Vec<_>>>()?;
+    let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
+    let mut rows = Vec::new();
+    for log_n in plan.log_sizes.clone() {
+        let samples = match plan.kernel {
+            Kernel::Msm => measure_msm(plan, &backends, log_n, &mut rng)?,
+            Kernel::Ntt => measure_ntt(plan, &backends, log_n, &mut rng)?,
+        };
+        for (backend, samples) in backends.iter().zip(samples) {
+            let row = summarise(plan, backend.as_ref(), log_n, &samples);
+            progress(&row);
+            rows.push(row);
+        }
+    }
+    Ok(rows)
+}
+
+/// The samples of each backend.
+type Samples = Vec<Vec<Sample>>;
+
+fn measure_msm(plan: &Plan, backends: &[Box<dyn Backend>], log_n: u32, rng: &mut ChaCha8Rng) -> Result<Samples> {
+    let n = size(plan, log_n)?;
+    plan.width.check()?;
+    let bases = Bases::random(n, rng);
+    let prepared = backends.iter().map(|b| b.prepare_msm(&bases.points)).collect::<Result<Vec<Box<dyn Msm>>>>()?;
+    rounds(plan, backends, || {
+        let items: Vec<Vec<Fr>> = (0..plan.batch).map(|_| scalars(n, plan.width, rng)).collect();
+        let batch: Vec<Scalars<'_>> = items.iter().map(|values| Scalars { values, width: plan.width }).collect();
+        let expected: Vec<_> = items.iter().map(|values| bases.msm(values)).collect();
+        let one = |msm: &dyn Msm| {
+            let start = ProcessTime::now();
+            let run = msm.run(&batch)?;
+            let cpu = start.elapsed();
+            Ok((Sample { wall: run.wall, cpu, cycles: run.cycles }, run.out == expected))
+        };
+        prepared.iter().map(|msm| one(msm.as_ref())).collect()
+    })
+}
+
+fn measure_ntt(plan: &Plan, backends: &[Box<dyn Backend>], log_n: u32, rng: &mut ChaCha8Rng) -> Result<Samples> {
+    let n = size(plan, log_n)?;
+    let prepared = backends.iter().map(|b| b.prepare_ntt(log_n)).collect::<Result<Vec<Box<dyn Ntt>>>>()?;
+    rounds(plan, backends, || {
+        let coefficients: Vec<Vec<Fr>> = (0..plan.batch).map(|_| fields(n, rng)).collect();
+        let (coset, point) = (field(rng), field(rng));
+        let expected: Vec<Fr> = coefficients.iter().map(|column| evaluate(column, point)).collect();
+        let weights = barycentric(log_n, coset, point);
+        let one = |ntt: &dyn Ntt| {
+            let mut columns = coefficients.clone();
+            let start = ProcessTime::now();
+            let run = ntt.run(Dir::Forward, coset, &mut columns)?;
+            let cpu = start.elapsed();
+            let at_point = |column: &Vec<Fr>| column.iter().zip(&weights).map(|(value, weight)| *value * weight).sum();
+            let right = columns.iter().map(at_point).collect::<Vec<Fr>>() == expected;
+            Ok((Sample { wall: run.wall, cpu, cycles: run.cycles }, right))
+        };
+        prepared.iter().map(|ntt| one(ntt.as_ref())).collect()
+    })
+}
+
+/// Runs `round`, which runs each backend once on the same fresh data; the first round only warms up.
+fn rounds(
+    plan: &Plan,
+    backends: &[Box<dyn Backend>],
+    mut round: impl FnMut() -> Result<Vec<(Sample, bool)>>,
+) -> Result<Samples> {
+    let mut samples: Samples = backends.iter().map(|_| Vec::new()).collect();
+    for repetition in 0..=plan.repetitions.max(1) {
+        for ((backend, samples), (sample, right)) in backends.iter().zip(&mut samples).zip(round()?) {
+            if !right {
+                let what = format!("a measured {:?} of batch {}", plan.kernel, plan.batch);
+                return Err(Error::Wrong { backend: backend.info().name, what });
+            }
+            if repetition > 0 {
+                samples.push(sample);
+            }
+        }
+    }
+    Ok(samples)
+}
+
+/// `2^log_n`, where the field has such a domain.
+fn size(plan: &Plan, log_n: u32) -> Result<usize> {
+    let what = match plan.kernel {
+        Kernel::Msm => "the log of an MSM's size",
+        Kernel::Ntt => "the log of a domain's size",
+    };
+    let expected = backend::MAX_LOG_N as usize;
+    if log_n > backend::MAX_LOG_N {
+        return Err(Error::Length { what, expected, got: log_n as usize });
+    }
+    Ok(1 << log_n)
+}
+
+/// The weights `l_i` with `f(point) = sum_i l_i * f(coset * w^i)` for each `f` of degree below `n` (the barycentric formula):
+/// `l_i = x_i * (point^n - coset^n) / (n * coset^n * (point - x_i))` where `x_i = coset * w^i`.
+fn barycentric(log_n: u32, coset: Fr, point: Fr) -> Vec<Fr> {
+    let n = 1u64 << log_n;
+    let w = root(log_n);
+    let nodes: Vec<Fr> = (0..n).scan(coset, |x, _| Some(std::mem::replace(x, *x * w))).collect();
+    let shift = coset.pow([n]);
+    let mut weights: Vec<Fr> = nodes.iter().map(|x| Fr::from(n) * shift * (point - x)).collect();
+    batch_inversion(&mut weights);
+    let vanishing = point.pow([n]) - shift;
+    weights.iter_mut().zip(&nodes).for_each(|(weight, x)| *weight *= vanishing * x);
+    weights
+}
+
+fn summarise(plan: &Plan, backend: &dyn Backend, log_n: u32, samples: &[Sample]) -> Row {
+    let info = backend.info();
+    let cycles = samples.iter().map(|s| s.cycles).collect::<Option<Vec<_>>>().map(median);
+    let ms = |time: Duration| time.as_secs_f64() * 1e3;
+    Row {
+        backend: info.name,
+        kernel: plan.kernel,
+        log_n,
+        scalars: (plan.kernel == Kernel::Msm).then_some(plan.width),
+        batch: plan.batch,
+        median_wall_ms: ms(median(samples.iter().map(|s| s.wall).collect())),
+        median_cpu_ms: ms(median(samples.iter().map(|s| s.cpu).collect())),
+        cycles,
+        modelled_ms: cycles.zip(info.clock_hz).map(|(cycles, hz)| cycles as f64 * 1e3 / hz as f64),
+    }
+}
+
+/// The middle value, the upper one of two; the default of an empty list.
+fn median<T: Ord + Default + Copy>(mut values: Vec<T>) -> T {
+    values.sort_unstable();
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn plan(kernel: Kernel, backends: &[&str]) -> Plan {
+        Plan {
+            kernel,
+            backends: backends.iter().map(|&name| name.to_owned()).collect(),
+            log_sizes: 0..=5,
+            width: Width::Signed(8),
+            batch: 2,
+            repetitions: 3,
+            seed: 7,
+        }
+    }
+
+    #[test]
+    fn every_backend_is_measured_at_every_size() {
+        for kernel in [Kernel::Msm, Kernel::Ntt] {
+            let mut seen = 0;
+            let rows = run(&plan(kernel, &["cpu", "reference"]), |_| seen += 1).unwrap();
+            let keys: Vec<_> = rows.iter().map(|row| (row.log_n, row.backend)).collect();
+            let expected: Vec<_> = (0..=5).flat_map(|log_n| [(log_n, "cpu"), (log_n, "reference")]).collect();
+            assert_eq!(keys, expected);
+            assert_eq!(seen, rows.len());
+            assert!(rows.iter().all(|row| row.scalars.is_some() == (kernel == Kernel::Msm) && row.cycles.is_none()));
+        }
+    }
+
+    #[test]
+    fn wrong_plans_are_refused() {
+        assert!(matches!(run(&plan(Kernel::Msm, &["gpu"]), |_| ()), Err(Error::UnknownBackend { .. })));
+        let wide = Plan { width: Width::Bits(80), ..plan(Kernel::Msm, &["cpu"]) };
+        assert!(matches!(run(&wide, |_| ()), Err(Error::Promise { bits: 80 })));
+        for kernel in [Kernel::Msm, Kernel::Ntt] {
+            let large = Plan { log_sizes: 70..=70, ..plan(kernel, &["cpu"]) };
+            assert!(matches!(run(&large, |_| ()), Err(Error::Length { got: 70, .. })));
+        }
+    }
+
+    #[test]
+    fn a_wrong_result_is_reported() {
+        let plan = plan(Kernel::Msm, &["cpu"]);
+        let backends = [backend::open("cpu").unwrap()];
+        let sample = || Sample { wall: Duration::ZERO, cpu: Duration::ZERO, cycles: None };
+        assert!(rounds(&plan, &backends, || Ok(vec![(sample(), true)])).is_ok());
+        let wrong = rounds(&plan, &backends, || Ok(vec![(sample(), false)]));
+        assert!(matches!(wrong, Err(Error::Wrong { backend: "cpu", .. })));
+    }
+
+    #[test]
+    fn the_barycentric_weights_evaluate() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let (coset, point, coefficients) = (field(&mut rng), field(&mut rng), fields(16, &mut rng));
+        let values = (0..16).map(|i| evaluate(&coefficients, coset * root(4).pow([i])));
+        let at_point: Fr = values.zip(barycentric(4, coset, point)).map(|(value, weight)| value * weight).sum();
+        assert_eq!(at_point, evaluate(&coefficients, point));
+    }
+
+    #[test]
+    fn the_median_is_the_middle() {
+        assert_eq!((median(vec![3, 1, 2]), median(vec![4, 1, 2, 3]), median(Vec::<u8>::new())), (2, 3, 0));
+    }
+}

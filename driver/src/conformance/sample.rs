@@ -1,0 +1,95 @@
+//! Random and edge data of which the right results are known.
+
+use ark_ec::{AffineRepr, CurveGroup};
+use ark_ff::{AdditiveGroup, BigInteger, Field, PrimeField};
+use rand_chacha::rand_core::RngCore;
+
+use crate::{Fr, G1Affine, G1Projective, Width};
+
+/// Points with known discrete logarithms to the generator.
+pub(crate) struct Bases {
+    pub(crate) points: Vec<G1Affine>,
+    pub(crate) logs: Vec<Fr>,
+}
+
+impl Bases {
+    /// `n` points that are random to any MSM: a walk whose steps are drawn from sixteen random points.
+    pub(crate) fn random(n: usize, rng: &mut impl RngCore) -> Bases {
+        let steps: Vec<Fr> = (0..16).map(|_| field(rng)).collect();
+        let points: Vec<G1Affine> = steps.iter().map(|&k| generator_times(k).into_affine()).collect();
+        let (mut point, mut log) = (G1Projective::ZERO, Fr::ZERO);
+        let (mut walk, mut logs) = (Vec::with_capacity(n), Vec::with_capacity(n));
+        for _ in 0..n {
+            let step = (rng.next_u32() % 16) as usize;
+            point += points[step];
+            log += steps[step];
+            walk.push(point);
+            logs.push(log);
+        }
+        Bases { points: G1Projective::normalize_batch(&walk), logs }
+    }
+
+    /// The points with these discrete logarithms.
+    pub(crate) fn with_logs(logs: Vec<Fr>) -> Bases {
+        let points: Vec<G1Projective> = logs.iter().map(|&k| generator_times(k)).collect();
+        Bases { points: G1Projective::normalize_batch(&points), logs }
+    }
+
+    /// `sum_i scalars[i] * points[i]`.
+    pub(crate) fn msm(&self, scalars: &[Fr]) -> G1Projective {
+        generator_times(self.logs.iter().zip(scalars).map(|(k, s)| *k * s).sum())
+    }
+}
+
+/// `k` times the generator, by double-and-add.
+pub(crate) fn generator_times(k: Fr) -> G1Projective {
+    times(&G1Affine::generator(), k)
+}
+
+/// `k * point`, by double-and-add.
+pub(crate) fn times(point: &G1Affine, k: Fr) -> G1Projective {
+    k.into_bigint().to_bits_be().iter().fold(G1Projective::ZERO, |sum, &bit| {
+        let twice = sum + sum;
+        if bit { twice + point } else { twice }
+    })
+}
+
+/// A uniform field element.
+pub(crate) fn field(rng: &mut impl RngCore) -> Fr {
+    let mut bytes = [0; 64];
+    rng.fill_bytes(&mut bytes);
+    Fr::from_le_bytes_mod_order(&bytes)
+}
+
+/// `n` uniform field elements.
+pub(crate) fn fields(n: usize, rng: &mut impl RngCore) -> Vec<Fr> {
+    (0..n).map(|_| field(rng)).collect()
+}
+
+/// The field element of an integer.
+pub(crate) fn integer(v: i128) -> Fr {
+    let magnitude = Fr::from(v.unsigned_abs());
+    if v < 0 { -magnitude } else { magnitude }
+}
+
+/// `n` scalars that fit `width`: uniform in its range.
+pub(crate) fn scalars(n: usize, width: Width, rng: &mut impl RngCore) -> Vec<Fr> {
+    let Some(range) = width.range() else { return fields(n, rng) };
+    let size = (range.end() - range.start() + 1) as u128;
+    let draw = |_| {
+        let wide = u128::from(rng.next_u64()) | u128::from(rng.next_u64()) << 64;
+        integer(range.start() + (wide % size) as i128)
+    };
+    (0..n).map(draw).collect()
+}
+
+/// `f(x)` by Horner's rule, lowest coefficient first.
+pub(crate) fn evaluate(coefficients: &[Fr], x: Fr) -> Fr {
+    coefficients.iter().rev().fold(Fr::ZERO, |sum, c| sum * x + c)
+}
+
+/// The generator of the subgroup of size `2^log_n` that the seam prescribes.
+pub(crate) fn root(log_n: u32) -> Fr {
+    use ark_ff::FftField;
+    (log_n..Fr::TWO_ADICITY).fold(Fr::TWO_ADIC_ROOT_OF_UNITY, |w, _| w.square())
+}
