@@ -80,7 +80,11 @@ struct Sample {
 /// # Errors
 /// Those of opening, preparing and running the backends, and [`Error::Wrong`] when a result is wrong.
 pub fn run(plan: &Plan, mut progress: impl FnMut(&Row)) -> Result<Vec<Row>> {
-    let backends = plan.backends.iter().map(|name| backend::open(name)).collect::<Result<Vec<_>>>()?;
+    let backends = plan
+        .backends
+        .iter()
+        .map(|name| backend::open(name))
+        .collect::<Result<Vec<_>>>()?;
     let mut rng = ChaCha8Rng::seed_from_u64(plan.seed);
     let mut rows = Vec::new();
     for log_n in plan.log_sizes.clone() {
@@ -104,16 +108,32 @@ fn measure_msm(plan: &Plan, backends: &[Box<dyn Backend>], log_n: u32, rng: &mut
     let n = size(plan, log_n)?;
     plan.width.check()?;
     let bases = Bases::random(n, rng);
-    let prepared = backends.iter().map(|b| b.prepare_msm(&bases.points)).collect::<Result<Vec<Box<dyn Msm>>>>()?;
+    let prepared = backends
+        .iter()
+        .map(|b| b.prepare_msm(&bases.points))
+        .collect::<Result<Vec<Box<dyn Msm>>>>()?;
     rounds(plan, backends, || {
         let items: Vec<Vec<Fr>> = (0..plan.batch).map(|_| scalars(n, plan.width, rng)).collect();
-        let batch: Vec<Scalars<'_>> = items.iter().map(|values| Scalars { values, width: plan.width }).collect();
+        let batch: Vec<Scalars<'_>> = items
+            .iter()
+            .map(|values| Scalars {
+                values,
+                width: plan.width,
+            })
+            .collect();
         let expected: Vec<_> = items.iter().map(|values| bases.msm(values)).collect();
         let one = |msm: &dyn Msm| {
             let start = ProcessTime::now();
             let run = msm.run(&batch)?;
             let cpu = start.elapsed();
-            Ok((Sample { wall: run.wall, cpu, cycles: run.cycles }, run.out == expected))
+            Ok((
+                Sample {
+                    wall: run.wall,
+                    cpu,
+                    cycles: run.cycles,
+                },
+                run.out == expected,
+            ))
         };
         prepared.iter().map(|msm| one(msm.as_ref())).collect()
     })
@@ -121,7 +141,10 @@ fn measure_msm(plan: &Plan, backends: &[Box<dyn Backend>], log_n: u32, rng: &mut
 
 fn measure_ntt(plan: &Plan, backends: &[Box<dyn Backend>], log_n: u32, rng: &mut ChaCha8Rng) -> Result<Samples> {
     let n = size(plan, log_n)?;
-    let prepared = backends.iter().map(|b| b.prepare_ntt(log_n)).collect::<Result<Vec<Box<dyn Ntt>>>>()?;
+    let prepared = backends
+        .iter()
+        .map(|b| b.prepare_ntt(log_n))
+        .collect::<Result<Vec<Box<dyn Ntt>>>>()?;
     rounds(plan, backends, || {
         let coefficients: Vec<Vec<Fr>> = (0..plan.batch).map(|_| fields(n, rng)).collect();
         let (coset, point) = (field(rng), field(rng));
@@ -134,7 +157,14 @@ fn measure_ntt(plan: &Plan, backends: &[Box<dyn Backend>], log_n: u32, rng: &mut
             let cpu = start.elapsed();
             let at_point = |column: &Vec<Fr>| column.iter().zip(&weights).map(|(value, weight)| *value * weight).sum();
             let right = columns.iter().map(at_point).collect::<Vec<Fr>>() == expected;
-            Ok((Sample { wall: run.wall, cpu, cycles: run.cycles }, right))
+            Ok((
+                Sample {
+                    wall: run.wall,
+                    cpu,
+                    cycles: run.cycles,
+                },
+                right,
+            ))
         };
         prepared.iter().map(|ntt| one(ntt.as_ref())).collect()
     })
@@ -151,7 +181,10 @@ fn rounds(
         for ((backend, samples), (sample, right)) in backends.iter().zip(&mut samples).zip(round()?) {
             if !right {
                 let what = format!("a measured {:?} of batch {}", plan.kernel, plan.batch);
-                return Err(Error::Wrong { backend: backend.info().name, what });
+                return Err(Error::Wrong {
+                    backend: backend.info().name,
+                    what,
+                });
             }
             if repetition > 0 {
                 samples.push(sample);
@@ -169,7 +202,11 @@ fn size(plan: &Plan, log_n: u32) -> Result<usize> {
     };
     let expected = backend::MAX_LOG_N as usize;
     if log_n > backend::MAX_LOG_N {
-        return Err(Error::Length { what, expected, got: log_n as usize });
+        return Err(Error::Length {
+            what,
+            expected,
+            got: log_n as usize,
+        });
     }
     Ok(1 << log_n)
 }
@@ -184,7 +221,10 @@ fn barycentric(log_n: u32, coset: Fr, point: Fr) -> Vec<Fr> {
     let mut weights: Vec<Fr> = nodes.iter().map(|x| Fr::from(n) * shift * (point - x)).collect();
     batch_inversion(&mut weights);
     let vanishing = point.pow([n]) - shift;
-    weights.iter_mut().zip(&nodes).for_each(|(weight, x)| *weight *= vanishing * x);
+    weights
+        .iter_mut()
+        .zip(&nodes)
+        .for_each(|(weight, x)| *weight *= vanishing * x);
     weights
 }
 
@@ -201,7 +241,9 @@ fn summarise(plan: &Plan, backend: &dyn Backend, log_n: u32, samples: &[Sample])
         median_wall_ms: ms(median(samples.iter().map(|s| s.wall).collect())),
         median_cpu_ms: ms(median(samples.iter().map(|s| s.cpu).collect())),
         cycles,
-        modelled_ms: cycles.zip(info.clock_hz).map(|(cycles, hz)| cycles as f64 * 1e3 / hz as f64),
+        modelled_ms: cycles
+            .zip(info.clock_hz)
+            .map(|(cycles, hz)| cycles as f64 * 1e3 / hz as f64),
     }
 }
 
@@ -235,20 +277,34 @@ mod tests {
             let mut seen = 0;
             let rows = run(&plan(kernel, &["cpu", "reference"]), |_| seen += 1).unwrap();
             let keys: Vec<_> = rows.iter().map(|row| (row.log_n, row.backend)).collect();
-            let expected: Vec<_> = (0..=5).flat_map(|log_n| [(log_n, "cpu"), (log_n, "reference")]).collect();
+            let expected: Vec<_> = (0..=5)
+                .flat_map(|log_n| [(log_n, "cpu"), (log_n, "reference")])
+                .collect();
             assert_eq!(keys, expected);
             assert_eq!(seen, rows.len());
-            assert!(rows.iter().all(|row| row.scalars.is_some() == (kernel == Kernel::Msm) && row.cycles.is_none()));
+            assert!(
+                rows.iter()
+                    .all(|row| row.scalars.is_some() == (kernel == Kernel::Msm) && row.cycles.is_none())
+            );
         }
     }
 
     #[test]
     fn wrong_plans_are_refused() {
-        assert!(matches!(run(&plan(Kernel::Msm, &["gpu"]), |_| ()), Err(Error::UnknownBackend { .. })));
-        let wide = Plan { width: Width::Bits(80), ..plan(Kernel::Msm, &["cpu"]) };
+        assert!(matches!(
+            run(&plan(Kernel::Msm, &["gpu"]), |_| ()),
+            Err(Error::UnknownBackend { .. })
+        ));
+        let wide = Plan {
+            width: Width::Bits(80),
+            ..plan(Kernel::Msm, &["cpu"])
+        };
         assert!(matches!(run(&wide, |_| ()), Err(Error::Promise { bits: 80 })));
         for kernel in [Kernel::Msm, Kernel::Ntt] {
-            let large = Plan { log_sizes: 70..=70, ..plan(kernel, &["cpu"]) };
+            let large = Plan {
+                log_sizes: 70..=70,
+                ..plan(kernel, &["cpu"])
+            };
             assert!(matches!(run(&large, |_| ()), Err(Error::Length { got: 70, .. })));
         }
     }
@@ -257,7 +313,11 @@ mod tests {
     fn a_wrong_result_is_reported() {
         let plan = plan(Kernel::Msm, &["cpu"]);
         let backends = [backend::open("cpu").unwrap()];
-        let sample = || Sample { wall: Duration::ZERO, cpu: Duration::ZERO, cycles: None };
+        let sample = || Sample {
+            wall: Duration::ZERO,
+            cpu: Duration::ZERO,
+            cycles: None,
+        };
         assert!(rounds(&plan, &backends, || Ok(vec![(sample(), true)])).is_ok());
         let wrong = rounds(&plan, &backends, || Ok(vec![(sample(), false)]));
         assert!(matches!(wrong, Err(Error::Wrong { backend: "cpu", .. })));
@@ -268,12 +328,22 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let (coset, point, coefficients) = (field(&mut rng), field(&mut rng), fields(16, &mut rng));
         let values = (0..16).map(|i| evaluate(&coefficients, coset * root(4).pow([i])));
-        let at_point: Fr = values.zip(barycentric(4, coset, point)).map(|(value, weight)| value * weight).sum();
+        let at_point: Fr = values
+            .zip(barycentric(4, coset, point))
+            .map(|(value, weight)| value * weight)
+            .sum();
         assert_eq!(at_point, evaluate(&coefficients, point));
     }
 
     #[test]
     fn the_median_is_the_middle() {
-        assert_eq!((median(vec![3, 1, 2]), median(vec![4, 1, 2, 3]), median(Vec::<u8>::new())), (2, 3, 0));
+        assert_eq!(
+            (
+                median(vec![3, 1, 2]),
+                median(vec![4, 1, 2, 3]),
+                median(Vec::<u8>::new())
+            ),
+            (2, 3, 0)
+        );
     }
 }

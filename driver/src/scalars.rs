@@ -30,7 +30,13 @@ impl Width {
     #[must_use]
     pub fn covering(values: &[i64]) -> Width {
         // A value v > 0 needs as many bits as v has and one for the sign; v < 0 needs those of -v - 1 = !v.
-        let bits = |&v: &i64| if v == 0 { 0 } else { 65 - (if v < 0 { !v } else { v }).leading_zeros() };
+        let bits = |&v: &i64| {
+            if v == 0 {
+                0
+            } else {
+                65 - (if v < 0 { !v } else { v }).leading_zeros()
+            }
+        };
         Width::Signed(values.iter().map(bits).max().unwrap_or(0) as u8)
     }
 
@@ -59,7 +65,10 @@ impl FromStr for Width {
     fn from_str(text: &str) -> Result<Self> {
         let bits = |digits: &str| {
             let plain = digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');
-            digits.parse::<u8>().ok().filter(|b| plain && (1..=MAX_BITS).contains(b))
+            digits
+                .parse::<u8>()
+                .ok()
+                .filter(|b| plain && (1..=MAX_BITS).contains(b))
         };
         let width = match (text, text.get(..1)) {
             ("full", _) => Some(Width::Full),
@@ -79,12 +88,23 @@ impl Scalars<'_> {
     /// is this item's place in its batch.
     pub fn integers(&self, item: usize) -> Result<Option<Vec<i128>>> {
         self.width.check()?;
-        let Some(range) = self.width.range() else { return Ok(None) };
+        let Some(range) = self.width.range() else {
+            return Ok(None);
+        };
         let fit = |(index, value)| {
             let fits = small(value).filter(|v| range.contains(v));
-            fits.ok_or(Error::Width { item, index, width: self.width })
+            fits.ok_or(Error::Width {
+                item,
+                index,
+                width: self.width,
+            })
         };
-        self.values.iter().enumerate().map(fit).collect::<Result<Vec<_>>>().map(Some)
+        self.values
+            .iter()
+            .enumerate()
+            .map(fit)
+            .collect::<Result<Vec<_>>>()
+            .map(Some)
     }
 }
 
@@ -108,7 +128,11 @@ mod tests {
     use super::*;
 
     fn field(v: i128) -> Fr {
-        if v < 0 { -Fr::from(v.unsigned_abs()) } else { Fr::from(v as u128) }
+        if v < 0 {
+            -Fr::from(v.unsigned_abs())
+        } else {
+            Fr::from(v as u128)
+        }
     }
 
     fn fits(width: Width, v: i128) -> bool {
@@ -118,7 +142,11 @@ mod tests {
                 assert_eq!(got, [v]);
                 true
             }
-            Err(Error::Width { item: 3, index: 0, width: w }) if w == width => false,
+            Err(Error::Width {
+                item: 3,
+                index: 0,
+                width: w,
+            }) if w == width => false,
             other => unreachable!("{other:?}"),
         }
     }
@@ -132,14 +160,30 @@ mod tests {
             assert!(fits(Width::Signed(bits), -half) && !fits(Width::Signed(bits), -half - 1));
             assert!(fits(Width::Signed(bits), (half - 1).max(0)) && !fits(Width::Signed(bits), half.max(1)));
         }
-        let wide = Scalars { values: &[], width: Width::Bits(65) };
+        let wide = Scalars {
+            values: &[],
+            width: Width::Bits(65),
+        };
         assert!(matches!(wide.integers(0), Err(Error::Promise { bits: 65 })));
-        assert!(matches!((Scalars { values: &[], width: Width::Full }).integers(0), Ok(None)));
+        assert!(matches!(
+            (Scalars {
+                values: &[],
+                width: Width::Full
+            })
+            .integers(0),
+            Ok(None)
+        ));
     }
 
     #[test]
     fn widths_are_written_and_read() {
-        for width in [Width::Full, Width::Bits(1), Width::Bits(64), Width::Signed(8), Width::Signed(48)] {
+        for width in [
+            Width::Full,
+            Width::Bits(1),
+            Width::Bits(64),
+            Width::Signed(8),
+            Width::Signed(48),
+        ] {
             assert_eq!(width.to_string().parse::<Width>().unwrap(), width);
         }
         for text in ["", "u", "u0", "u65", "i08", "i+8", "f", "full ", "s8", "ü8", "u256"] {

@@ -19,7 +19,12 @@ pub(super) struct Arkworks;
 impl Backend for Arkworks {
     fn info(&self) -> Info {
         let device = format!("arkworks 0.6 on {} threads", rayon::current_num_threads());
-        Info { name: NAME, device, clock_hz: None, memory_bytes: None }
+        Info {
+            name: NAME,
+            device,
+            clock_hz: None,
+            memory_bytes: None,
+        }
     }
 
     fn prepare_msm(&self, bases: &[G1Affine]) -> Result<Box<dyn Msm>> {
@@ -30,7 +35,10 @@ impl Backend for Arkworks {
         check_domain(NAME, log_n)?;
         let domain = Radix2EvaluationDomain::new(1 << log_n);
         let reason = || format!("no domain of size 2^{log_n}");
-        let domain = domain.ok_or_else(|| Error::Unsupported { backend: NAME, reason: reason() })?;
+        let domain = domain.ok_or_else(|| Error::Unsupported {
+            backend: NAME,
+            reason: reason(),
+        })?;
         Ok(Box::new(ArkNtt { domain }))
     }
 }
@@ -47,7 +55,11 @@ impl Msm for ArkMsm {
     fn run(&self, batch: &[Scalars<'_>]) -> Result<Run<Vec<G1Projective>>> {
         let start = Instant::now();
         check_lengths(self, batch)?;
-        let integers = batch.iter().enumerate().map(|(i, item)| item.integers(i)).collect::<Result<Vec<_>>>()?;
+        let integers = batch
+            .iter()
+            .enumerate()
+            .map(|(i, item)| item.integers(i))
+            .collect::<Result<Vec<_>>>()?;
         let sum = |(item, integers): (&Scalars<'_>, Option<Vec<i128>>)| match integers {
             None => G1Projective::msm_unchecked(&self.bases[..item.values.len()], item.values),
             Some(integers) => self.narrow(item.width, &integers),
@@ -65,7 +77,11 @@ impl ArkMsm {
             Width::Bits(bits) | Width::Signed(bits) => bits,
         };
         let side = |negative: bool| {
-            let chosen = self.bases.iter().zip(integers).filter(|&(_, &v)| v != 0 && (v < 0) == negative);
+            let chosen = self
+                .bases
+                .iter()
+                .zip(integers)
+                .filter(|&(_, &v)| v != 0 && (v < 0) == negative);
             let (bases, values): (Vec<_>, Vec<_>) = chosen.map(|(b, v)| (*b, v.unsigned_abs() as u64)).unzip();
             typed(bits, &bases, &values)
         };
@@ -98,7 +114,11 @@ impl Ntt for ArkNtt {
     fn run(&self, dir: Dir, coset: Fr, columns: &mut [Vec<Fr>]) -> Result<Run<()>> {
         let start = Instant::now();
         check_columns(self.domain.size(), coset, columns)?;
-        let domain = if coset == Fr::ONE { Some(self.domain) } else { self.domain.get_coset(coset) };
+        let domain = if coset == Fr::ONE {
+            Some(self.domain)
+        } else {
+            self.domain.get_coset(coset)
+        };
         let domain = domain.ok_or(Error::Coset)?;
         columns.par_iter_mut().for_each(|column| match dir {
             Dir::Forward => domain.fft_in_place(column),

@@ -14,7 +14,10 @@ impl Cpu {
 
 impl Backend for Cpu {
     fn info(&self) -> Info {
-        Info { name: "cpu", ..self.0.info() }
+        Info {
+            name: "cpu",
+            ..self.0.info()
+        }
     }
 
     fn prepare_msm(&self, bases: &[G1Affine]) -> Result<Box<dyn Msm>> {

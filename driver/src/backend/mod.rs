@@ -70,7 +70,11 @@ impl Entry {
     pub fn open(&self) -> Result<Box<dyn Backend>> {
         match self.availability() {
             Availability::Ready => (self.open)(),
-            Availability::Missing { reason, remedy } => Err(Error::Unavailable { backend: self.name, reason, remedy }),
+            Availability::Missing { reason, remedy } => Err(Error::Unavailable {
+                backend: self.name,
+                reason,
+                remedy,
+            }),
         }
     }
 }
@@ -86,7 +90,10 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 /// [`Error::UnknownBackend`] when none has it, and those of [`Entry::open`].
 pub fn open(name: &str) -> Result<Box<dyn Backend>> {
     let entry = TABLE.iter().find(|entry| entry.name == name);
-    let unknown = || Error::UnknownBackend { name: name.to_owned(), known: names().collect::<Vec<_>>().join(", ") };
+    let unknown = || Error::UnknownBackend {
+        name: name.to_owned(),
+        known: names().collect::<Vec<_>>().join(", "),
+    };
     entry.ok_or_else(unknown)?.open()
 }
 
@@ -105,7 +112,11 @@ fn check_domain(backend: &'static str, log_n: u32) -> Result<()> {
 /// Refuses a batch with an item that is longer than the bases.
 fn check_lengths(msm: &impl Msm, batch: &[Scalars<'_>]) -> Result<()> {
     match batch.iter().find(|item| item.values.len() > msm.len()) {
-        Some(item) => Err(Error::Length { what: "an item's scalars", expected: msm.len(), got: item.values.len() }),
+        Some(item) => Err(Error::Length {
+            what: "an item's scalars",
+            expected: msm.len(),
+            got: item.values.len(),
+        }),
         None => Ok(()),
     }
 }
@@ -116,7 +127,11 @@ fn check_columns(n: usize, coset: Fr, columns: &[Vec<Fr>]) -> Result<()> {
         return Err(Error::Coset);
     }
     match columns.iter().find(|column| column.len() != n) {
-        Some(column) => Err(Error::Length { what: "a column", expected: n, got: column.len() }),
+        Some(column) => Err(Error::Length {
+            what: "a column",
+            expected: n,
+            got: column.len(),
+        }),
         None => Ok(()),
     }
 }
@@ -144,16 +159,28 @@ mod tests {
     #[test]
     fn an_unknown_name_is_told_the_known_ones() {
         let message = open("fpga").err().unwrap().to_string();
-        assert_eq!(message, "no backend is named 'fpga'; there are: cpu, arkworks, reference");
+        assert_eq!(
+            message,
+            "no backend is named 'fpga'; there are: cpu, arkworks, reference"
+        );
     }
 
     #[test]
     fn a_missing_backend_says_how_to_get_it() {
-        let missing = Availability::Missing { reason: "no such device".into(), remedy: "plug it in".into() };
-        let entry = Entry { availability: || unreachable!(), ..TABLE[0] };
+        let missing = Availability::Missing {
+            reason: "no such device".into(),
+            remedy: "plug it in".into(),
+        };
+        let entry = Entry {
+            availability: || unreachable!(),
+            ..TABLE[0]
+        };
         assert_eq!(entry.name, "cpu");
         let entry = Entry {
-            availability: || Availability::Missing { reason: "no such device".into(), remedy: "plug it in".into() },
+            availability: || Availability::Missing {
+                reason: "no such device".into(),
+                remedy: "plug it in".into(),
+            },
             ..entry
         };
         assert_eq!(entry.availability(), missing);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ark_ff::{AdditiveGroup, BigInteger, FftField, Field, PrimeField};
+use ark_ff::{AdditiveGroup, BitIteratorBE, FftField, Field, PrimeField};
 
 use super::{check_columns, check_domain, check_lengths};
 use crate::{Backend, Dir, Error, Fr, G1Affine, G1Projective, Info, Msm, Ntt, Result, Run, Scalars};
@@ -17,7 +17,12 @@ pub(super) struct Reference;
 
 impl Backend for Reference {
     fn info(&self) -> Info {
-        Info { name: NAME, device: "this machine, naive algorithms".into(), clock_hz: None, memory_bytes: None }
+        Info {
+            name: NAME,
+            device: "this machine, naive algorithms".into(),
+            clock_hz: None,
+            memory_bytes: None,
+        }
     }
 
     fn prepare_msm(&self, bases: &[G1Affine]) -> Result<Box<dyn Msm>> {
@@ -59,7 +64,7 @@ impl Msm for NaiveMsm {
 /// `scalar * base` by double-and-add, highest bit first.
 fn multiple(base: &G1Affine, scalar: &Fr) -> G1Projective {
     let mut sum = G1Projective::ZERO;
-    for bit in scalar.into_bigint().to_bits_be() {
+    for bit in BitIteratorBE::without_leading_zeros(scalar.into_bigint()) {
         sum.double_in_place();
         if bit {
             sum += base;
@@ -77,7 +82,9 @@ impl NaiveNtt {
     /// `sum_j column[j] * (start * step^i)^j` for each `i`.
     fn evaluate(&self, column: &[Fr], start: Fr, step: Fr) -> Vec<Fr> {
         let horner = |x: Fr| column.iter().rev().fold(Fr::ZERO, |sum, c| sum * x + c);
-        (0..self.n).scan(start, |x, _| Some(horner(std::mem::replace(x, *x * step)))).collect()
+        (0..self.n)
+            .scan(start, |x, _| Some(horner(std::mem::replace(x, *x * step))))
+            .collect()
     }
 }
 
@@ -108,5 +115,11 @@ impl Ntt for NaiveNtt {
 
 /// A result computed on the host: no device, no transfers.
 pub(super) fn host_run<T>(out: T, wall: Duration) -> Run<T> {
-    Run { out, wall, cycles: None, bytes_in: 0, bytes_out: 0 }
+    Run {
+        out,
+        wall,
+        cycles: None,
+        bytes_in: 0,
+        bytes_out: 0,
+    }
 }

@@ -27,7 +27,10 @@ pub struct Scope {
 impl Default for Scope {
     /// MSMs of up to 4096 points, domains of up to 2^12.
     fn default() -> Self {
-        Scope { max_len: 1 << 12, max_log_n: 12 }
+        Scope {
+            max_len: 1 << 12,
+            max_log_n: 12,
+        }
     }
 }
 
@@ -53,7 +56,11 @@ pub struct Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "backend {} fails case '{}': {}", self.backend, self.case, self.reason)
+        write!(
+            f,
+            "backend {} fails case '{}': {}",
+            self.backend, self.case, self.reason
+        )
     }
 }
 
@@ -84,10 +91,18 @@ pub fn check(backend: &dyn Backend) -> Result<Report, Failure> {
 /// The first case that fails.
 pub fn check_within(backend: &dyn Backend, scope: Scope) -> Result<Report, Failure> {
     let name = backend.info().name;
-    let mut suite = Suite { backend, scope, rng: ChaCha8Rng::seed_from_u64(0x7461_7065_6f75_7400) };
+    let mut suite = Suite {
+        backend,
+        scope,
+        rng: ChaCha8Rng::seed_from_u64(0x7461_7065_6f75_7400),
+    };
     let mut cases = Vec::new();
     for &(case, run) in msm::CASES.iter().chain(ntt::CASES) {
-        run(&mut suite).map_err(|reason| Failure { backend: name, case, reason })?;
+        run(&mut suite).map_err(|reason| Failure {
+            backend: name,
+            case,
+            reason,
+        })?;
         cases.push(case);
     }
     Ok(Report { backend: name, cases })

@@ -35,7 +35,10 @@ fn matches(suite: &mut Suite<'_>, log_n: u32, coset: Fr, coefficients: &[Fr], va
     let points: Vec<usize> = if n <= EXHAUSTIVE {
         (0..n).collect()
     } else {
-        (0..SAMPLES).map(|_| suite.rng.next_u32() as usize % n).chain([0, 1, n / 2, n - 1]).collect()
+        (0..SAMPLES)
+            .map(|_| suite.rng.next_u32() as usize % n)
+            .chain([0, 1, n / 2, n - 1])
+            .collect()
     };
     let wrong = |&i: &usize| values.get(i) != Some(&evaluate(coefficients, coset * root(log_n).pow([i as u64])));
     points.into_iter().find(wrong).map_or(Ok(()), Err)
@@ -74,7 +77,9 @@ fn forward(suite: &mut Suite<'_>) -> Outcome {
 
 fn forward_on_cosets(suite: &mut Suite<'_>) -> Outcome {
     each_size(suite, |suite, log_n| {
-        cosets(suite, log_n).into_iter().try_for_each(|coset| transform(suite, Dir::Forward, log_n, coset))
+        cosets(suite, log_n)
+            .into_iter()
+            .try_for_each(|coset| transform(suite, Dir::Forward, log_n, coset))
     })
 }
 
@@ -84,7 +89,9 @@ fn inverse(suite: &mut Suite<'_>) -> Outcome {
 
 fn inverse_on_cosets(suite: &mut Suite<'_>) -> Outcome {
     each_size(suite, |suite, log_n| {
-        cosets(suite, log_n).into_iter().try_for_each(|coset| transform(suite, Dir::Inverse, log_n, coset))
+        cosets(suite, log_n)
+            .into_iter()
+            .try_for_each(|coset| transform(suite, Dir::Inverse, log_n, coset))
     })
 }
 
@@ -116,7 +123,9 @@ fn linearity(suite: &mut Suite<'_>) -> Outcome {
         for dir in [Dir::Forward, Dir::Inverse] {
             ntt.run(dir, coset, &mut columns).map_err(refused)?;
             if columns[0] != combine(&columns[1], &columns[2]) {
-                return Err(format!("2^{log_n}, {dir:?}: a combination's transform is not the transforms' combination"));
+                return Err(format!(
+                    "2^{log_n}, {dir:?}: a combination's transform is not the transforms' combination"
+                ));
             }
         }
         Ok(())
@@ -127,9 +136,20 @@ fn edge_columns(suite: &mut Suite<'_>) -> Outcome {
     each_size(suite, |suite, log_n| {
         let n = 1usize << log_n;
         let ntt = prepare(suite, log_n)?;
-        let impulse = |at: usize| (0..n).map(|i| if i == at { Fr::ONE } else { Fr::ZERO }).collect::<Vec<_>>();
+        let impulse = |at: usize| {
+            (0..n)
+                .map(|i| if i == at { Fr::ONE } else { Fr::ZERO })
+                .collect::<Vec<_>>()
+        };
         let flat = |value: Fr| vec![value; n];
-        let before = vec![flat(Fr::ZERO), flat(Fr::ONE), flat(-Fr::ONE), impulse(0), impulse(1 % n), impulse(n - 1)];
+        let before = vec![
+            flat(Fr::ZERO),
+            flat(Fr::ONE),
+            flat(-Fr::ONE),
+            impulse(0),
+            impulse(1 % n),
+            impulse(n - 1),
+        ];
         for dir in [Dir::Forward, Dir::Inverse] {
             let mut after = before.clone();
             ntt.run(dir, Fr::ONE, &mut after).map_err(refused)?;
@@ -188,7 +208,10 @@ fn wrong_lengths(suite: &mut Suite<'_>) -> Outcome {
         let n = 1usize << log_n;
         let ntt = prepare(suite, log_n)?;
         for len in [0, n - 1, n + 1, 2 * n, 3 * n] {
-            let columns = [fields(n, &mut suite.rng), fields(if len == n { n + 3 } else { len }, &mut suite.rng)];
+            let columns = [
+                fields(n, &mut suite.rng),
+                fields(if len == n { n + 3 } else { len }, &mut suite.rng),
+            ];
             let right = |error: &Error| matches!(error, Error::Length { .. });
             unchanged(ntt.as_ref(), Fr::ONE, &columns, right)
                 .map_err(|reason| format!("a column of {len} in a domain of {n}: {reason}"))?;

@@ -26,13 +26,19 @@ impl Bases {
             walk.push(point);
             logs.push(log);
         }
-        Bases { points: G1Projective::normalize_batch(&walk), logs }
+        Bases {
+            points: G1Projective::normalize_batch(&walk),
+            logs,
+        }
     }
 
     /// The points with these discrete logarithms.
     pub(crate) fn with_logs(logs: Vec<Fr>) -> Bases {
         let points: Vec<G1Projective> = logs.iter().map(|&k| generator_times(k)).collect();
-        Bases { points: G1Projective::normalize_batch(&points), logs }
+        Bases {
+            points: G1Projective::normalize_batch(&points),
+            logs,
+        }
     }
 
     /// `sum_i scalars[i] * points[i]`.
@@ -48,10 +54,13 @@ pub(crate) fn generator_times(k: Fr) -> G1Projective {
 
 /// `k * point`, by double-and-add.
 pub(crate) fn times(point: &G1Affine, k: Fr) -> G1Projective {
-    k.into_bigint().to_bits_be().iter().fold(G1Projective::ZERO, |sum, &bit| {
-        let twice = sum + sum;
-        if bit { twice + point } else { twice }
-    })
+    k.into_bigint()
+        .to_bits_be()
+        .iter()
+        .fold(G1Projective::ZERO, |sum, &bit| {
+            let twice = sum + sum;
+            if bit { twice + point } else { twice }
+        })
 }
 
 /// A uniform field element.
@@ -74,7 +83,9 @@ pub(crate) fn integer(v: i128) -> Fr {
 
 /// `n` scalars that fit `width`: uniform in its range.
 pub(crate) fn scalars(n: usize, width: Width, rng: &mut impl RngCore) -> Vec<Fr> {
-    let Some(range) = width.range() else { return fields(n, rng) };
+    let Some(range) = width.range() else {
+        return fields(n, rng);
+    };
     let size = (range.end() - range.start() + 1) as u128;
     let draw = |_| {
         let wide = u128::from(rng.next_u64()) | u128::from(rng.next_u64()) << 64;
