@@ -1,0 +1,126 @@
+//! The verifier's side of SHPLONK.
+
+use ark_bn254::{Bn254, Fr, G1Affine, G1Projective, G2Affine};
+use ark_ec::{AffineRepr, CurveGroup, VariableBaseMSM, bn::G2Prepared, pairing::Pairing};
+use ark_ff::Zero;
+
+use super::{CommitmentClaim, KzgError, OpeningProof, absorb_opening, denominators, draw_batching, draw_point, group};
+use crate::transcript::Transcript;
+
+/// A commitment as `sum_j scalar_j point_j` of points that the verifier has, such as the chunks `t_0 + z^n t_1` of a quotient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinearCombination(pub Vec<(Fr, G1Affine)>);
+
+impl From<G1Affine> for LinearCombination {
+    fn from(point: G1Affine) -> Self {
+        Self(vec![(Fr::from(1u8), point)])
+    }
+}
+
+/// What is left of an opening proof once all but the pairings is done: it is right if and only if
+/// `e(lhs, [1]_2) = e(rhs, [tau]_2)`. A random linear combination of accumulators is right (but for a negligible probability) if
+/// and only if all are, so that many proofs can share two pairings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accumulator {
+    /// Paired with `[1]_2`.
+    pub lhs: G1Affine,
+    /// Paired with `[tau]_2`.
+    pub rhs: G1Affine,
+}
+
+/// The reference string's part that verification needs, prepared for pairings.
+#[derive(Clone, Debug)]
+pub struct VerifierKey {
+    tau_g2: G2Affine,
+    prepared: [G2Prepared<ark_bn254::Config>; 2],
+}
+
+impl VerifierKey {
+    /// The key with `[tau]_2`, a point of the subgroup of order r (as every decoded G2 point is).
+    ///
+    /// # Errors
+    /// [`KzgError::TrivialTau`] for the identity and the generator.
+    pub fn new(tau_g2: G2Affine) -> Result<Self, KzgError> {
+        if tau_g2.is_zero() {
+            return Err(KzgError::TrivialTau { what: "identity" });
+        }
+        if tau_g2 == G2Affine::generator() {
+            return Err(KzgError::TrivialTau { what: "generator" });
+        }
+        Ok(Self { tau_g2, prepared: [G2Affine::generator().into(), tau_g2.into()] })
+    }
+
+    /// `[tau]_2`.
+    pub fn tau_g2(&self) -> G2Affine {
+        self.tau_g2
+    }
+
+    /// Checks `e(lhs, [1]_2) = e(rhs, [tau]_2)`.
+    ///
+    /// # Errors
+    /// [`KzgError::Rejected`].
+    pub fn check(&self, accumulator: &Accumulator) -> Result<(), KzgError> {
+        let product = Bn254::multi_pairing([accumulator.lhs, -accumulator.rhs], self.prepared.clone());
+        if product.is_zero() { Ok(()) } else { Err(KzgError::Rejected) }
+    }
+}
+
+/// Verifies an opening proof: [`accumulate`], then the two pairings. Returns the transcript with W and W' absorbed.
+///
+/// # Errors
+/// [`KzgError::Rejected`] for a wrong proof; a claim of the wrong shape; [`KzgError::ChallengeIsPoint`].
+pub fn verify(
+    key: &VerifierKey,
+    claims: &[CommitmentClaim<'_>],
+    proof: &OpeningProof,
+    transcript: Transcript,
+) -> Result<Transcript, KzgError> {
+    let (accumulator, transcript) = accumulate(claims, proof, transcript)?;
+    key.check(&accumulator)?;
+    Ok(transcript)
+}
+
+/// Does all of the verification but the pairings: challenges, then one MSM over every point of the claims, the generator, W and
+/// W'. Accepts nothing yet: the accumulator must pass [`VerifierKey::check`]. Returns the transcript with W and W' absorbed.
+///
+/// # Errors
+/// A claim of the wrong shape, [`KzgError::ChallengeIsPoint`].
+pub fn accumulate(
+    claims: &[CommitmentClaim<'_>],
+    proof: &OpeningProof,
+    transcript: Transcript,
+) -> Result<(Accumulator, Transcript), KzgError> {
+    let (powers, transcript) = draw_batching(claims, transcript);
+    let (u, transcript) = draw_point(&proof.w, transcript);
+    let accumulator = accumulator(claims, proof, &powers, u)?;
+    Ok((accumulator, absorb_opening(&proof.w_prime, transcript)))
+}
+
+/// Step 4's `A` and W', under given challenges: `powers` are those of v, one per claim.
+pub(super) fn accumulator(
+    claims: &[CommitmentClaim<'_>],
+    proof: &OpeningProof,
+    powers: &[Fr],
+    u: Fr,
+) -> Result<Accumulator, KzgError> {
+    let mut bases = vec![-proof.w, proof.w_prime];
+    let mut scalars = vec![Fr::from(1u8), u];
+    let mut constant = Fr::zero();
+    for group in group(claims)? {
+        let first = group.claims.first().copied().unwrap_or_default();
+        let (vanishing, weights) = denominators(group.points, u).ok_or(KzgError::ChallengeIsPoint { claim: first })?;
+        for index in group.claims {
+            let (claim, power) = (&claims[index], powers[index]);
+            for (scalar, point) in &claim.subject.0 {
+                bases.push(*point);
+                scalars.push(power * vanishing * scalar);
+            }
+            let interpolated: Fr = claim.evals.iter().zip(&weights).map(|(value, weight)| *value * weight).sum();
+            constant += power * interpolated;
+        }
+    }
+    bases.push(G1Affine::generator());
+    scalars.push(-constant);
+    let lhs = G1Projective::msm_unchecked(&bases, &scalars).into_affine();
+    Ok(Accumulator { lhs, rhs: proof.w_prime })
+}
