@@ -41,7 +41,7 @@ bench: tools ## Time MSM and NTT on BACKENDS=cpu,reference at SIZES=10..14
 bench-ezkl: ## Time EZKL and tapeout side by side in one run (MODELS=... RUNS=...)
 	@.ci/tools build ezkl
 	@$(CARGO) build --release --quiet --package tapeout-prover
-	@build/ezkl/bin/python benches/peers/ezkl.py --tapeout target/release/tapeout --out build/ezkl.json \
+	@build/ezkl/bin/python benches/peers/ezkl_bench.py --tapeout target/release/tapeout --out build/ezkl.json \
 		$(if $(MODELS),--models $(MODELS)) $(if $(RUNS),--runs $(RUNS))
 
 ci: ## Everything that a change must pass

@@ -1,0 +1,282 @@
+#!/usr/bin/env python3
+"""Times EZKL and tapeout side by side on the example models, in one run.
+
+Every step of either system is a process of its own, so wall time, CPU time and peak resident memory are measured alike for both:
+from starting the process, key loading included, to its end, by the operating system's accounting for it. Proofs of the two systems
+alternate. EZKL runs with its default settings, calibrated on the model's samples as its documentation has it, on a
+reference string made locally; its witness generation is timed apart from its proof, tapeout's proof includes it.
+
+    make bench-ezkl                                 both systems, all models
+    build/ezkl/bin/python benches/peers/ezkl_bench.py     EZKL alone
+"""
+
+import argparse
+import contextlib
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "examples"
+
+# Proofs per model. EZKL takes minutes and over 10 GB for LeNet-5, so it is proven once.
+RUNS = {"linreg": 5, "mlp_mnist": 3, "lenet5": 1}
+
+
+GNU_TIME = shutil.which("gtime") or "/usr/bin/time"
+
+
+class StepFailed(Exception):
+    """A process of either system ended with an error."""
+
+
+def measure(command, log):
+    """Runs a command to its end; its standard output and what it took.
+
+    The peak of memory is GNU time's: a child that this process itself starts would inherit this interpreter's own peak as its
+    floor. CPU time is that of GNU time and the command together, the former's being below a millisecond.
+    """
+    with (
+        open(log, "a", encoding="utf-8") as errors,
+        tempfile.TemporaryFile("w+", encoding="utf-8") as output,
+        tempfile.NamedTemporaryFile("r", encoding="utf-8") as peak,
+    ):
+        errors.write(f"\n$ {' '.join(map(str, command))}\n")
+        errors.flush()
+        timed = [GNU_TIME, "--format=%M", f"--output={peak.name}", *map(str, command)]
+        start = time.monotonic()
+        process = subprocess.Popen(timed, stdout=output, stderr=errors, stdin=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.monotonic() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            raise StepFailed(f"exit code {process.returncode}: {' '.join(map(str, command))}; see {log}")
+        output.seek(0)
+        return output.read(), {
+            "wall_s": round(wall, 4),
+            "cpu_s": round(usage.ru_utime + usage.ru_stime, 4),
+            "peak_rss_mib": round(int(peak.read()) / 1024, 1),
+        }
+
+
+class Ezkl:
+    """EZKL through its Python package. Paths are relative to the working folder of one model."""
+
+    name = "ezkl"
+
+    def __init__(self, work, log):
+        self.work, self.log = work, log
+
+    def step(self, *arguments):
+        return measure([sys.executable, __file__, "--step", self.work, *arguments], self.log)
+
+    def setup(self, model):
+        samples = json.loads((model / "samples.json").read_text(encoding="utf-8"))["samples"]
+        batch = [value for sample in samples for value in sample]
+        (self.work / "calibration.json").write_text(json.dumps({"input_data": [batch]}), encoding="utf-8")
+        shutil.copy(model / "input.json", self.work / "input.json")
+        steps = {}
+        for name in ("settings", "calibrate", "compile", "srs", "setup"):
+            _, steps[name] = self.step(name, model / "network.onnx")
+        settings = json.loads((self.work / "settings.json").read_text(encoding="utf-8"))
+        return {
+            **steps["setup"],
+            "pk_bytes": (self.work / "model.pk").stat().st_size,
+            "vk_bytes": (self.work / "model.vk").stat().st_size,
+            "rows": settings["num_rows"],
+            "logrows": settings["run_args"]["logrows"],
+            "input_scale": settings["run_args"]["input_scale"],
+            "steps": steps,
+        }
+
+    def prove(self):
+        _, witness = self.step("witness")
+        _, cost = self.step("prove")
+        proof = json.loads((self.work / "proof.json").read_text(encoding="utf-8"))
+        raw = proof["proof"]
+        size = len(bytes.fromhex(raw.removeprefix("0x"))) if isinstance(raw, str) else len(raw)
+        pretty = json.loads((self.work / "witness.json").read_text(encoding="utf-8"))["pretty_elements"]
+        outputs = [float(value) for value in pretty["rescaled_outputs"][0]]
+        return {**cost, "proof_bytes": size, "witness": witness, "outputs": outputs}
+
+    def verify(self):
+        return self.step("verify")[1]
+
+
+def ezkl_step(work, name, model):
+    """One step of EZKL, inside the process that is measured."""
+    import ezkl  # only where EZKL runs, so that a child of tapeout's side does not load it
+
+    os.chdir(work)
+    files = {"settings": "settings.json", "circuit": "circuit", "srs": "srs", "pk": "model.pk", "vk": "model.vk"}
+    if name == "settings":
+        done = ezkl.gen_settings(model, files["settings"])
+    elif name == "calibrate":
+        done = ezkl.calibrate_settings("calibration.json", model, files["settings"], "resources")
+    elif name == "compile":
+        done = ezkl.compile_circuit(model, files["circuit"], files["settings"])
+    elif name == "srs":
+        settings = json.loads(pathlib.Path(files["settings"]).read_text(encoding="utf-8"))
+        ezkl.gen_srs(files["srs"], settings["run_args"]["logrows"])
+        done = True
+    elif name == "setup":
+        done = ezkl.setup(files["circuit"], files["vk"], files["pk"], files["srs"])
+    elif name == "witness":
+        done = ezkl.gen_witness("input.json", files["circuit"], "witness.json")
+    elif name == "prove":
+        done = ezkl.prove("witness.json", files["circuit"], files["pk"], "proof.json", files["srs"])
+    elif name == "verify":
+        done = ezkl.verify("proof.json", files["settings"], files["vk"], files["srs"])
+    else:
+        raise SystemExit(f"no step is named {name}")
+    if not done:
+        raise SystemExit(f"EZKL's step {name} returned {done}")
+
+
+class Tapeout:
+    """The command line under test."""
+
+    name = "tapeout"
+
+    def __init__(self, binary, work, log):
+        self.binary, self.work, self.log = binary, work, log
+        self.model = None
+
+    def step(self, *arguments):
+        output, cost = measure([self.binary, "--json", *arguments], self.log)
+        return json.loads(output), cost
+
+    def setup(self, model):
+        self.model = model
+        report, cost = self.step(
+            "setup", model / "network.onnx", "--calibrate", model / "samples.json", "--out", self.work / "keys"
+        )
+        return {**{key: report[key] for key in ("pk_bytes", "vk_bytes", "rows", "lanes")}, **cost}
+
+    def prove(self):
+        report, cost = self.step(
+            *("prove", self.model / "network.onnx", "--input", self.model / "input.json"),
+            *("--keys", self.work / "keys", "--out", self.work / "proof"),
+        )
+        return {**cost, "proof_bytes": report["proof_bytes"], "outputs": report["outputs"]}
+
+    def verify(self):
+        return self.step("verify", self.work / "proof", "--vk", self.work / "keys" / "model.vk")[1]
+
+
+def compare(name, runs, systems):
+    """Sets both systems up for a model, then lets their proofs alternate."""
+    model = EXAMPLES / name
+    expected = json.loads((model / "input.json").read_text(encoding="utf-8"))["output_data"][0]
+    rows = {system.name: {"setup": system.setup(model), "proofs": []} for system in systems}
+    for run in range(runs):
+        for system in systems:
+            note(f"{name}: proof {run + 1} of {runs}, {system.name}")
+            proof = system.prove()
+            outputs = proof.pop("outputs")
+            if len(outputs) != len(expected):
+                raise StepFailed(f"{system.name} gave {len(outputs)} outputs for {name}, expected {len(expected)}")
+            proof["max_error"] = max(abs(got - want) for got, want in zip(outputs, expected))
+            rows[system.name]["proofs"].append({**proof, "verify": system.verify()})
+    for row in rows.values():
+        proofs = row["proofs"]
+        row["median"] = {key: statistics.median(proof[key] for proof in proofs) for key in proofs[0] if key not in ("witness", "verify")}
+        row["median"]["verify_wall_s"] = statistics.median(proof["verify"]["wall_s"] for proof in proofs)
+    return {"model": name, "runs": runs, **rows}
+
+
+def machine():
+    """What the figures hold for."""
+    with contextlib.suppress(OSError):
+        for line in pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return {"cpu": line.split(":", 1)[1].strip(), "cores": os.cpu_count(), "system": platform.platform()}
+    return {"cpu": platform.processor(), "cores": os.cpu_count(), "system": platform.platform()}
+
+
+def table(results):
+    """The comparison for people."""
+    head = ("model", "system", "wall s", "cpu s", "peak MiB", "proof B", "verify s", "setup cpu s", "key MB", "max error")
+    lines = [head]
+    for result in results:
+        for system in ("ezkl", "tapeout"):
+            if system not in result:
+                continue
+            setup, median = result[system]["setup"], result[system]["median"]
+            lines.append((
+                *(result["model"], system, f"{median['wall_s']:.3f}", f"{median['cpu_s']:.3f}", f"{median['peak_rss_mib']:.0f}"),
+                *(f"{median['proof_bytes']:.0f}", f"{median['verify_wall_s']:.3f}", f"{setup['cpu_s']:.2f}"),
+                *(f"{setup['pk_bytes'] / 1e6:.1f}", f"{median['max_error']:.1e}"),
+            ))
+        if "tapeout" in result:
+            a, b = result["ezkl"]["median"], result["tapeout"]["median"]
+            ratios = (f"{a[key] / b[key]:.1f}x" for key in ("wall_s", "cpu_s", "peak_rss_mib", "proof_bytes", "verify_wall_s"))
+            lines.append((result["model"], "ezkl / tapeout", *ratios, "", "", ""))
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    return "\n".join("  ".join(cell.ljust(width) if column < 2 else cell.rjust(width)
+                               for column, (cell, width) in enumerate(zip(line, widths))) for line in lines)
+
+
+def note(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def main():
+    if sys.argv[1:2] == ["--step"]:
+        return ezkl_step(*sys.argv[2:4], sys.argv[4] if len(sys.argv) > 4 else None)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tapeout", type=pathlib.Path, help="the tapeout binary; without it EZKL is measured alone")
+    parser.add_argument("--models", type=lambda text: text.split(","), default=list(RUNS), help="comma-separated; default: %(default)s")
+    parser.add_argument("--runs", type=int, help="proofs per model and system; default: " + str(RUNS))
+    parser.add_argument("--out", type=pathlib.Path, help="write the figures here as JSON")
+    options = parser.parse_args()
+    for name in options.models:
+        if not (EXAMPLES / name / "network.onnx").is_file():
+            parser.error(f"no example model is named {name}; there are: {', '.join(sorted(p.parent.name for p in EXAMPLES.glob('*/network.onnx')))}")
+    if options.runs is not None and options.runs < 1:
+        parser.error("--runs must be at least 1")
+
+    if not os.access(GNU_TIME, os.X_OK):
+        parser.error("GNU time is needed to measure memory: apt-get install time, or brew install gnu-time")
+    report = {
+        "machine": machine(),
+        "load_before": os.getloadavg()[0],
+        "ezkl_version": importlib.metadata.version("ezkl"),
+        "results": [],
+    }
+    with tempfile.TemporaryDirectory(prefix="bench-ezkl-") as folder:
+        for name in options.models:
+            work = pathlib.Path(folder) / name
+            systems = []
+            for system in ("ezkl", "tapeout") if options.tapeout else ("ezkl",):
+                (work / system).mkdir(parents=True)
+                log = pathlib.Path(folder) / f"{name}-{system}.log"
+                systems.append(Ezkl(work / system, log) if system == "ezkl" else Tapeout(options.tapeout.resolve(), work / system, log))
+            note(f"{name}: setting up")
+            try:
+                report["results"].append(compare(name, options.runs or RUNS.get(name, 1), systems))
+            except StepFailed as error:
+                note(f"{name}: {error}")
+                for system in systems:
+                    note(system.log.read_text(encoding="utf-8")[-2000:] if system.log.exists() else "")
+                return 1
+            shutil.rmtree(work)  # EZKL's key for LeNet-5 alone is several gigabytes
+    report["load_after"] = os.getloadavg()[0]
+    if options.out:
+        partial = options.out.with_suffix(".partial")
+        partial.write_text(json.dumps(report, indent=1), encoding="utf-8")
+        partial.replace(options.out)
+    print(table(report["results"]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
