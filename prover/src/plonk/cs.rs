@@ -1,0 +1,515 @@
+//! The constraint system as data: columns, phases, blinding, gates, bus terms.
+//!
+//! [`Draft::new`] writes down the system for a [`Shape`]; [`Draft::finish`] adds what follows from it mechanically (helper
+//! columns of the bus, the cyclic sum). Prover, verifier and checker read the finished [`ConstraintSystem`] and hold no
+//! constraint of their own.
+//!
+//! Rows and their types, `hi = sum 2^(k a) hi_a`, `lo = sum 2^(k c) lo_c`, `s` the shift, `half = 2^(s-1)`:
+//!
+//! | type | selector | meaning |
+//! |---|---|---|
+//! | requantise | `q_requant` | `y = floor((u + half) / 2^s)`, signed |
+//! | ReLU | `q_relu` | `y = max(0, floor((u + half) / 2^s))` |
+//! | window | `q_window`, `q_first` on the first | one row an element: `u = y - d`, `d = 2^s hi + lo >= 0`, `y` the running maximum |
+//! | close | `q_close_relu`, `q_close_signed` | requantises the window's maximum; the maximum must have been attained |
+
+use ark_ff::One;
+use serde::{Deserialize, Serialize};
+use tapeout_driver::Fr;
+
+use super::expr::{Expr, Scalar};
+use crate::model::fixed::Limbs;
+
+/// The largest degree, in multiples of the number of rows, that the two-coset quotient has room for.
+pub const MAX_DEGREE: usize = 3;
+
+/// How far the numerator's degree may exceed `3n`: the quotient then has degree at most `2n + SLACK`, which eight evaluations
+/// on a further coset determine.
+pub const SLACK: usize = 7;
+
+/// Everything that the constraint system depends on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shape {
+    /// Limbs of a slot; their width is also `log2` of the number of rows, since the range table is the whole column.
+    pub limbs: Limbs,
+    /// Slots side by side in a row.
+    pub lanes: usize,
+    /// Whether any row is a ReLU.
+    pub relu: bool,
+    /// Whether any window closes with a ReLU.
+    pub pool_relu: bool,
+    /// Whether any window closes signed.
+    pub pool_signed: bool,
+}
+
+impl Shape {
+    /// Number of rows.
+    pub fn n(&self) -> usize {
+        1 << self.limbs.bits
+    }
+
+    /// `log2` of the number of rows.
+    pub fn log_n(&self) -> u32 {
+        self.limbs.bits
+    }
+
+    /// The id under which the bus carries the slot at `row` and `lane`. Id 0 is the range table's.
+    pub fn slot_id(&self, row: usize, lane: usize) -> u64 {
+        (lane * self.n() + row + 1) as u64
+    }
+
+    /// The first id that no slot has; the verifier's own values are numbered from here.
+    pub fn first_free_id(&self) -> u64 {
+        (self.lanes * self.n() + 1) as u64
+    }
+}
+
+/// When a column is committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Before any challenge: the trace.
+    Trace,
+    /// After `rho` and the position challenges: `C` and `E`.
+    Linear,
+    /// After `eta` and the bus challenges.
+    Bus,
+}
+
+/// An advice column.
+#[derive(Clone, Debug)]
+pub struct AdviceColumn {
+    /// Its name, for messages.
+    pub name: String,
+    /// When it is committed.
+    pub phase: Phase,
+    /// Number of random coefficients, times `Z_H`, that hide it: 0 for what is public, 2 where it is opened at one point,
+    /// 4 where it is opened at two (the quotient's commitment is a further functional of each; `docs/protocol.md`).
+    pub blinds: usize,
+    /// Whether it is opened one row back as well.
+    pub rotated: bool,
+}
+
+/// A polynomial that must vanish on every row.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    /// Its name, for messages.
+    pub name: String,
+    /// What must vanish.
+    pub expr: Expr,
+}
+
+/// `numerator / (beta + message)`, summed over all rows.
+#[derive(Clone, Debug)]
+pub struct BusTerm {
+    /// Its name, for messages.
+    pub name: String,
+    /// How often, with its sign: a constant or a fixed column.
+    pub numerator: Expr,
+    /// What is sent (positive) or received (negative).
+    pub message: Expr,
+}
+
+/// Indices of the columns of one lane.
+#[derive(Clone, Debug)]
+pub struct Lane {
+    /// High limbs, low end first.
+    pub hi: Vec<usize>,
+    /// Low limbs, low end first.
+    pub lo: Vec<usize>,
+    /// The flag: negative (ReLU), or attained (window).
+    pub flag: usize,
+    /// The slot's value.
+    pub y: usize,
+    /// Fixed: how often the value is read.
+    pub mu: usize,
+}
+
+/// Indices of the columns.
+#[derive(Clone, Debug)]
+pub struct Columns {
+    /// Fixed: the range table, `0, 1, ..., n-1`.
+    pub table: usize,
+    /// Fixed: the id that the read port reads.
+    pub read_id: usize,
+    /// Fixed selectors, where the shape has such rows.
+    pub q_requant: usize,
+    /// See [`Columns::q_requant`].
+    pub q_relu: Option<usize>,
+    /// See [`Columns::q_requant`].
+    pub q_window: Option<usize>,
+    /// See [`Columns::q_requant`].
+    pub q_first: Option<usize>,
+    /// See [`Columns::q_requant`].
+    pub q_close_relu: Option<usize>,
+    /// See [`Columns::q_requant`].
+    pub q_close_signed: Option<usize>,
+    /// The lanes.
+    pub lanes: Vec<Lane>,
+    /// The read port.
+    pub x: usize,
+    /// Multiplicities of the range table.
+    pub m: usize,
+    /// Input coefficients of the linear argument.
+    pub c: usize,
+    /// Output coefficients of the linear argument.
+    pub e: usize,
+    /// Powers of `eta`.
+    pub d: usize,
+    /// Helpers of the bus, one for two terms; filled in by [`Draft::finish`].
+    pub helpers: Vec<usize>,
+    /// The range table's side of the bus.
+    pub table_helper: usize,
+    /// The cyclic sum.
+    pub phi: usize,
+}
+
+/// A constraint system before its mechanical part is added. Tests take constraints out here to see what they defend against.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// Names of the fixed columns.
+    pub fixed: Vec<String>,
+    /// The advice columns of the first two phases, and `D`.
+    pub advice: Vec<AdviceColumn>,
+    /// Local gates.
+    pub gates: Vec<Gate>,
+    /// What the bus carries, the range table's side apart.
+    pub bus: Vec<BusTerm>,
+    /// Weighted sums over all rows that must equal what the verifier computes.
+    pub sums: Expr,
+    columns: Columns,
+}
+
+/// A finished constraint system.
+#[derive(Clone, Debug)]
+pub struct ConstraintSystem {
+    /// Names of the fixed columns.
+    pub fixed: Vec<String>,
+    /// The advice columns, ordered by phase.
+    pub advice: Vec<AdviceColumn>,
+    /// All gates, in the order of the powers of `alpha`.
+    pub gates: Vec<Gate>,
+    /// What the bus carries; helper `i` holds terms `2i` and `2i + 1`.
+    pub bus: Vec<BusTerm>,
+    /// What one row adds to the cyclic sum.
+    pub increment: Expr,
+    /// Where the columns are.
+    pub columns: Columns,
+}
+
+impl Draft {
+    /// The system for `shape`.
+    pub fn new(shape: &Shape) -> Self {
+        let mut fixed = Vec::new();
+        let mut fix = |name: String| {
+            fixed.push(name);
+            fixed.len() - 1
+        };
+        let pool = shape.pool_relu || shape.pool_signed;
+        let table = fix("table".into());
+        let read_id = fix("read_id".into());
+        let q_requant = fix("q_requant".into());
+        let q_relu = shape.relu.then(|| fix("q_relu".into()));
+        let q_window = pool.then(|| fix("q_window".into()));
+        let q_first = pool.then(|| fix("q_first".into()));
+        let q_close_relu = shape.pool_relu.then(|| fix("q_close_relu".into()));
+        let q_close_signed = shape.pool_signed.then(|| fix("q_close_signed".into()));
+
+        let mut advice = Vec::new();
+        let mut add = |name: String, phase, blinds, rotated| {
+            advice.push(AdviceColumn {
+                name,
+                phase,
+                blinds,
+                rotated,
+            });
+            advice.len() - 1
+        };
+        let lanes: Vec<Lane> = (0..shape.lanes)
+            .map(|l| Lane {
+                hi: (0..shape.limbs.hi)
+                    .map(|i| add(format!("lane{l}.hi{i}"), Phase::Trace, 2, false))
+                    .collect(),
+                lo: (0..shape.limbs.lo)
+                    .map(|i| add(format!("lane{l}.lo{i}"), Phase::Trace, 2, false))
+                    .collect(),
+                // Without windows nothing looks one row back, and an opening the less is a proof the shorter.
+                flag: add(format!("lane{l}.flag"), Phase::Trace, if pool { 4 } else { 2 }, pool),
+                y: add(format!("lane{l}.y"), Phase::Trace, if pool { 4 } else { 2 }, pool),
+                mu: fix(format!("lane{l}.mu")),
+            })
+            .collect();
+        let x = add("x".into(), Phase::Trace, 2, false);
+        let m = add("m".into(), Phase::Trace, 2, false);
+        // C, E and D follow from the challenges and the public weights: there is nothing to hide.
+        let c = add("C".into(), Phase::Linear, 0, false);
+        let e = add("E".into(), Phase::Linear, 0, false);
+        let d = add("D".into(), Phase::Bus, 0, true);
+
+        let columns = Columns {
+            table,
+            read_id,
+            q_requant,
+            q_relu,
+            q_window,
+            q_first,
+            q_close_relu,
+            q_close_signed,
+            lanes,
+            x,
+            m,
+            c,
+            e,
+            d,
+            helpers: Vec::new(),
+            table_helper: usize::MAX,
+            phi: usize::MAX,
+        };
+        let gates = local_gates(shape, &columns);
+        let bus = bus_terms(shape, &columns);
+        let sums = linear_sums(shape, &columns);
+        Self {
+            fixed,
+            advice,
+            gates,
+            bus,
+            sums,
+            columns,
+        }
+    }
+
+    /// Adds the bus's helper columns, the cyclic sum and their gates.
+    pub fn finish(self) -> ConstraintSystem {
+        let Self {
+            fixed,
+            mut advice,
+            mut gates,
+            bus,
+            sums,
+            mut columns,
+        } = self;
+        let mut add = |name: String, blinds, rotated| {
+            advice.push(AdviceColumn {
+                name,
+                phase: Phase::Bus,
+                blinds,
+                rotated,
+            });
+            advice.len() - 1
+        };
+        let denominator = |t: &BusTerm| Expr::from(Scalar::Beta) + t.message.clone();
+        let mut increment = Expr::int(0);
+        for (i, pair) in bus.chunks(2).enumerate() {
+            let h = add(format!("h{i}"), 2, false);
+            columns.helpers.push(h);
+            increment = increment + Expr::Advice(h);
+            let expr = match pair {
+                [a, b] => {
+                    Expr::Advice(h) * denominator(a) * denominator(b)
+                        - a.numerator.clone() * denominator(b)
+                        - b.numerator.clone() * denominator(a)
+                }
+                [a, ..] => Expr::Advice(h) * denominator(a) - a.numerator.clone(),
+                [] => continue,
+            };
+            let name = pair.iter().map(|t| t.name.as_str()).collect::<Vec<_>>().join(" and ");
+            gates.push(Gate {
+                name: format!("bus: {name}"),
+                expr,
+            });
+        }
+        columns.table_helper = add("h_table".into(), 2, false);
+        let table = Expr::Advice(columns.table_helper);
+        gates.push(Gate {
+            name: "bus: range table".into(),
+            expr: table.clone() * (Expr::from(Scalar::Beta) + Expr::Fixed(columns.table)) - Expr::Advice(columns.m),
+        });
+        increment = increment - table + sums - Expr::from(Scalar::TotalPerRow);
+        columns.phi = add("phi".into(), 4, true);
+        gates.push(Gate {
+            name: "cyclic sum".into(),
+            expr: Expr::Advice(columns.phi) - Expr::Prev(columns.phi) - increment.clone(),
+        });
+        ConstraintSystem {
+            fixed,
+            advice,
+            gates,
+            bus,
+            increment,
+            columns,
+        }
+    }
+}
+
+impl ConstraintSystem {
+    /// The system for `shape`.
+    pub fn new(shape: &Shape) -> Self {
+        Draft::new(shape).finish()
+    }
+
+    /// Indices of the advice columns that are opened one row back, ascending.
+    pub fn rotated(&self) -> impl Iterator<Item = usize> + '_ {
+        self.advice
+            .iter()
+            .enumerate()
+            .filter(|(_, c)| c.rotated)
+            .map(|(i, _)| i)
+    }
+
+    /// Indices of the advice columns of a phase, ascending.
+    pub fn phase(&self, phase: Phase) -> impl Iterator<Item = usize> + '_ {
+        self.advice
+            .iter()
+            .enumerate()
+            .filter(move |(_, c)| c.phase == phase)
+            .map(|(i, _)| i)
+    }
+
+    /// The largest degree of a gate over `n` rows, blinding included.
+    pub fn degree(&self, n: usize) -> usize {
+        self.gates
+            .iter()
+            .map(|g| g.expr.degree(n, &|i| self.advice[i].blinds))
+            .max()
+            .unwrap_or(0)
+    }
+}
+
+/// `sum 2^(k i) limb_i`.
+fn recompose(limbs: &[usize], bits: u32) -> Expr {
+    Expr::sum(
+        limbs
+            .iter()
+            .enumerate()
+            .map(|(i, c)| Expr::pow2(bits * i as u32) * Expr::Advice(*c)),
+    )
+}
+
+/// The parts that a lane's gates are written in.
+struct Parts {
+    hi: Expr,
+    lo: Expr,
+    y: Expr,
+    flag: Expr,
+}
+
+fn parts(shape: &Shape, lane: &Lane) -> Parts {
+    Parts {
+        hi: recompose(&lane.hi, shape.limbs.bits),
+        lo: recompose(&lane.lo, shape.limbs.bits),
+        y: Expr::Advice(lane.y),
+        flag: Expr::Advice(lane.flag),
+    }
+}
+
+fn local_gates(shape: &Shape, c: &Columns) -> Vec<Gate> {
+    let mut gates = Vec::new();
+    let shift = shape.limbs.shift();
+    let scale = || Expr::pow2(shift);
+    let half = || Expr::pow2(shift - 1);
+    let fixed = Expr::Fixed;
+    for (l, lane) in c.lanes.iter().enumerate() {
+        let mut gate = |name: &str, expr| {
+            gates.push(Gate {
+                name: format!("lane {l}: {name}"),
+                expr,
+            })
+        };
+        let Parts { hi, lo, y, flag } = parts(shape, lane);
+        let (prev_y, prev_flag) = (Expr::Prev(lane.y), Expr::Prev(lane.flag));
+        gate("flag is 0 or 1", flag.clone() * flag.clone() - flag.clone());
+        let signed = Expr::pow2(shape.limbs.hi * shape.limbs.bits - 1);
+        gate("requantise", fixed(c.q_requant) * (y.clone() - hi.clone() + signed));
+        if let Some(q) = c.q_relu {
+            gate("relu", fixed(q) * (y.clone() - hi.clone() + flag.clone() * hi.clone()));
+        }
+        if let (Some(q), Some(first)) = (c.q_window, c.q_first) {
+            let inner = fixed(q) - fixed(first);
+            let d = scale() * hi.clone() + lo.clone();
+            gate("window keeps its maximum", inner.clone() * (y.clone() - prev_y.clone()));
+            gate(
+                "flag rises only where the maximum is",
+                d * (fixed(q) * flag - inner * prev_flag.clone()),
+            );
+        }
+        let one = || Expr::Const(Fr::one());
+        if let Some(q) = c.q_close_relu {
+            let d = scale() * hi.clone() + lo.clone();
+            gate("close: splits the maximum", fixed(q) * (d - half() - prev_y.clone()));
+            gate("close: value", fixed(q) * (y.clone() - hi));
+            gate(
+                "close: attained or zero",
+                fixed(q) * (one() - prev_flag.clone()) * prev_y.clone(),
+            );
+        }
+        if let Some(q) = c.q_close_signed {
+            // Such a row is also a requantise row, which ties `y` to the high limbs.
+            gate(
+                "close signed: splits the maximum",
+                fixed(q) * (scale() * y + lo - half() - prev_y),
+            );
+            gate("close signed: attained", fixed(q) * (one() - prev_flag));
+        }
+    }
+    let (d, prev_d) = (Expr::Advice(c.d), Expr::Prev(c.d));
+    gates.push(Gate {
+        name: "D: powers of eta".into(),
+        expr: (Expr::X - Expr::int(1)) * (d.clone() - Expr::from(Scalar::Eta) * prev_d),
+    });
+    gates.push(Gate {
+        name: "D: starts at one".into(),
+        expr: Expr::First * (d - Expr::int(1)),
+    });
+    gates
+}
+
+fn bus_terms(shape: &Shape, c: &Columns) -> Vec<BusTerm> {
+    let mut bus = Vec::new();
+    for (l, lane) in c.lanes.iter().enumerate() {
+        for (part, limbs) in [("hi", &lane.hi), ("lo", &lane.lo)] {
+            for (i, column) in limbs.iter().enumerate() {
+                bus.push(BusTerm {
+                    name: format!("range of lane{l}.{part}{i}"),
+                    numerator: Expr::int(1),
+                    message: Expr::Advice(*column),
+                });
+            }
+        }
+    }
+    let tagged = |value: Expr, id: Expr| value + Expr::from(Scalar::Chi) * id;
+    bus.push(BusTerm {
+        name: "read".into(),
+        numerator: Expr::int(-1),
+        message: tagged(Expr::Advice(c.x), Expr::Fixed(c.read_id)),
+    });
+    for (l, lane) in c.lanes.iter().enumerate() {
+        let id = Expr::Fixed(c.table) + Expr::int(shape.slot_id(0, l) as i64);
+        bus.push(BusTerm {
+            name: format!("write of lane{l}"),
+            numerator: Expr::Fixed(lane.mu),
+            message: tagged(Expr::Advice(lane.y), id),
+        });
+    }
+    bus
+}
+
+/// The three sums of the linear argument, each with a weight of its own.
+fn linear_sums(shape: &Shape, c: &Columns) -> Expr {
+    let shift = shape.limbs.shift();
+    let mut outputs = Expr::int(0);
+    // Horner over the lanes: the lane is the low digit of the channel.
+    for lane in c.lanes.iter().rev() {
+        let Parts { hi, lo, y, .. } = parts(shape, lane);
+        let rounded = Expr::pow2(shift) * y.clone() + lo.clone() - Expr::pow2(shift - 1);
+        let mut u = Expr::Fixed(c.q_requant) * rounded.clone();
+        if let Some(q) = c.q_relu {
+            u = u + Expr::Fixed(q) * (rounded + Expr::pow2(shift) * (y.clone() - hi.clone()));
+        }
+        if let Some(q) = c.q_window {
+            u = u + Expr::Fixed(q) * (y - Expr::pow2(shift) * hi - lo);
+        }
+        outputs = u + Expr::from(Scalar::Rho) * outputs;
+    }
+    let (input, output, d) = (Expr::Advice(c.c), Expr::Advice(c.e), Expr::Advice(c.d));
+    Expr::from(Scalar::WeightLinear) * (input.clone() * Expr::Advice(c.x) - output.clone() * outputs)
+        + d * (Expr::from(Scalar::WeightInputs) * input + Expr::from(Scalar::WeightOutputs) * output)
+}

@@ -1,0 +1,310 @@
+//! Evaluates expressions over whole columns: compiled once per proof, run in blocks of rows.
+
+use std::collections::HashMap;
+
+use ark_ff::Zero;
+use rayon::prelude::*;
+use tapeout_driver::Fr;
+
+use super::expr::{Expr, Scalars};
+
+/// Rows at a time. All registers of a block (a hundred or two of 2 KiB) stay in the second-level cache.
+const BLOCK: usize = 64;
+
+/// The columns' values over one domain: the rows themselves or a coset of them.
+#[derive(Clone, Copy)]
+pub struct Table<'a> {
+    /// Values of the fixed columns.
+    pub fixed: &'a [Vec<Fr>],
+    /// Values of the advice columns.
+    pub advice: &'a [Vec<Fr>],
+    /// The domain's points.
+    pub x: &'a [Fr],
+    /// `L_0` on the domain.
+    pub first: &'a [Fr],
+}
+
+/// Expressions compiled to straight-line code: common subexpressions computed once, registers reused.
+pub struct Compiled {
+    ops: Vec<Op>,
+    outputs: Vec<Operand>,
+    registers: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    Add,
+    Sub,
+    Mul,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Operand {
+    Register(usize),
+    Const(Fr),
+    Fixed(usize),
+    Advice(usize),
+    Prev(usize),
+    X,
+    First,
+}
+
+struct Op {
+    kind: Kind,
+    a: Operand,
+    b: Operand,
+    dst: usize,
+}
+
+/// A block of an operand.
+enum Values<'a> {
+    Block(&'a [Fr]),
+    Scalar(Fr),
+}
+
+impl Compiled {
+    /// Compiles `exprs` for the given scalars.
+    pub fn new<'a>(exprs: impl IntoIterator<Item = &'a Expr>, scalars: &Scalars) -> Self {
+        let mut builder = Builder {
+            scalars,
+            ops: Vec::new(),
+            seen: HashMap::new(),
+        };
+        let outputs = exprs.into_iter().map(|e| builder.lower(e)).collect();
+        allocate(builder.ops, outputs)
+    }
+
+    /// The values of each expression on every row.
+    pub fn run(&self, table: Table<'_>) -> Vec<Vec<Fr>> {
+        let n = table.x.len();
+        let block = BLOCK.min(n);
+        let blocks: Vec<Vec<Fr>> = (0..n / block)
+            .into_par_iter()
+            .map_init(
+                || (vec![Fr::zero(); self.registers * block], vec![Fr::zero(); 2 * block]),
+                |(registers, wrap), i| self.run_block(table, i * block, block, registers, wrap),
+            )
+            .collect();
+        (0..self.outputs.len())
+            .map(|o| {
+                blocks
+                    .iter()
+                    .flat_map(|b| b[o * block..(o + 1) * block].iter().copied())
+                    .collect()
+            })
+            .collect()
+    }
+
+    /// The values of each expression on rows `start..start + len`, one expression behind the other.
+    fn run_block(&self, table: Table<'_>, start: usize, len: usize, registers: &mut [Fr], wrap: &mut [Fr]) -> Vec<Fr> {
+        let mut result = vec![Fr::zero(); len];
+        let (wrap_a, wrap_b) = wrap.split_at_mut(len);
+        for op in &self.ops {
+            {
+                let a = values(op.a, table, start, len, registers, wrap_a);
+                let b = values(op.b, table, start, len, registers, wrap_b);
+                match op.kind {
+                    Kind::Add => zip(&mut result, &a, &b, |a, b| a + b),
+                    Kind::Sub => zip(&mut result, &a, &b, |a, b| a - b),
+                    Kind::Mul => zip(&mut result, &a, &b, |a, b| a * b),
+                }
+            }
+            registers[op.dst * len..][..len].copy_from_slice(&result);
+        }
+        let mut out = Vec::with_capacity(self.outputs.len() * len);
+        for output in &self.outputs {
+            match values(*output, table, start, len, registers, wrap_a) {
+                Values::Block(v) => out.extend_from_slice(v),
+                Values::Scalar(v) => out.extend(std::iter::repeat_n(v, len)),
+            }
+        }
+        out
+    }
+}
+
+fn values<'a>(
+    operand: Operand,
+    table: Table<'a>,
+    start: usize,
+    len: usize,
+    registers: &'a [Fr],
+    wrap: &'a mut [Fr],
+) -> Values<'a> {
+    Values::Block(match operand {
+        Operand::Const(c) => return Values::Scalar(c),
+        Operand::Register(r) => &registers[r * len..][..len],
+        Operand::Fixed(i) => &table.fixed[i][start..][..len],
+        Operand::Advice(i) => &table.advice[i][start..][..len],
+        Operand::Prev(i) if start > 0 => &table.advice[i][start - 1..][..len],
+        Operand::Prev(i) => {
+            let column = &table.advice[i];
+            wrap[0] = column[column.len() - 1];
+            wrap[1..].copy_from_slice(&column[..len - 1]);
+            wrap
+        }
+        Operand::X => &table.x[start..][..len],
+        Operand::First => &table.first[start..][..len],
+    })
+}
+
+fn zip(out: &mut [Fr], a: &Values<'_>, b: &Values<'_>, f: impl Fn(Fr, Fr) -> Fr) {
+    match (a, b) {
+        (Values::Block(a), Values::Block(b)) => out.iter_mut().zip(*a).zip(*b).for_each(|((o, a), b)| *o = f(*a, *b)),
+        (Values::Block(a), Values::Scalar(b)) => out.iter_mut().zip(*a).for_each(|(o, a)| *o = f(*a, *b)),
+        (Values::Scalar(a), Values::Block(b)) => out.iter_mut().zip(*b).for_each(|(o, b)| *o = f(*a, *b)),
+        (Values::Scalar(a), Values::Scalar(b)) => out.fill(f(*a, *b)),
+    }
+}
+
+/// Lowers trees to operations, each value once.
+struct Builder<'a> {
+    scalars: &'a Scalars,
+    ops: Vec<Op>,
+    seen: HashMap<(Kind, Operand, Operand), usize>,
+}
+
+impl Builder<'_> {
+    fn lower(&mut self, expr: &Expr) -> Operand {
+        let (kind, a, b) = match expr {
+            Expr::Const(c) => return Operand::Const(*c),
+            Expr::Scalar(s) => return Operand::Const(self.scalars[*s]),
+            Expr::Fixed(i) => return Operand::Fixed(*i),
+            Expr::Advice(i) => return Operand::Advice(*i),
+            Expr::Prev(i) => return Operand::Prev(*i),
+            Expr::X => return Operand::X,
+            Expr::First => return Operand::First,
+            Expr::Add(a, b) => (Kind::Add, a, b),
+            Expr::Sub(a, b) => (Kind::Sub, a, b),
+            Expr::Mul(a, b) => (Kind::Mul, a, b),
+        };
+        let (a, b) = (self.lower(a), self.lower(b));
+        if let (Operand::Const(a), Operand::Const(b)) = (a, b) {
+            return Operand::Const(match kind {
+                Kind::Add => a + b,
+                Kind::Sub => a - b,
+                Kind::Mul => a * b,
+            });
+        }
+        let dst = *self.seen.entry((kind, a, b)).or_insert_with(|| {
+            let dst = self.ops.len();
+            self.ops.push(Op { kind, a, b, dst });
+            dst
+        });
+        Operand::Register(dst)
+    }
+}
+
+/// Gives every value a register, reusing those that are no longer read.
+fn allocate(mut ops: Vec<Op>, mut outputs: Vec<Operand>) -> Compiled {
+    let mut last_use: Vec<usize> = (0..ops.len()).collect();
+    for (i, op) in ops.iter().enumerate() {
+        for operand in [op.a, op.b] {
+            if let Operand::Register(r) = operand {
+                last_use[r] = i;
+            }
+        }
+    }
+    for output in &outputs {
+        if let Operand::Register(r) = output {
+            last_use[*r] = usize::MAX;
+        }
+    }
+    let mut home = vec![0; ops.len()];
+    let (mut free, mut registers) = (Vec::new(), 0);
+    for (i, op) in ops.iter_mut().enumerate() {
+        let value = op.dst;
+        let mut dead = Vec::new();
+        for operand in [&mut op.a, &mut op.b] {
+            if let Operand::Register(r) = operand {
+                if last_use[*r] == i && !dead.contains(&home[*r]) {
+                    dead.push(home[*r]);
+                }
+                *r = home[*r];
+            }
+        }
+        free.extend(dead);
+        home[value] = free.pop().unwrap_or_else(|| {
+            registers += 1;
+            registers - 1
+        });
+        op.dst = home[value];
+    }
+    for output in &mut outputs {
+        if let Operand::Register(r) = output {
+            *r = home[*r];
+        }
+    }
+    Compiled {
+        ops,
+        outputs,
+        registers,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ark_ff::UniformRand;
+    use proptest::prelude::*;
+
+    use super::super::expr::{Leaves, Scalar};
+    use super::*;
+
+    struct Row<'a>(Table<'a>, usize);
+
+    impl Leaves for Row<'_> {
+        fn fixed(&self, c: usize) -> Fr {
+            self.0.fixed[c][self.1]
+        }
+        fn advice(&self, c: usize) -> Fr {
+            self.0.advice[c][self.1]
+        }
+        fn prev(&self, c: usize) -> Fr {
+            let n = self.0.x.len();
+            self.0.advice[c][(self.1 + n - 1) % n]
+        }
+        fn x(&self) -> Fr {
+            self.0.x[self.1]
+        }
+        fn first(&self) -> Fr {
+            self.0.first[self.1]
+        }
+    }
+
+    fn any_expr() -> impl Strategy<Value = Expr> {
+        let leaf = prop_oneof![
+            any::<i32>().prop_map(|v| Expr::int(v.into())),
+            Just(Expr::Scalar(Scalar::Rho)),
+            (0usize..2).prop_map(Expr::Fixed),
+            (0usize..3).prop_map(Expr::Advice),
+            (0usize..3).prop_map(Expr::Prev),
+            Just(Expr::X),
+            Just(Expr::First),
+        ];
+        leaf.prop_recursive(6, 64, 2, |inner| {
+            (0..3, inner.clone(), inner).prop_map(|(k, a, b)| match k {
+                0 => a + b,
+                1 => a - b,
+                _ => a * b,
+            })
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn compiled_matches_the_tree(exprs in prop::collection::vec(any_expr(), 1..4), log_n in 0u32..9) {
+            let n = 1usize << log_n;
+            let rng = &mut ark_std::test_rng();
+            let mut columns = |k| (0..k).map(|_| (0..n).map(|_| Fr::rand(rng)).collect()).collect::<Vec<Vec<Fr>>>();
+            let (fixed, advice, other) = (columns(2), columns(3), columns(2));
+            let table = Table { fixed: &fixed, advice: &advice, x: &other[0], first: &other[1] };
+            let mut scalars = Scalars::default();
+            scalars[Scalar::Rho] = Fr::from(99u64);
+            let out = Compiled::new(&exprs, &scalars).run(table);
+            for (e, values) in exprs.iter().zip(&out) {
+                for (j, v) in values.iter().enumerate() {
+                    prop_assert_eq!(*v, e.eval(&Row(table, j), &scalars));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Everything that a proof asks of a backend, and a record of it.
+
+use std::time::Duration;
+
+use ark_ec::CurveGroup;
+use serde::Serialize;
+use tapeout_driver::{Backend, Dir, Fr, G1Affine, G1Projective, Msm, Ntt, Run, Scalars, Width};
+
+/// One kind of kernel call, all its calls together.
+#[derive(Clone, Debug, Serialize)]
+pub struct KernelRow {
+    /// `msm` or `ntt`.
+    pub kind: &'static str,
+    /// `log2` of the number of terms or points, rounded up.
+    pub log_n: u32,
+    /// Size of the scalars: `full`, `u12`, `i24`. A transform is always `full`.
+    pub width: String,
+    /// How many.
+    pub count: usize,
+    /// Wall time on the host, seconds.
+    pub wall_s: f64,
+    /// Device cycles, where the backend counts them.
+    pub cycles: Option<u64>,
+}
+
+/// A backend prepared for one key: bases and twiddles resident.
+pub struct Kernels {
+    lagrange: Box<dyn Msm>,
+    monomial: Box<dyn Msm>,
+    blinding: Box<dyn Msm>,
+    ntt: Box<dyn Ntt>,
+    rows: Vec<KernelRow>,
+}
+
+/// The bases of a key.
+#[derive(Clone, Debug)]
+pub struct Bases {
+    /// `[L_i(tau)]`, `n` of them.
+    pub lagrange: Vec<G1Affine>,
+    /// `[tau^i]`, `n` and [`TAIL`] of them.
+    pub monomial: Vec<G1Affine>,
+}
+
+/// How many coefficients beyond `n` a committed polynomial may have.
+pub const TAIL: usize = 8;
+
+/// The largest number of blinding coefficients of a column.
+pub const MAX_BLINDS: usize = 4;
+
+impl Kernels {
+    /// Loads a key's bases and domain into `backend`.
+    ///
+    /// # Errors
+    /// Those of the backend.
+    pub fn new(backend: &dyn Backend, bases: &Bases) -> tapeout_driver::Result<Self> {
+        let n = bases.lagrange.len();
+        // A blinding coefficient r_i stands for r_i X^i Z_H, that is [tau^(n+i)] - [tau^i].
+        let blinding: Vec<G1Projective> = (0..MAX_BLINDS)
+            .map(|i| G1Projective::from(bases.monomial[n + i]) - bases.monomial[i])
+            .collect();
+        Ok(Self {
+            lagrange: backend.prepare_msm(&bases.lagrange)?,
+            monomial: backend.prepare_msm(&bases.monomial)?,
+            blinding: backend.prepare_msm(&G1Projective::normalize_batch(&blinding))?,
+            ntt: backend.prepare_ntt(n.trailing_zeros())?,
+            rows: Vec::new(),
+        })
+    }
+
+    /// What was asked so far, in order of first use.
+    pub fn rows(&self) -> &[KernelRow] {
+        &self.rows
+    }
+
+    fn record<T>(&mut self, kind: &'static str, len: usize, width: Width, count: usize, run: Run<T>) -> T {
+        let (log_n, width) = (len.next_power_of_two().trailing_zeros(), width.to_string());
+        let same = |r: &KernelRow| (r.kind, r.log_n, &r.width) == (kind, log_n, &width);
+        let index = self.rows.iter().position(same).unwrap_or_else(|| {
+            self.rows.push(KernelRow {
+                kind,
+                log_n,
+                width: width.clone(),
+                count: 0,
+                wall_s: 0.0,
+                cycles: None,
+            });
+            self.rows.len() - 1
+        });
+        let row = &mut self.rows[index];
+        row.count += count;
+        row.wall_s += Duration::as_secs_f64(&run.wall);
+        row.cycles = row.cycles.map_or(run.cycles, |c| Some(c + run.cycles.unwrap_or(0)));
+        run.out
+    }
+
+    /// Commits to columns given by their values, each with its blinding coefficients (possibly none). Columns of one width
+    /// go to the backend together.
+    ///
+    /// # Errors
+    /// Those of the backend.
+    pub fn commit_columns(&mut self, columns: &[(&[Fr], Width, &[Fr])]) -> tapeout_driver::Result<Vec<G1Affine>> {
+        let mut sums = vec![G1Projective::default(); columns.len()];
+        let mut left: Vec<usize> = (0..columns.len()).collect();
+        while let Some(width) = left.first().map(|i| columns[*i].1) {
+            let (now, later): (Vec<usize>, Vec<usize>) = left.iter().partition(|i| columns[**i].1 == width);
+            left = later;
+            let batch: Vec<_> = now
+                .iter()
+                .map(|i| Scalars {
+                    values: columns[*i].0,
+                    width,
+                })
+                .collect();
+            let run = self.lagrange.run(&batch)?;
+            let points = self.record("msm", self.lagrange.len(), width, batch.len(), run);
+            now.iter().zip(points).for_each(|(i, p)| sums[*i] += p);
+        }
+        let blinded: Vec<usize> = (0..columns.len()).filter(|i| !columns[*i].2.is_empty()).collect();
+        if !blinded.is_empty() {
+            let batch: Vec<_> = blinded
+                .iter()
+                .map(|i| Scalars {
+                    values: columns[*i].2,
+                    width: Width::Full,
+                })
+                .collect();
+            let run = self.blinding.run(&batch)?;
+            let points = self.record("msm", self.blinding.len(), Width::Full, batch.len(), run);
+            blinded.iter().zip(points).for_each(|(i, p)| sums[*i] += p);
+        }
+        Ok(G1Projective::normalize_batch(&sums))
+    }
+
+    /// Commits to polynomials given by their coefficients.
+    ///
+    /// # Errors
+    /// Those of the backend.
+    pub fn commit_polynomials(&mut self, polynomials: &[&[Fr]]) -> tapeout_driver::Result<Vec<G1Affine>> {
+        let batch: Vec<_> = polynomials
+            .iter()
+            .map(|p| Scalars {
+                values: p,
+                width: Width::Full,
+            })
+            .collect();
+        let run = self.monomial.run(&batch)?;
+        let longest = polynomials.iter().map(|p| p.len()).max().unwrap_or(0);
+        // A few coefficients beyond n do not make it the next size.
+        let len = longest.min(self.lagrange.len());
+        let points = self.record("msm", len, Width::Full, batch.len(), run);
+        Ok(G1Projective::normalize_batch(&points))
+    }
+
+    /// Transforms columns in place.
+    ///
+    /// # Errors
+    /// Those of the backend.
+    pub fn transform(&mut self, dir: Dir, coset: Fr, columns: &mut [Vec<Fr>]) -> tapeout_driver::Result<()> {
+        let (count, len) = (columns.len(), self.lagrange.len());
+        let run = self.ntt.run(dir, coset, columns)?;
+        self.record("ntt", len, Width::Full, count, run);
+        Ok(())
+    }
+}

@@ -1,0 +1,16 @@
+//! The proof system: a constraint system as data, and the prover and verifier that read it.
+
+pub mod check;
+pub mod cs;
+pub mod eval;
+pub mod expr;
+pub mod kernels;
+pub mod linear;
+pub mod proof;
+pub mod prover;
+mod quotient;
+pub(crate) mod rounds;
+pub mod verifier;
+
+#[cfg(test)]
+pub(crate) mod tests;

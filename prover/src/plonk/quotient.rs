@@ -1,0 +1,257 @@
+//! The quotient `t = N / Z_H` of the gates' random combination `N`.
+//!
+//! `N` has degree at most `3n + 7`, so `t` has degree at most `2n + 7`: the `2n` values on two cosets of `H` determine it but
+//! for a remainder `e` of degree at most 7, `t = (t mod X^(2n) - g^(2n)) + (X^(2n) - g^(2n)) e`, which eight more values
+//! determine. Nothing larger than `n` is ever transformed, and one coset is held at a time.
+
+use ark_ff::{Field, One, Zero, batch_inversion};
+use ark_poly::{EvaluationDomain, Radix2EvaluationDomain};
+use rayon::prelude::*;
+use tapeout_driver::{Dir, Fr};
+
+use super::{
+    cs::{ConstraintSystem, SLACK},
+    eval::{Compiled, Table},
+    expr::{Expr, Leaves, Scalars},
+    kernels::{Kernels, TAIL},
+};
+use crate::field::{horner, powers};
+
+/// Offset of the first coset; the second is `w_2n` times it. Any generator of the field's multiplicative group is outside of
+/// every subgroup of a power of two.
+const COSET: u64 = 5;
+
+/// Offset of the coset of eight points that determine the remainder.
+const OVERFLOW_COSET: u64 = 7;
+
+/// Points that determine the remainder.
+const POINTS: usize = SLACK + 1;
+
+/// `sum_i alpha^(k-1-i) gate_i` over the `k` gates, as one expression.
+pub(crate) fn combined(cs: &ConstraintSystem, alpha: Fr) -> Expr {
+    cs.gates
+        .iter()
+        .fold(Expr::int(0), |acc, gate| acc * Expr::Const(alpha) + gate.expr.clone())
+}
+
+/// The coefficients of `t`, `2n + 8` of them. `advice` and `fixed` are coefficients, of `n + 8` terms at most.
+///
+/// If a gate is not satisfied the result is no quotient at all, and no verifier accepts it.
+///
+/// # Errors
+/// Those of the backend.
+pub(crate) fn quotient(
+    cs: &ConstraintSystem,
+    advice: &[Vec<Fr>],
+    fixed: &[Vec<Fr>],
+    scalars: &Scalars,
+    alpha: Fr,
+    kernels: &mut Kernels,
+) -> tapeout_driver::Result<Vec<Fr>> {
+    let n = fixed[0].len();
+    let numerator = combined(cs, alpha);
+    let compiled = Compiled::new([&numerator], scalars);
+    let g = Fr::from(COSET);
+    let w2n = root_of_unity(2 * n);
+    let mut halves = Vec::with_capacity(2);
+    for offset in [g, g * w2n] {
+        halves.push(on_coset(&compiled, advice, fixed, offset, kernels)?);
+    }
+    // t mod X^n - g^n and t mod X^n + g^n, since (g w_2n)^n = -g^n.
+    let g_n = g.pow([n as u64]);
+    let half = (Fr::one() + Fr::one()).inverse().unwrap_or_default();
+    let quarter = (g_n + g_n).inverse().unwrap_or_default();
+    let mut t: Vec<Fr> = halves[0].iter().zip(&halves[1]).map(|(a, b)| (*a + b) * half).collect();
+    t.extend(halves[0].iter().zip(&halves[1]).map(|(a, b)| (*a - b) * quarter));
+    let e = remainder(&numerator, advice, fixed, scalars, &t, g_n.square());
+    t.resize(2 * n + TAIL, Fr::zero());
+    for (i, e) in e.iter().enumerate() {
+        t[2 * n + i] += e;
+        t[i] -= g_n.square() * e;
+    }
+    Ok(t)
+}
+
+/// A primitive root of unity of order `n`, a power of two of at most 2^28.
+pub(crate) fn root_of_unity(n: usize) -> Fr {
+    Radix2EvaluationDomain::<Fr>::new(n).map_or(Fr::one(), |d| d.group_gen())
+}
+
+/// The interpolation of `N / Z_H` over `offset H`.
+fn on_coset(
+    compiled: &Compiled,
+    advice: &[Vec<Fr>],
+    fixed: &[Vec<Fr>],
+    offset: Fr,
+    kernels: &mut Kernels,
+) -> tapeout_driver::Result<Vec<Fr>> {
+    let n = fixed[0].len();
+    let offset_n = offset.pow([n as u64]);
+    // Reduced mod X^n - offset^n, which does not change the values on the coset.
+    let reduce = |p: &Vec<Fr>| {
+        let mut low = p[..n].to_vec();
+        low.iter_mut().zip(&p[n..]).for_each(|(l, h)| *l += offset_n * h);
+        low
+    };
+    let mut advice: Vec<Vec<Fr>> = advice.iter().map(reduce).collect();
+    kernels.transform(Dir::Forward, offset, &mut advice)?;
+    let mut fixed = fixed.to_vec();
+    kernels.transform(Dir::Forward, offset, &mut fixed)?;
+    let x: Vec<Fr> = powers(root_of_unity(n), n).iter().map(|w| *w * offset).collect();
+    let z_h = offset_n - Fr::one();
+    let first = lagrange_first(&x, z_h);
+    let mut values = compiled.run(Table {
+        fixed: &fixed,
+        advice: &advice,
+        x: &x,
+        first: &first,
+    });
+    let inverse = z_h.inverse().unwrap_or_default();
+    values[0].par_iter_mut().for_each(|v| *v *= inverse);
+    kernels.transform(Dir::Inverse, offset, &mut values)?;
+    Ok(values.swap_remove(0))
+}
+
+/// `L_0(x) = Z_H(x) / (n (x - 1))` at points that share `Z_H(x) = z_h`, none of them in `H`.
+fn lagrange_first(x: &[Fr], z_h: Fr) -> Vec<Fr> {
+    let n = Fr::from(x.len() as u64);
+    let mut first: Vec<Fr> = x.iter().map(|x| n * (*x - Fr::one())).collect();
+    batch_inversion(&mut first);
+    first.iter_mut().for_each(|f| *f *= z_h);
+    first
+}
+
+/// Values of all columns at one point.
+pub(crate) struct At {
+    pub(crate) advice: Vec<Fr>,
+    /// Zero for columns that are not rotated.
+    pub(crate) prev: Vec<Fr>,
+    pub(crate) fixed: Vec<Fr>,
+    pub(crate) x: Fr,
+    pub(crate) first: Fr,
+}
+
+impl Leaves for At {
+    fn fixed(&self, column: usize) -> Fr {
+        self.fixed[column]
+    }
+    fn advice(&self, column: usize) -> Fr {
+        self.advice[column]
+    }
+    fn prev(&self, column: usize) -> Fr {
+        self.prev[column]
+    }
+    fn x(&self) -> Fr {
+        self.x
+    }
+    fn first(&self) -> Fr {
+        self.first
+    }
+}
+
+/// `L_0(x)` anywhere outside of `H`; `None` in it.
+pub(crate) fn lagrange_first_at(x: Fr, n: usize) -> Option<Fr> {
+    let z_h = x.pow([n as u64]) - Fr::one();
+    if z_h.is_zero() {
+        return None;
+    }
+    (Fr::from(n as u64) * (x - Fr::one())).inverse().map(|i| i * z_h)
+}
+
+/// The coefficients of `e`, from the values of everything at eight points.
+fn remainder(
+    numerator: &Expr,
+    advice: &[Vec<Fr>],
+    fixed: &[Vec<Fr>],
+    scalars: &Scalars,
+    t: &[Fr],
+    g_2n: Fr,
+) -> Vec<Fr> {
+    let n = fixed[0].len();
+    let offset = Fr::from(OVERFLOW_COSET);
+    let x: Vec<Fr> = powers(root_of_unity(POINTS), POINTS)
+        .iter()
+        .map(|w| *w * offset)
+        .collect();
+    let back = root_of_unity(n).inverse().unwrap_or_default();
+    let shifted: Vec<Fr> = x.iter().map(|x| *x * back).collect();
+    let on = |columns: &[Vec<Fr>], x: &[Fr]| -> Vec<Vec<Fr>> { columns.par_iter().map(|c| at_points(c, x)).collect() };
+    let (advice_at, prev_at, fixed_at) = (on(advice, &x), on(advice, &shifted), on(fixed, &x));
+    let t_at = at_points(t, &x);
+    let value = |i: usize| {
+        let pick = |columns: &[Vec<Fr>]| columns.iter().map(|c| c[i]).collect();
+        let first = lagrange_first_at(x[i], n)?;
+        let at = At {
+            advice: pick(&advice_at),
+            prev: pick(&prev_at),
+            fixed: pick(&fixed_at),
+            x: x[i],
+            first,
+        };
+        let x_n = x[i].pow([n as u64]);
+        let z_h = (x_n - Fr::one()).inverse()?;
+        Some((numerator.eval(&at, scalars) * z_h - t_at[i]) * (x_n.square() - g_2n).inverse()?)
+    };
+    // The points are constants outside of H and of both cosets, so that no denominator vanishes.
+    let values: Vec<Fr> = (0..POINTS).map(|i| value(i).unwrap_or_default()).collect();
+    interpolate(&values, offset)
+}
+
+/// The values at `x`, the points of a coset of the group of order [`POINTS`]: folds modulo `X^8 - x^8` first, so that one
+/// multiplication a coefficient serves all points.
+fn at_points(coefficients: &[Fr], x: &[Fr]) -> Vec<Fr> {
+    let x_k = x[0].pow([POINTS as u64]);
+    let mut folded = [Fr::zero(); POINTS];
+    for chunk in coefficients.chunks(POINTS).rev() {
+        for (i, f) in folded.iter_mut().enumerate() {
+            *f = *f * x_k + chunk.get(i).copied().unwrap_or_default();
+        }
+    }
+    x.iter().map(|x| horner(&folded, *x)).collect()
+}
+
+/// The coefficients of the polynomial with these values at `offset * w^i`.
+fn interpolate(values: &[Fr], offset: Fr) -> Vec<Fr> {
+    let k = values.len();
+    let root = root_of_unity(k).inverse().unwrap_or_default();
+    let scale = Fr::from(k as u64).inverse().unwrap_or_default();
+    let back = offset.inverse().unwrap_or_default();
+    (0..k)
+        .map(|i| horner(values, root.pow([i as u64])) * scale * back.pow([i as u64]))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use ark_ff::UniformRand;
+
+    use super::*;
+    use crate::field::geometric;
+
+    #[test]
+    fn folded_evaluation_matches_horner() {
+        let rng = &mut ark_std::test_rng();
+        for len in [1, 7, 8, 9, 64, 72] {
+            let p: Vec<Fr> = (0..len).map(|_| Fr::rand(rng)).collect();
+            let x: Vec<Fr> = powers(root_of_unity(POINTS), POINTS)
+                .iter()
+                .map(|w| *w * Fr::from(3u64))
+                .collect();
+            assert_eq!(at_points(&p, &x), x.iter().map(|x| horner(&p, *x)).collect::<Vec<_>>());
+        }
+        let p: Vec<Fr> = (0..POINTS).map(|_| Fr::rand(rng)).collect();
+        let x: Vec<Fr> = powers(root_of_unity(POINTS), POINTS)
+            .iter()
+            .map(|w| *w * Fr::from(3u64))
+            .collect();
+        assert_eq!(interpolate(&at_points(&p, &x), Fr::from(3u64)), p);
+    }
+
+    #[test]
+    fn first_lagrange_polynomial_is_a_geometric_sum() {
+        let (x, n) = (Fr::from(1234567u64), 32);
+        let expected = geometric(x, n) * Fr::from(n as u64).inverse().unwrap_or_default();
+        assert_eq!(lagrange_first_at(x, n), Some(expected));
+        assert_eq!(lagrange_first_at(root_of_unity(n), n), None);
+    }
+}

@@ -1,0 +1,147 @@
+//! The rounds of the protocol: what is absorbed, and which challenge may be drawn once it is.
+//!
+//! Prover and verifier both walk through this module, so there is one place where the order stands.
+//!
+//! | round | absorbed | drawn |
+//! |---|---|---|
+//! | 0 | digest of the verifying key, public words | |
+//! | 1 | commitments of [`Phase::Trace`](super::cs::Phase) | `rho`, `s_0 .. s_3` |
+//! | 2 | commitments of `Phase::Linear` | `eta`, `beta`, `chi`, the weights of the three sums |
+//! | 3 | commitments of `Phase::Bus` | `alpha` |
+//! | 4 | commitments of the quotient's two parts | `z` |
+//! | 5, 6 | the opening ([`crate::kzg`]) | `v`, `u` |
+
+use tapeout_driver::{Fr, G1Affine};
+
+use super::{
+    expr::{Scalar, Scalars},
+    linear::Point,
+};
+use crate::transcript::{Tag, Transcript};
+
+/// Names the protocol and its version; any change of rules changes it.
+const DOMAIN: &[u8] = b"tapeout plonk v1";
+
+const KEY: Tag = Tag(0x01);
+const PUBLIC: Tag = Tag(0x02);
+const TRACE: Tag = Tag(0x10);
+const LINEAR: Tag = Tag(0x11);
+const BUS: Tag = Tag(0x12);
+const QUOTIENT: Tag = Tag(0x13);
+const RHO: Tag = Tag(0x20);
+const POSITION: Tag = Tag(0x21);
+const ETA: Tag = Tag(0x22);
+const BETA: Tag = Tag(0x23);
+const CHI: Tag = Tag(0x24);
+const WEIGHT: Tag = Tag(0x25);
+const ALPHA: Tag = Tag(0x26);
+const Z: Tag = Tag(0x27);
+
+/// The parts of the protocol whose absence tests show to be exploitable. Everything but tests runs with [`Defences::ALL`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Defences {
+    /// The verifying key's digest is absorbed.
+    pub(crate) bind_key: bool,
+    /// The public words are absorbed.
+    pub(crate) bind_public: bool,
+    /// The trace is committed before `rho`.
+    pub(crate) trace_before_rho: bool,
+    /// `C` and `E` are committed before `eta`.
+    pub(crate) linear_before_eta: bool,
+    /// Public words must be in the signed range of a slot.
+    pub(crate) public_range: bool,
+    /// The three sums of the linear argument have weights of their own.
+    pub(crate) separate_sums: bool,
+}
+
+impl Defences {
+    /// The protocol.
+    pub(crate) const ALL: Self = Self {
+        bind_key: true,
+        bind_public: true,
+        trace_before_rho: true,
+        linear_before_eta: true,
+        public_range: true,
+        separate_sums: true,
+    };
+}
+
+/// Round 0.
+pub(crate) fn start(defences: &Defences, digest: &[u8; 32], public: &[Fr]) -> Transcript {
+    let mut transcript = Transcript::new(DOMAIN);
+    if defences.bind_key {
+        transcript.absorb_bytes(KEY, digest);
+    }
+    if defences.bind_public {
+        transcript.absorb_scalars(PUBLIC, public);
+    }
+    transcript
+}
+
+/// Round 1.
+pub(crate) fn trace(
+    defences: &Defences,
+    mut transcript: Transcript,
+    commitments: &[G1Affine],
+    scalars: &mut Scalars,
+) -> (Point, Transcript) {
+    let early = transcript.clone();
+    transcript.absorb_g1(TRACE, commitments);
+    let mut round = if defences.trace_before_rho {
+        transcript.clone().seal()
+    } else {
+        early.seal()
+    };
+    let point = Point {
+        rho: round.draw(RHO),
+        s: std::array::from_fn(|_| round.draw(POSITION)),
+    };
+    scalars[Scalar::Rho] = point.rho;
+    let next = if defences.trace_before_rho {
+        round.next_round()
+    } else {
+        transcript
+    };
+    (point, next)
+}
+
+/// Round 2.
+pub(crate) fn linear(
+    defences: &Defences,
+    mut transcript: Transcript,
+    commitments: &[G1Affine],
+    scalars: &mut Scalars,
+) -> Transcript {
+    if !defences.linear_before_eta {
+        let mut round = transcript.clone().seal();
+        scalars[Scalar::Eta] = round.draw(ETA);
+    }
+    transcript.absorb_g1(LINEAR, commitments);
+    let mut round = transcript.seal();
+    if defences.linear_before_eta {
+        scalars[Scalar::Eta] = round.draw(ETA);
+    }
+    scalars[Scalar::Beta] = round.draw(BETA);
+    scalars[Scalar::Chi] = round.draw(CHI);
+    for weight in [Scalar::WeightLinear, Scalar::WeightInputs, Scalar::WeightOutputs] {
+        scalars[weight] = round.draw(WEIGHT);
+    }
+    if !defences.separate_sums {
+        scalars[Scalar::WeightOutputs] = scalars[Scalar::WeightInputs];
+    }
+    round.next_round()
+}
+
+/// Round 3: `alpha`.
+pub(crate) fn bus(mut transcript: Transcript, commitments: &[G1Affine]) -> (Fr, Transcript) {
+    transcript.absorb_g1(BUS, commitments);
+    let mut round = transcript.seal();
+    (round.draw(ALPHA), round.next_round())
+}
+
+/// Round 4: `z`.
+pub(crate) fn quotient(mut transcript: Transcript, commitments: &[G1Affine]) -> (Fr, Transcript) {
+    transcript.absorb_g1(QUOTIENT, commitments);
+    let mut round = transcript.seal();
+    (round.draw(Z), round.next_round())
+}

@@ -1,0 +1,33 @@
+//! What an honest prover proves is accepted.
+
+use super::*;
+use crate::plonk::{check::violations, cs::SLACK, expr::Scalars};
+
+#[test]
+fn honest_proofs_verify_with_any_number_of_lanes() {
+    for lanes in 1..=4 {
+        for public_input in [false, true] {
+            let program = small_network();
+            let fixture = match layout::demand(&program, lanes, public_input).slots {
+                rows if rows > 128 => continue,
+                _ => Fixture::new(&program, lanes, public_input),
+            };
+            let (trace, public) = fixture.run(&small_input());
+            let columns: Vec<Vec<Fr>> = trace.iter().map(|c| field(c)).collect();
+            let fixed: Vec<Vec<Fr>> = fixture.key.wiring.fixed.iter().map(|c| field(c)).collect();
+            assert_eq!(violations(fixture.cs(), &fixed, &columns, &Scalars::default()), []);
+            let proof = fixture.prove(trace, &public, &mut Honest).unwrap();
+            fixture.verify(&public, &proof).unwrap();
+        }
+    }
+}
+
+#[test]
+fn degrees_stay_within_what_the_quotient_holds() {
+    let program = small_network();
+    for lanes in 1..=4 {
+        let shape = shape(&program, lanes);
+        let n = shape.n();
+        assert!(ConstraintSystem::new(&shape).degree(n) <= 3 * n + SLACK);
+    }
+}

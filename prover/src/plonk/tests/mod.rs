@@ -1,0 +1,320 @@
+//! The proof system on small programs: honest proofs, and malicious provers that recompute all that follows from a lie.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod honest;
+
+use std::sync::OnceLock;
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha20Rng;
+use tapeout_driver::{Backend, Fr};
+
+use super::{
+    cs::{ConstraintSystem, Draft, Shape},
+    kernels::Kernels,
+    proof::Proof,
+    prover::{Forger, Honest, Instance, Phases, ProveError, prove},
+    rounds::Defences,
+    verifier::{Checker, Rejection},
+};
+use crate::{
+    keys::{ModelInfo, ProvingKey},
+    layout::{self, Trace},
+    model::{
+        execute,
+        fixed::Limbs,
+        program::{Act, Layer, Program, Source, Term},
+    },
+    srs::Srs,
+};
+
+/// 128 rows; values of 14 bits, a shift of 14.
+pub(crate) const LIMBS: Limbs = Limbs { bits: 7, hi: 2, lo: 2 };
+
+pub(crate) fn backend() -> Box<dyn Backend> {
+    tapeout_driver::backend::open("arkworks").unwrap()
+}
+
+pub(crate) fn srs() -> &'static Srs {
+    static SRS: OnceLock<Srs> = OnceLock::new();
+    SRS.get_or_init(|| Srs::insecure_from_seed(1024 + 8, &[7; 32]).unwrap())
+}
+
+pub(crate) fn shape(program: &Program<i64>, lanes: usize) -> Shape {
+    let any = |act| program.layers.iter().any(|l| l.act == act);
+    Shape {
+        limbs: LIMBS,
+        lanes,
+        relu: any(Act::Relu),
+        pool_relu: any(Act::MaxPool { relu: true }),
+        pool_signed: any(Act::MaxPool { relu: false }),
+    }
+}
+
+/// A prepared circuit, whose constraint system may have been weakened.
+pub(crate) struct Fixture {
+    pub(crate) key: ProvingKey,
+    pub(crate) defences: Defences,
+}
+
+impl Fixture {
+    pub(crate) fn new(program: &Program<i64>, lanes: usize, public_input: bool) -> Self {
+        Self::weakened(program, lanes, public_input, |_| {})
+    }
+
+    /// With `weaken` applied to the constraint system before its mechanical part is added.
+    pub(crate) fn weakened(
+        program: &Program<i64>,
+        lanes: usize,
+        public_input: bool,
+        weaken: impl FnOnce(&mut Draft),
+    ) -> Self {
+        let shape = shape(program, lanes);
+        let mut draft = Draft::new(&shape);
+        weaken(&mut draft);
+        let cs = draft.finish();
+        let info = ModelInfo {
+            hash: [1; 32],
+            input_shape: program.input_shape.clone(),
+            output_shape: program.output_shape.clone(),
+            input_scale: 1.0,
+            output_scale: 1.0,
+        };
+        let program = program.clone();
+        let key = ProvingKey::generate_for(cs, program, &shape, public_input, info, srs(), backend().as_ref()).unwrap();
+        Self {
+            key,
+            defences: Defences::ALL,
+        }
+    }
+
+    pub(crate) fn cs(&self) -> &ConstraintSystem {
+        &self.key.verifying.cs
+    }
+
+    /// Trace and public words of an honest execution.
+    pub(crate) fn run(&self, input: &[i64]) -> (Trace, Vec<i64>) {
+        let execution = reference_run(&self.key.program, input);
+        let mut public = Vec::new();
+        if matches!(self.key.verifying.interface.input, layout::Input::Public(_)) {
+            public.extend_from_slice(input);
+        }
+        public.extend(self.key.program.outputs.iter().map(|s| value(s, input, &execution.out)));
+        let trace = layout::trace(
+            &self.key.verifying.interface,
+            &self.key.wiring,
+            self.cs(),
+            input,
+            &execution,
+        );
+        (trace, public)
+    }
+
+    pub(crate) fn prove(&self, trace: Trace, public: &[i64], forger: &mut dyn Forger) -> Result<Proof, ProveError> {
+        self.prove_seeded(trace, public, forger, 1)
+    }
+
+    pub(crate) fn prove_seeded(
+        &self,
+        trace: Trace,
+        public: &[i64],
+        forger: &mut dyn Forger,
+        seed: u64,
+    ) -> Result<Proof, ProveError> {
+        let verifying = &self.key.verifying;
+        let instance = Instance {
+            cs: &verifying.cs,
+            interface: &verifying.interface,
+            wiring: &self.key.wiring,
+            digest: &verifying.digest,
+            public,
+        };
+        let mut kernels = Kernels::new(backend().as_ref(), &self.key.bases)?;
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
+        let mut quiet = |_| {};
+        prove(
+            &instance,
+            trace,
+            &mut kernels,
+            &mut rng,
+            &mut Phases::new(&mut quiet),
+            &self.defences,
+            forger,
+        )
+    }
+
+    pub(crate) fn verify(&self, public: &[i64], proof: &Proof) -> Result<(), Rejection> {
+        let verifying = &self.key.verifying;
+        let checker = Checker {
+            cs: &verifying.cs,
+            interface: &verifying.interface,
+            fixed: &verifying.fixed,
+            digest: &verifying.digest,
+            opening: &verifying.opening,
+        };
+        checker.verify(public, proof, &self.defences)
+    }
+
+    pub(crate) fn honest(&self, input: &[i64]) -> (Vec<i64>, Proof) {
+        let (trace, public) = self.run(input);
+        let proof = self.prove(trace, &public, &mut Honest).unwrap();
+        (public, proof)
+    }
+}
+
+fn value(source: &Source<i64>, input: &[i64], out: &[Vec<i64>]) -> i64 {
+    match *source {
+        Source::Input(i) => input[i as usize],
+        Source::Layer { layer, index } => out[layer as usize][index as usize],
+        Source::Const(v) => v,
+    }
+}
+
+/// Every position of a layer, row-major.
+fn positions(dims: &[usize]) -> Vec<Vec<usize>> {
+    dims.iter().fold(vec![Vec::new()], |all, count| {
+        all.iter()
+            .flat_map(|p| (0..*count).map(move |i| [p.clone(), vec![i]].concat()))
+            .collect()
+    })
+}
+
+/// The program's semantics, written down as plainly as can be and apart from the executor proper.
+pub(crate) fn reference_run(program: &Program<i64>, input: &[i64]) -> execute::Trace {
+    let (mut pre, mut out): (Vec<Vec<i64>>, Vec<Vec<i64>>) = (Vec::new(), Vec::new());
+    let round = |u: i64| (u + LIMBS.half()).div_euclid(1 << LIMBS.shift());
+    for layer in &program.layers {
+        let mut u = Vec::new();
+        for channel in 0..layer.channels {
+            for p in positions(&layer.dims) {
+                let mut sum = layer.bias[channel];
+                for term in &layer.terms {
+                    let shift: usize = p.iter().zip(&term.strides).map(|(p, s)| p * s).sum();
+                    for (slot, w) in &term.taps[channel] {
+                        sum += w * value(&term.block[*slot as usize + shift], input, &out);
+                    }
+                }
+                u.push(sum);
+            }
+        }
+        let y = match layer.act {
+            Act::Requant => u.iter().map(|u| round(*u)).collect(),
+            Act::Relu => u.iter().map(|u| round(*u).max(0)).collect(),
+            Act::MaxPool { relu } => u
+                .chunks(layer.window())
+                .map(|w| round(*w.iter().max().unwrap()).max(if relu { 0 } else { i64::MIN }))
+                .collect(),
+        };
+        pre.push(u);
+        out.push(y);
+    }
+    execute::Trace { pre, out }
+}
+
+fn read(layer: u32, index: usize) -> Source<i64> {
+    Source::Layer {
+        layer,
+        index: index as u32,
+    }
+}
+
+/// A two-channel convolution over a padded 5x5 image with ReLU and overlapping 2x2 pools, a pool without ReLU, a residual sum
+/// and a Gemm: every kind of row, and channel counts that no number of lanes divides.
+pub(crate) fn small_network() -> Program<i64> {
+    let image = |c: usize, i: usize, j: usize| Source::Input((c * 9 + i * 3 + j) as u32);
+    let scale = 1i64 << LIMBS.shift();
+    let weight = |o: usize, k: usize| (((o * 7 + k * 5) % 11) as i64 - 5) * scale / 16;
+    // conv: one input channel of 3x3, padded by 1, kernel 2x2 -> 3 channels of 4x4, pooled 2x2 with stride 1 -> 3x3.
+    let pitch = 4;
+    let mut block = vec![Source::Const(0); pitch * 5 + 1];
+    for i in 0..3 {
+        for j in 0..3 {
+            block[(i + 1) * pitch + 1 + j] = image(0, i, j);
+        }
+    }
+    let taps = (0..3)
+        .map(|o| {
+            [0, 1, pitch, pitch + 1]
+                .iter()
+                .enumerate()
+                .map(|(k, s)| (*s as u32, weight(o, k)))
+                .collect()
+        })
+        .collect();
+    let conv = Layer {
+        name: "conv".into(),
+        channels: 3,
+        dims: vec![3, 3, 2, 2],
+        terms: vec![Term {
+            block,
+            strides: vec![pitch, 1, pitch, 1],
+            taps,
+        }],
+        bias: vec![scale / 3, -scale / 5, 7],
+        act: Act::MaxPool { relu: true },
+    };
+    // A signed pool of 3 channels of 3x3 by 3x1.
+    let identity = |c: usize, s: usize, w: i64| (0..c).map(|o| vec![((o * s) as u32, w)]).collect::<Vec<_>>();
+    let pool = Layer {
+        name: "pool".into(),
+        channels: 3,
+        dims: vec![1, 3, 3, 1],
+        terms: vec![Term {
+            block: (0..27).map(|i| read(0, i)).collect(),
+            strides: vec![0, 1, 3, 1],
+            taps: identity(3, 9, -scale),
+        }],
+        bias: vec![0; 3],
+        act: Act::MaxPool { relu: false },
+    };
+    // A residual sum of the pool and the input, with ReLU.
+    let sum = Layer {
+        name: "sum".into(),
+        channels: 3,
+        dims: vec![3],
+        terms: vec![
+            Term {
+                block: (0..9).map(|i| read(1, i)).collect(),
+                strides: vec![1],
+                taps: identity(3, 3, scale),
+            },
+            Term {
+                block: (0..9).map(|i| image(0, i / 3, i % 3)).collect(),
+                strides: vec![1],
+                taps: identity(3, 3, -scale / 2),
+            },
+        ],
+        bias: vec![1, 2, 3],
+        act: Act::Relu,
+    };
+    let gemm = Layer {
+        name: "gemm".into(),
+        channels: 5,
+        dims: vec![],
+        terms: vec![Term {
+            block: (0..9).map(|i| read(2, i)).collect(),
+            strides: vec![],
+            taps: (0..5)
+                .map(|o| (0..9).map(|k| (k as u32, weight(o, k))).collect())
+                .collect(),
+        }],
+        bias: vec![5, 4, -3, 2, -scale],
+        act: Act::Requant,
+    };
+    Program {
+        input_shape: vec![1, 3, 3],
+        output_shape: vec![5],
+        layers: vec![conv, pool, sum, gemm],
+        outputs: (0..5).map(|i| read(3, i)).collect(),
+    }
+}
+
+pub(crate) fn small_input() -> Vec<i64> {
+    vec![100, -200, 300, 45, -56, 67, 0, 1023, -1023]
+}
+
+/// As many field elements as `values`.
+pub(crate) fn field(values: &[i64]) -> Vec<Fr> {
+    values.iter().map(|v| crate::field::signed(*v)).collect()
+}

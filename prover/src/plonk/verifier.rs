@@ -1,0 +1,190 @@
+//! The verifier: a key, public words and a proof in; accepted or the reason why not.
+
+use ark_ff::{Field, Zero};
+use tapeout_driver::{Fr, G1Affine};
+
+use super::{
+    cs::{ConstraintSystem, Phase, Shape},
+    expr::{Scalar, Scalars},
+    linear::{self, Point},
+    proof::Proof,
+    quotient::{At, combined, lagrange_first_at, root_of_unity},
+    rounds::{self, Defences},
+};
+use crate::{
+    field::signed,
+    kzg::{self, Claim, KzgError, LinearCombination},
+    layout::{Input, Interface},
+};
+
+/// Why a proof that could be read is not accepted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Rejection {
+    /// The statement has too few or too many words.
+    #[error("the statement has {got} public words, the verifying key expects {expected}")]
+    PublicCount {
+        /// The key's number.
+        expected: usize,
+        /// The statement's.
+        got: usize,
+    },
+    /// A public word is outside of what a slot can hold, so that it means nothing.
+    #[error("public word {index} is outside of the range of the fixed-point format ({bits} bits, signed)")]
+    PublicRange {
+        /// Which word.
+        index: usize,
+        /// Bits of a signed value.
+        bits: u32,
+    },
+    /// A challenge took a value at which the check is not defined; no honest prover meets one.
+    #[error("a challenge of this proof is a value at which it cannot be checked")]
+    Challenge,
+    /// The opening of the commitments is wrong: the proof was not made for this statement and key, or was changed.
+    #[error("the proof does not hold for this statement and key: {0}")]
+    Opening(#[from] KzgError),
+}
+
+/// What a verifying key's verifier needs.
+pub(crate) struct Checker<'a> {
+    pub(crate) cs: &'a ConstraintSystem,
+    pub(crate) interface: &'a Interface,
+    pub(crate) fixed: &'a [G1Affine],
+    pub(crate) digest: &'a [u8; 32],
+    pub(crate) opening: &'a kzg::VerifierKey,
+}
+
+/// What all rows together must add up to, per row; `None` if a denominator of the verifier's own terms vanishes.
+///
+/// The verifier writes the constants and a public input, and reads a public output.
+pub(crate) fn bus_total(interface: &Interface, public: &[i64], point: &Point, scalars: &Scalars) -> Option<Fr> {
+    let (lanes, eta) = (interface.shape.lanes, scalars[Scalar::Eta]);
+    let kappa = linear::input_checksum(&interface.linear, point, eta);
+    let k = linear::output_checksum(&interface.linear, lanes, point, eta);
+    let mut terms: Vec<(Fr, i64, u64)> = Vec::new();
+    for (value, written) in &interface.constants {
+        terms.push((Fr::from(written.reads), *value, written.id));
+    }
+    let mut words = public.iter();
+    if let Input::Public(written) = &interface.input {
+        terms.extend(
+            written
+                .iter()
+                .zip(words.by_ref())
+                .map(|(w, value)| (Fr::from(w.reads), *value, w.id)),
+        );
+    }
+    terms.extend(
+        interface
+            .outputs
+            .iter()
+            .zip(words)
+            .map(|(id, value)| (-Fr::from(1u8), *value, *id)),
+    );
+    let denominator = |value: i64, id: u64| scalars[Scalar::Beta] + signed(value) + scalars[Scalar::Chi] * Fr::from(id);
+    let mut inverses: Vec<Fr> = terms.iter().map(|(_, value, id)| denominator(*value, *id)).collect();
+    if inverses.iter().any(Zero::is_zero) {
+        return None;
+    }
+    ark_ff::batch_inversion(&mut inverses);
+    let verifier: Fr = terms
+        .iter()
+        .zip(&inverses)
+        .map(|((count, ..), inverse)| *count * inverse)
+        .sum();
+    let total = scalars[Scalar::WeightInputs] * kappa + scalars[Scalar::WeightOutputs] * k - verifier;
+    Some(total * Fr::from(interface.shape.n() as u64).inverse()?)
+}
+
+/// Checks the public words by themselves.
+fn check_public(shape: &Shape, interface: &Interface, public: &[i64], defences: &Defences) -> Result<(), Rejection> {
+    let inputs = if let Input::Public(written) = &interface.input {
+        written.len()
+    } else {
+        0
+    };
+    let expected = inputs + interface.outputs.len();
+    if public.len() != expected {
+        return Err(Rejection::PublicCount {
+            expected,
+            got: public.len(),
+        });
+    }
+    // A word that no slot could hold would stand for another value mod r (docs/protocol.md, "Public words").
+    match public.iter().position(|v| !shape.limbs.holds_signed(*v)) {
+        Some(index) if defences.public_range => Err(Rejection::PublicRange {
+            index,
+            bits: shape.limbs.hi_bits(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+impl Checker<'_> {
+    /// Verifies `proof` of the statement `public`.
+    pub(crate) fn verify(&self, public: &[i64], proof: &Proof, defences: &Defences) -> Result<(), Rejection> {
+        let Self { cs, interface, .. } = self;
+        let n = interface.shape.n();
+        check_public(&interface.shape, interface, public, defences)?;
+        let words: Vec<Fr> = public.iter().map(|v| signed(*v)).collect();
+        let mut scalars = Scalars::default();
+        let of = |phase: Phase| cs.phase(phase).map(|i| proof.advice[i]).collect::<Vec<_>>();
+        let transcript = rounds::start(defences, self.digest, &words);
+        let (point, transcript) = rounds::trace(defences, transcript, &of(Phase::Trace), &mut scalars);
+        let transcript = rounds::linear(defences, transcript, &of(Phase::Linear), &mut scalars);
+        let (alpha, transcript) = rounds::bus(transcript, &of(Phase::Bus));
+        let (z, transcript) = rounds::quotient(transcript, &proof.quotient);
+
+        // In `H` the identity would be checked nowhere but on the rows, where both sides are zero.
+        let first = lagrange_first_at(z, n).ok_or(Rejection::Challenge)?;
+        scalars[Scalar::TotalPerRow] = bus_total(interface, public, &point, &scalars).ok_or(Rejection::Challenge)?;
+        let mut evals = proof.advice_evals.iter().copied();
+        let mut next = || evals.next().unwrap_or_default();
+        let mut at = At {
+            advice: Vec::new(),
+            prev: Vec::new(),
+            fixed: proof.fixed_evals.clone(),
+            x: z,
+            first,
+        };
+        for column in &cs.advice {
+            at.advice.push(next());
+            at.prev.push(if column.rotated { next() } else { Fr::zero() });
+        }
+        let z_n = z.pow([n as u64]);
+        let z_h = (z_n - Fr::from(1u8)).inverse().ok_or(Rejection::Challenge)?;
+        let t = combined(cs, alpha).eval(&at, &scalars) * z_h;
+
+        let back = root_of_unity(n).inverse().ok_or(Rejection::Challenge)?;
+        let (one_point, two_points) = ([z], [z, z * back]);
+        let mut claims: Vec<kzg::CommitmentClaim<'_>> = Vec::with_capacity(cs.advice.len() + cs.fixed.len() + 1);
+        for (i, column) in cs.advice.iter().enumerate() {
+            let (points, evals) = if column.rotated {
+                (&two_points[..], vec![at.advice[i], at.prev[i]])
+            } else {
+                (&one_point[..], vec![at.advice[i]])
+            };
+            claims.push(Claim {
+                subject: proof.advice[i].into(),
+                points,
+                evals,
+            });
+        }
+        for (commitment, value) in self.fixed.iter().zip(&proof.fixed_evals) {
+            claims.push(Claim {
+                subject: (*commitment).into(),
+                points: &one_point,
+                evals: vec![*value],
+            });
+        }
+        // The two parts of t are never opened apart: that would reveal a further functional of the blinded columns.
+        let subject = LinearCombination(vec![(Fr::from(1u8), proof.quotient[0]), (z_n, proof.quotient[1])]);
+        claims.push(Claim {
+            subject,
+            points: &one_point,
+            evals: vec![t],
+        });
+        kzg::verify(self.opening, &claims, &proof.opening, transcript)?;
+        Ok(())
+    }
+}
