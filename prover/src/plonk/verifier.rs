@@ -15,12 +15,21 @@ use crate::{
     field::signed,
     kzg::{self, Claim, KzgError, LinearCombination},
     layout::{Input, Interface},
+    statement::Hex,
 };
 
 /// Why a proof that could be read is not accepted.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Rejection {
+    /// The proof was made for another key: another model, other options or another reference string.
+    #[error("it was made for verifying key {got}, not for {expected}")]
+    OtherKey {
+        /// Digest of the key at hand.
+        expected: Hex,
+        /// Digest that the proof names.
+        got: Hex,
+    },
     /// The statement has too few or too many words.
     #[error("the statement has {got} public words, the verifying key expects {expected}")]
     PublicCount {

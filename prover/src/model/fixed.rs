@@ -1,0 +1,72 @@
+//! The fixed-point format: how a value is split into limbs, and which values fit.
+
+use serde::{Deserialize, Serialize};
+
+use super::error::{Error, Result};
+
+/// Limbs of a slot: `hi` of them above the binary point of a requantisation and `lo` below, of `bits` bits each.
+///
+/// A pre-activation `u` is written as `u + half = 2^shift * (signed high part) + low part`
+/// with the low part in `0 .. 2^shift` and `shift = bits * lo`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Limbs {
+    /// Bits of one limb: the range table is `0 .. 2^bits`.
+    pub bits: u32,
+    /// Number of high limbs (A).
+    pub hi: u32,
+    /// Number of low limbs (B).
+    pub lo: u32,
+}
+
+impl Limbs {
+    /// Checked limbs.
+    ///
+    /// # Errors
+    /// [`Error::Limbs`] unless there is a limb of each kind and pre-activations (`bits * (hi + lo)` bits and a sign) stay
+    /// below `2^60`, so that `i64` holds every sum and difference of two of them.
+    pub fn new(bits: u32, hi: u32, lo: u32) -> Result<Self> {
+        let error = |what| Error::Limbs { bits, hi, lo, what };
+        if bits == 0 || hi == 0 || lo == 0 {
+            return Err(error("each must be at least 1"));
+        }
+        match hi.checked_add(lo).and_then(|n| n.checked_mul(bits)) {
+            Some(total) if total <= 60 => Ok(Self { bits, hi, lo }),
+            _ => Err(error("more than 60 bits in all")),
+        }
+    }
+
+    /// The requantisation shift `s`.
+    pub fn shift(&self) -> u32 {
+        self.bits * self.lo
+    }
+
+    /// `2^(s-1)`: what is added before the shift, so that it rounds to nearest, ties toward plus infinity.
+    pub fn half(&self) -> i64 {
+        1 << (self.shift() - 1)
+    }
+
+    /// Number of bits of the high part.
+    pub fn hi_bits(&self) -> u32 {
+        self.bits * self.hi
+    }
+
+    /// `2^hi_bits`: high parts are below it.
+    pub fn hi_range(&self) -> i64 {
+        1 << self.hi_bits()
+    }
+
+    /// `2^(hi_bits - 1)`: signed values `v`, the model's input among them, satisfy `-signed_range <= v < signed_range`.
+    pub fn signed_range(&self) -> i64 {
+        1 << (self.hi_bits() - 1)
+    }
+
+    /// Whether `v` is a signed value that limbs hold.
+    pub fn holds_signed(&self, v: i64) -> bool {
+        (-self.signed_range()..self.signed_range()).contains(&v)
+    }
+
+    /// `floor((u + half) / 2^s)`: division by `2^s`, rounded to nearest with ties toward plus infinity.
+    pub fn round(&self, u: i64) -> i64 {
+        u.saturating_add(self.half()) >> self.shift()
+    }
+}
