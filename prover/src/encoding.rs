@@ -161,8 +161,8 @@ impl<'a> Reader<'a> {
     /// [`DecodeError::Truncated`], [`DecodeError::ScalarRange`].
     pub fn scalar(&mut self, field: &'static str) -> Result<Fr, DecodeError> {
         let offset = self.offset;
-        let bytes = self.array(field)?;
-        Fr::from_bigint(integer(&bytes)).ok_or(DecodeError::ScalarRange { field, offset })
+        let bytes = self.bytes(field, SCALAR_BYTES)?;
+        Fr::from_bigint(integer(bytes)).ok_or(DecodeError::ScalarRange { field, offset })
     }
 
     /// Reads a G1 point other than the point at infinity.
@@ -184,8 +184,7 @@ impl<'a> Reader<'a> {
     /// [`DecodeError::Truncated`], [`DecodeError::CoordinateRange`], [`DecodeError::OffCurve`].
     pub fn g1_or_infinity(&mut self, field: &'static str) -> Result<G1Affine, DecodeError> {
         let offset = self.offset;
-        let x = self.coordinate(field, offset, "x")?;
-        let y = self.coordinate(field, offset, "y")?;
+        let [x, y] = self.coordinates(field, ["x", "y"])?;
         if x == Fq::from(0u8) && y == Fq::from(0u8) {
             return Ok(G1Affine::zero());
         }
@@ -200,11 +199,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// As [`Reader::g1`], with the offset of the first point that is wrong; nothing is allocated for points that are missing.
-    pub fn g1_points(
-        &mut self,
-        field: &'static str,
-        count: usize,
-    ) -> Result<Vec<G1Affine>, DecodeError> {
+    pub fn g1_points(&mut self, field: &'static str, count: usize) -> Result<Vec<G1Affine>, DecodeError> {
         let start = self.offset;
         let bytes = self.bytes(field, count.saturating_mul(G1_BYTES))?;
         let read = |(index, _)| {
@@ -214,11 +209,7 @@ impl<'a> Reader<'a> {
             };
             at.g1(field)
         };
-        let points: Vec<_> = bytes
-            .par_chunks_exact(G1_BYTES)
-            .enumerate()
-            .map(read)
-            .collect();
+        let points: Vec<_> = bytes.par_chunks_exact(G1_BYTES).enumerate().map(read).collect();
         points.into_iter().collect()
     }
 
@@ -229,10 +220,7 @@ impl<'a> Reader<'a> {
     /// [`DecodeError::Subgroup`].
     pub fn g2(&mut self, field: &'static str) -> Result<G2Affine, DecodeError> {
         let offset = self.offset;
-        let x_im = self.coordinate(field, offset, "x_im")?;
-        let x_re = self.coordinate(field, offset, "x_re")?;
-        let y_im = self.coordinate(field, offset, "y_im")?;
-        let y_re = self.coordinate(field, offset, "y_re")?;
+        let [x_im, x_re, y_im, y_re] = self.coordinates(field, ["x_im", "x_re", "y_im", "y_re"])?;
         let point = G2Affine::new_unchecked(Fq2::new(x_re, x_im), Fq2::new(y_re, y_im));
         if point.is_zero() {
             return Err(DecodeError::Infinity { field, offset });
@@ -260,18 +248,23 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn coordinate(
+    /// Reads a point's coordinates, which the names in `names` are for.
+    fn coordinates<const N: usize>(
         &mut self,
         field: &'static str,
-        offset: usize,
-        coordinate: &'static str,
-    ) -> Result<Fq, DecodeError> {
-        let bytes = self.array(field)?;
-        Fq::from_bigint(integer(&bytes)).ok_or(DecodeError::CoordinateRange {
-            field,
-            offset,
-            coordinate,
-        })
+        names: [&'static str; N],
+    ) -> Result<[Fq; N], DecodeError> {
+        let offset = self.offset;
+        let bytes = self.bytes(field, N * 32)?;
+        let mut out = [Fq::from(0u8); N];
+        for ((value, chunk), coordinate) in out.iter_mut().zip(bytes.chunks_exact(32)).zip(names) {
+            *value = Fq::from_bigint(integer(chunk)).ok_or(DecodeError::CoordinateRange {
+                field,
+                offset,
+                coordinate,
+            })?;
+        }
+        Ok(out)
     }
 }
 
@@ -339,13 +332,11 @@ impl Writer {
     }
 }
 
-/// The integer of 256 bits that big-endian bytes stand for.
-fn integer(bytes: &[u8; 32]) -> BigInt<4> {
+/// The integer that 32 big-endian bytes stand for.
+fn integer(bytes: &[u8]) -> BigInt<4> {
     let mut limbs = [0; 4];
     for (limb, chunk) in limbs.iter_mut().rev().zip(bytes.chunks_exact(8)) {
-        *limb = chunk
-            .iter()
-            .fold(0, |value, byte| value << 8 | u64::from(*byte));
+        *limb = chunk.iter().fold(0, |value, byte| value << 8 | u64::from(*byte));
     }
     BigInt::new(limbs)
 }

@@ -23,8 +23,8 @@
 //! Commitments and points must be fixed by the transcript before [`open`] or [`verify`] is called: absorbed, part of a digest
 //! that was absorbed, or computed from challenges. The evaluations are absorbed here.
 //!
-//! W and W' may be the point at infinity: they are when every polynomial has a degree below the number of its points. Nothing
-//! hinges on it, the equation of step 4 decides.
+//! W and W' may be the point at infinity: W is when every polynomial has a degree below the number of its points, W' when all
+//! are constant as well. Nothing hinges on it, the equation of step 4 decides.
 
 mod prove;
 mod verify;
@@ -148,7 +148,10 @@ impl OpeningProof {
     /// # Errors
     /// As [`Reader::g1_or_infinity`].
     pub fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { w: reader.g1_or_infinity("opening proof W")?, w_prime: reader.g1_or_infinity("opening proof W'")? })
+        Ok(Self {
+            w: reader.g1_or_infinity("opening proof W")?,
+            w_prime: reader.g1_or_infinity("opening proof W'")?,
+        })
     }
 }
 
@@ -168,7 +171,11 @@ fn group<'a, T>(claims: &[Claim<'a, T>]) -> Result<Vec<Group<'a>>, KzgError> {
     for (index, claim) in claims.iter().enumerate() {
         if claim.evals.len() != claim.points.len() {
             let (expected, got) = (claim.points.len(), claim.evals.len());
-            return Err(KzgError::EvaluationCount { claim: index, expected, got });
+            return Err(KzgError::EvaluationCount {
+                claim: index,
+                expected,
+                got,
+            });
         }
         if let Some(group) = groups.iter_mut().find(|group| group.points == claim.points) {
             group.claims.push(index);
@@ -179,10 +186,17 @@ fn group<'a, T>(claims: &[Claim<'a, T>]) -> Result<Vec<Group<'a>>, KzgError> {
         }
         for (second, point) in claim.points.iter().enumerate() {
             if let Some(first) = claim.points[..second].iter().position(|other| other == point) {
-                return Err(KzgError::RepeatedPoint { claim: index, first, second });
+                return Err(KzgError::RepeatedPoint {
+                    claim: index,
+                    first,
+                    second,
+                });
             }
         }
-        groups.push(Group { points: claim.points, claims: vec![index] });
+        groups.push(Group {
+            points: claim.points,
+            claims: vec![index],
+        });
     }
     Ok(groups)
 }
@@ -193,7 +207,9 @@ fn draw_batching<T>(claims: &[Claim<'_, T>], mut transcript: Transcript) -> (Vec
     transcript.absorb_scalars(EVALUATIONS, &evals);
     let mut round = transcript.seal();
     let v = round.draw(BATCHING);
-    let powers = std::iter::successors(Some(Fr::from(1u8)), |power| Some(v * power)).take(claims.len()).collect();
+    let powers = std::iter::successors(Some(Fr::from(1u8)), |power| Some(v * power))
+        .take(claims.len())
+        .collect();
     (powers, round.next_round())
 }
 

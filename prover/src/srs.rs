@@ -60,7 +60,10 @@ pub enum SrsError {
         got: u8,
     },
     /// Fewer powers than `[1]` and `[tau]`, or more than can be addressed.
-    #[error("a reference string needs from 2 to 2^{} powers in {group}, got {got}", file::MAX_LOG_POWERS)]
+    #[error(
+        "a reference string needs from 2 to 2^{} powers in {group}, got {got}",
+        file::MAX_LOG_POWERS
+    )]
     Count {
         /// `G1` or `G2`.
         group: &'static str,
@@ -127,7 +130,10 @@ impl Srs {
     /// # Errors
     /// [`SrsError::TooShort`] when there are fewer than n powers in G1, or no domain of that size.
     pub fn lagrange_g1(&self, log_n: u32) -> Result<Vec<G1Affine>, SrsError> {
-        let too_short = || SrsError::TooShort { log_n, got: self.powers_g1.len() };
+        let too_short = || SrsError::TooShort {
+            log_n,
+            got: self.powers_g1.len(),
+        };
         let n = 1usize.checked_shl(log_n).ok_or_else(too_short)?;
         let powers = self.powers_g1.get(..n).ok_or_else(too_short)?;
         let domain = Radix2EvaluationDomain::<Fr>::new(n).ok_or_else(too_short)?;

@@ -26,8 +26,14 @@ pub fn open(
 
     // Per set: g_S = sum v^i f_i over the claims i with that set. Its quotient by Z_S is that of g_S - sum v^i r_i.
     let combined: Vec<Vec<Fr>> = groups.iter().map(|group| combine(claims, group, &powers)).collect();
-    let quotients = groups.par_iter().zip(&combined).map(|(group, g)| quotient(claims, group, &powers, g));
-    let quotients = quotients.collect::<Vec<_>>().into_iter().collect::<Result<Vec<_>, _>>()?;
+    let quotients = groups
+        .par_iter()
+        .zip(&combined)
+        .map(|(group, g)| quotient(claims, group, &powers, g));
+    let quotients = quotients
+        .collect::<Vec<_>>()
+        .into_iter()
+        .collect::<Result<Vec<_>, _>>()?;
     let h = sum(quotients.iter().map(|quotient| (Fr::ONE, quotient.as_slice())));
     let w = commit(&h)?;
     let (u, transcript) = draw_point(&w, transcript);
@@ -47,7 +53,10 @@ pub fn open(
 
 /// `sum v^i f_i` over the claims of the group.
 fn combine(claims: &[PolynomialClaim<'_>], group: &Group<'_>, powers: &[Fr]) -> Vec<Fr> {
-    sum(group.claims.iter().map(|index| (powers[*index], claims[*index].subject)))
+    sum(group
+        .claims
+        .iter()
+        .map(|index| (powers[*index], claims[*index].subject)))
 }
 
 /// The linear combination of polynomials, as long as the longest.
@@ -58,7 +67,9 @@ fn sum<'a>(terms: impl IntoIterator<Item = (Fr, &'a [Fr])>) -> Vec<Fr> {
     out.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, out)| {
         for (scalar, polynomial) in &terms {
             let part = polynomial.get(chunk * CHUNK..).unwrap_or_default();
-            out.iter_mut().zip(part).for_each(|(out, coefficient)| *out += *scalar * coefficient);
+            out.iter_mut()
+                .zip(part)
+                .for_each(|(out, coefficient)| *out += *scalar * coefficient);
         }
     });
     out
@@ -66,12 +77,7 @@ fn sum<'a>(terms: impl IntoIterator<Item = (Fr, &'a [Fr])>) -> Vec<Fr> {
 
 /// The quotient of g by `Z_S`, one linear factor after the other. The remainders are the coefficients of g mod `Z_S` in Newton's
 /// basis `1, X - s_0, (X - s_0)(X - s_1), ..`, which must take the claimed values on S.
-fn quotient(
-    claims: &[PolynomialClaim<'_>],
-    group: &Group<'_>,
-    powers: &[Fr],
-    g: &[Fr],
-) -> Result<Vec<Fr>, KzgError> {
+fn quotient(claims: &[PolynomialClaim<'_>], group: &Group<'_>, powers: &[Fr], g: &[Fr]) -> Result<Vec<Fr>, KzgError> {
     let mut quotient = g.to_vec();
     let newton: Vec<Fr> = group.points.iter().map(|s| divide(&mut quotient, *s)).collect();
     for (index, s) in group.points.iter().enumerate() {
@@ -80,10 +86,20 @@ fn quotient(
             *product *= *s - node;
             Some(value)
         });
-        let value: Fr = newton.iter().zip(basis).map(|(coefficient, basis)| *coefficient * basis).sum();
-        let claimed: Fr = group.claims.iter().map(|claim| powers[*claim] * claims[*claim].evals[index]).sum();
+        let value: Fr = newton
+            .iter()
+            .zip(basis)
+            .map(|(coefficient, basis)| *coefficient * basis)
+            .sum();
+        let claimed: Fr = group
+            .claims
+            .iter()
+            .map(|claim| powers[*claim] * claims[*claim].evals[index])
+            .sum();
         if value != claimed {
-            return Err(KzgError::WrongEvaluation { claim: group.claims.first().copied().unwrap_or_default() });
+            return Err(KzgError::WrongEvaluation {
+                claim: group.claims.first().copied().unwrap_or_default(),
+            });
         }
     }
     Ok(quotient)

@@ -47,7 +47,10 @@ impl VerifierKey {
         if tau_g2 == G2Affine::generator() {
             return Err(KzgError::TrivialTau { what: "generator" });
         }
-        Ok(Self { tau_g2, prepared: [G2Affine::generator().into(), tau_g2.into()] })
+        Ok(Self {
+            tau_g2,
+            prepared: [G2Affine::generator().into(), tau_g2.into()],
+        })
     }
 
     /// `[tau]_2`.
@@ -61,7 +64,11 @@ impl VerifierKey {
     /// [`KzgError::Rejected`].
     pub fn check(&self, accumulator: &Accumulator) -> Result<(), KzgError> {
         let product = Bn254::multi_pairing([accumulator.lhs, -accumulator.rhs], self.prepared.clone());
-        if product.is_zero() { Ok(()) } else { Err(KzgError::Rejected) }
+        if product.is_zero() {
+            Ok(())
+        } else {
+            Err(KzgError::Rejected)
+        }
     }
 }
 
@@ -115,12 +122,20 @@ pub(super) fn accumulator(
                 bases.push(*point);
                 scalars.push(power * vanishing * scalar);
             }
-            let interpolated: Fr = claim.evals.iter().zip(&weights).map(|(value, weight)| *value * weight).sum();
+            let interpolated: Fr = claim
+                .evals
+                .iter()
+                .zip(&weights)
+                .map(|(value, weight)| *value * weight)
+                .sum();
             constant += power * interpolated;
         }
     }
     bases.push(G1Affine::generator());
     scalars.push(-constant);
     let lhs = G1Projective::msm_unchecked(&bases, &scalars).into_affine();
-    Ok(Accumulator { lhs, rhs: proof.w_prime })
+    Ok(Accumulator {
+        lhs,
+        rhs: proof.w_prime,
+    })
 }

@@ -35,7 +35,10 @@ impl Srs {
         let tau_g1 = self.powers_g1.get(1).copied().unwrap_or_else(G1Affine::zero);
         let (low, high) = shifted_sums::<G2Projective>(&self.powers_g2, &mut rng);
         let generator = G1Affine::generator().into_group();
-        if !pairings_cancel([(generator, high.into_affine()), (-tau_g1.into_group(), low.into_affine())]) {
+        if !pairings_cancel([
+            (generator, high.into_affine()),
+            (-tau_g1.into_group(), low.into_affine()),
+        ]) {
             return Err(SrsError::Inconsistent { group: "G2" });
         }
         Ok(())

@@ -46,11 +46,17 @@ impl Srs {
         let mut reader = Reader::new(bytes);
         let magic = reader.array("magic")?;
         if magic != MAGIC {
-            return Err(SrsError::Magic { expected: MAGIC, got: magic });
+            return Err(SrsError::Magic {
+                expected: MAGIC,
+                got: magic,
+            });
         }
         let version = reader.u32("version")?;
         if version != VERSION {
-            return Err(SrsError::Version { expected: VERSION, got: version });
+            return Err(SrsError::Version {
+                expected: VERSION,
+                got: version,
+            });
         }
         let origin = match reader.u8("origin")? {
             0 => Origin::InsecureDev,
@@ -60,9 +66,15 @@ impl Srs {
         let count_g1 = check_count("G1", reader.u64("number of powers in G1")?)?;
         let count_g2 = check_count("G2", reader.u64("number of powers in G2")?)?;
         let powers_g1 = reader.g1_points("power in G1", count_g1)?;
-        let powers_g2 = (0..count_g2).map(|_| reader.g2("power in G2")).collect::<Result<_, _>>()?;
+        let powers_g2 = (0..count_g2)
+            .map(|_| reader.g2("power in G2"))
+            .collect::<Result<_, _>>()?;
         reader.finish()?;
-        let srs = Self { powers_g1, powers_g2, origin };
+        let srs = Self {
+            powers_g1,
+            powers_g2,
+            origin,
+        };
         srs.check()?;
         Ok(srs)
     }

@@ -45,6 +45,10 @@ impl Srs {
         power.zeroize();
         let powers_g1 = G1Projective::generator().batch_mul(&exponents);
         let powers_g2 = G2Projective::generator().batch_mul(&[Fr::one(), *tau]);
-        Ok(Self { powers_g1, powers_g2, origin: Origin::InsecureDev })
+        Ok(Self {
+            powers_g1,
+            powers_g2,
+            origin: Origin::InsecureDev,
+        })
     }
 }
