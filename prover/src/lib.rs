@@ -6,6 +6,7 @@ pub mod keys;
 pub mod kzg;
 pub mod layout;
 pub mod model;
+pub mod ops;
 pub mod plonk;
 pub mod srs;
 pub mod statement;

@@ -22,7 +22,7 @@ pub fn trace(
     wiring: &Wiring,
     cs: &ConstraintSystem,
     input: &[i64],
-    execution: &execute::Trace,
+    execution: &execute::Trace<i64>,
 ) -> Trace {
     let shape = &interface.shape;
     let n = shape.n();

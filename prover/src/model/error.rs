@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 /// The result of reading, lowering, quantising or running a model.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a model or an input was refused. No message ever holds a value of the input or of an activation.
 #[derive(Debug, thiserror::Error)]

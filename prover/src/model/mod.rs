@@ -1,6 +1,97 @@
 //! Models: import, calibration, quantisation and the exact integer executor.
 
+pub mod calibrate;
 pub mod error;
 pub mod execute;
 pub mod fixed;
+pub(crate) mod graph;
+pub mod interval;
+pub(crate) mod lower;
+mod onnx;
 pub mod program;
+pub mod quantise;
+pub(crate) mod tensor;
+mod validate;
+pub(crate) mod value;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Serialize;
+use sha3::{Digest, Keccak256};
+
+pub use calibrate::Calibration;
+pub use error::{Error, OpError, Result};
+pub use fixed::Limbs;
+pub use program::Program;
+pub use quantise::{Quantised, Scale};
+
+/// An imported model.
+#[derive(Clone, Debug)]
+pub struct Model {
+    /// Keccak-256 of the file.
+    pub hash: [u8; 32],
+    /// What the file holds.
+    pub summary: Summary,
+    /// The network, in floats.
+    pub program: Program<f64>,
+}
+
+/// What a model file holds, as far as its output depends on it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Number of nodes.
+    pub nodes: usize,
+    /// Number of nodes per operator.
+    pub ops: BTreeMap<String, usize>,
+    /// Number of floating-point parameters.
+    pub params: usize,
+    /// Multiplications by weights per inference.
+    pub macs: u64,
+}
+
+impl Model {
+    /// Reads an ONNX file.
+    ///
+    /// # Errors
+    /// [`Error::Io`], and those of [`Model::from_bytes`].
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let bytes = std::fs::read(path).map_err(|source| Error::Io {
+            path: path.into(),
+            source,
+        })?;
+        Self::from_bytes(&bytes)
+    }
+
+    /// Reads an ONNX model.
+    ///
+    /// # Errors
+    /// [`Error::Decode`] and [`Error::Malformed`] for what is no model, [`Error::Unsupported`], [`Error::UnsupportedOp`] and
+    /// [`Error::Node`] for one that cannot be proven.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let graph = onnx::read(bytes)?;
+        let mut ops = BTreeMap::new();
+        graph
+            .nodes
+            .iter()
+            .for_each(|n| *ops.entry(n.op.clone()).or_default() += 1);
+        let floats = graph
+            .initializers
+            .values()
+            .filter(|t| matches!(t.data, tensor::Data::Float(_)));
+        let (nodes, params) = (graph.nodes.len(), floats.map(tensor::Tensor::len).sum());
+        let lowered = lower::lower(graph)?;
+        lowered.program.validate()?;
+        Ok(Self {
+            hash: Keccak256::digest(bytes).into(),
+            summary: Summary {
+                nodes,
+                ops,
+                params,
+                macs: lowered.macs,
+            },
+            program: lowered.program,
+        })
+    }
+}

@@ -181,7 +181,7 @@ fn positions(dims: &[usize]) -> Vec<Vec<usize>> {
 }
 
 /// The program's semantics, written down as plainly as can be and apart from the executor proper.
-pub(crate) fn reference_run(program: &Program<i64>, input: &[i64]) -> execute::Trace {
+pub(crate) fn reference_run(program: &Program<i64>, input: &[i64]) -> execute::Trace<i64> {
     let (mut pre, mut out): (Vec<Vec<i64>>, Vec<Vec<i64>>) = (Vec::new(), Vec::new());
     let round = |u: i64| (u + LIMBS.half()).div_euclid(1 << LIMBS.shift());
     for layer in &program.layers {
@@ -209,7 +209,8 @@ pub(crate) fn reference_run(program: &Program<i64>, input: &[i64]) -> execute::T
         pre.push(u);
         out.push(y);
     }
-    execute::Trace { pre, out }
+    let outputs = program.outputs.iter().map(|s| value(s, input, &out)).collect();
+    execute::Trace { pre, out, outputs }
 }
 
 fn read(layer: u32, index: usize) -> Source<i64> {

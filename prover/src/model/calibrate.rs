@@ -1,0 +1,91 @@
+//! Calibration: how large the values of a model become.
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha20Rng;
+
+use super::error::{Error, Result};
+use super::execute;
+use super::program::Program;
+
+/// Ratio between the largest value that is representable at least and the largest that was seen on given samples.
+pub const MARGIN: f64 = 4.0;
+
+/// The same ratio where no samples were given and the model ran on random inputs.
+pub const MARGIN_WITHOUT_SAMPLES: f64 = 16.0;
+
+/// The largest magnitudes to be represented, margin included.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Calibration {
+    /// Of an input value.
+    pub input: f64,
+    /// Of a pre-activation, per layer.
+    pub layers: Vec<f64>,
+}
+
+impl Calibration {
+    /// Runs the model on samples and takes the largest magnitudes times [`MARGIN`]. Without samples it runs on a fixed set of
+    /// random inputs in `[-1, 1]`, times [`MARGIN_WITHOUT_SAMPLES`].
+    ///
+    /// # Errors
+    /// [`Error::Length`] and [`Error::NotFinite`] for a sample that is no input of the model, [`Error::Weight`] when a layer's
+    /// values overflow.
+    pub fn new(program: &Program<f64>, samples: &[Vec<f64>]) -> Result<Self> {
+        match samples {
+            [] => Self::over(program, &synthetic(program.input_len()), MARGIN_WITHOUT_SAMPLES),
+            given => Self::over(program, given, MARGIN),
+        }
+    }
+
+    fn over(program: &Program<f64>, samples: &[Vec<f64>], margin: f64) -> Result<Self> {
+        let mut seen = Self {
+            input: 0.0,
+            layers: vec![0.0; program.layers.len()],
+        };
+        let widen = |max: &mut f64, values: &[f64]| values.iter().for_each(|v| *max = max.max(v.abs()));
+        for (i, sample) in samples.iter().enumerate() {
+            check_input(program, sample, &format!("calibration sample {i}"))?;
+            let trace = execute::float(program, sample)?;
+            widen(&mut seen.input, sample);
+            for (layer, (max, pre)) in program.layers.iter().zip(seen.layers.iter_mut().zip(&trace.pre)) {
+                widen(max, pre);
+                if pre.iter().any(|u| !u.is_finite()) {
+                    return Err(Error::Weight {
+                        layer: layer.name.clone(),
+                        what: "a pre-activation",
+                    });
+                }
+            }
+        }
+        // What no sample moves could be of any size; 1 is as good a guess as any.
+        for max in seen.layers.iter_mut().chain([&mut seen.input]) {
+            *max = if *max == 0.0 { 1.0 } else { *max * margin };
+        }
+        Ok(seen)
+    }
+}
+
+/// Checks that `input` is one: the right number of finite values.
+pub(crate) fn check_input<W>(program: &Program<W>, input: &[f64], what: &str) -> Result<()> {
+    let expected = program.input_len();
+    if input.len() != expected {
+        return Err(Error::Length {
+            what: what.into(),
+            expected,
+            got: input.len(),
+        });
+    }
+    match input.iter().position(|v| !v.is_finite()) {
+        None => Ok(()),
+        Some(index) => Err(Error::NotFinite {
+            what: what.into(),
+            index,
+        }),
+    }
+}
+
+/// Inputs for models that come without samples: the edges of `[-1, 1]` and random points in it, the same in every run.
+fn synthetic(len: usize) -> Vec<Vec<f64>> {
+    let mut rng = ChaCha20Rng::seed_from_u64(0);
+    let random = (0..16).map(|_| (0..len).map(|_| rng.random_range(-1.0..=1.0)).collect());
+    random.chain([1.0, -1.0, 0.0].map(|v| vec![v; len])).collect()
+}
