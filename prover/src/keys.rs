@@ -10,7 +10,7 @@ use crate::{
     field::signed,
     kzg::{self, KzgError},
     layout::{self, Inconsistent, Interface, Wiring},
-    model::program::Program,
+    model::{Quantised, Scale, program::Program},
     plonk::{
         cs::{ConstraintSystem, Shape},
         kernels::{Bases, Kernels, TAIL},
@@ -31,10 +31,10 @@ pub struct ModelInfo {
     pub input_shape: Vec<usize>,
     /// Shape of the output.
     pub output_shape: Vec<usize>,
-    /// An input value `v` is proven as `round(v * input_scale)`.
-    pub input_scale: f64,
-    /// A proven output `y` means `y / output_scale`.
-    pub output_scale: f64,
+    /// An input value `v` is proven as the integer nearest to `v` times this.
+    pub input_scale: Scale,
+    /// A proven output `y` means `y` divided by this.
+    pub output_scale: Scale,
 }
 
 /// All that a verifier needs.
@@ -53,7 +53,7 @@ pub struct VerifyingKey {
 #[derive(Clone, Debug)]
 pub struct ProvingKey {
     pub(crate) verifying: VerifyingKey,
-    pub(crate) program: Program<i64>,
+    pub(crate) quantised: Quantised,
     pub(crate) wiring: Wiring,
     pub(crate) bases: Bases,
 }
@@ -98,6 +98,9 @@ pub enum KeyError {
     /// The reference string is too short or damaged.
     #[error(transparent)]
     Srs(#[from] SrsError),
+    /// The program breaks its rules.
+    #[error("damaged key: {0}")]
+    Program(#[from] crate::model::Error),
     /// The program has no layout.
     #[error(transparent)]
     Layout(#[from] layout::Error),
@@ -161,11 +164,16 @@ impl ProvingKey {
         let fixed = Kernels::new(backend, &bases)?.commit_columns(&batch)?;
         let verifying = VerifyingKey::new(cs, model, interface, fixed, srs.origin(), srs.tau_g2())?;
         Ok(Self {
+            quantised: verifying.quantised(program),
             verifying,
-            program,
             wiring,
             bases,
         })
+    }
+
+    /// The quantised model.
+    pub fn quantised(&self) -> &Quantised {
+        &self.quantised
     }
 
     /// The verifying key.
@@ -190,7 +198,7 @@ impl ProvingKey {
         let verifying = self.verifying.to_bytes()?;
         out.u64(verifying.len() as u64);
         out.bytes(&verifying);
-        let mut program = self.program.clone();
+        let mut program = self.quantised.program.clone();
         program
             .layers
             .iter_mut()
@@ -250,9 +258,11 @@ impl ProvingKey {
         if interface != verifying.interface {
             return Err(KeyError::Mismatch("the program's circuit is not the verifying key's"));
         }
+        let quantised = verifying.quantised(program);
+        quantised.check()?;
         Ok(Self {
+            quantised,
             verifying,
-            program,
             wiring,
             bases: Bases { lagrange, monomial },
         })
@@ -280,6 +290,16 @@ impl VerifyingKey {
         };
         key.digest = Keccak256::digest(key.to_bytes()?).into();
         Ok(key)
+    }
+
+    fn quantised(&self, program: Program<i64>) -> Quantised {
+        let limbs = self.interface.shape.limbs;
+        Quantised {
+            program,
+            limbs,
+            input_scale: self.model.input_scale,
+            output_scale: self.model.output_scale,
+        }
     }
 
     /// keccak256 of the key's bytes: what a verifier pins, and the model's identity.

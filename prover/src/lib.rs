@@ -7,6 +7,7 @@ pub mod kzg;
 pub mod layout;
 pub mod model;
 pub mod ops;
+pub mod pipeline;
 pub mod plonk;
 pub mod srs;
 pub mod statement;

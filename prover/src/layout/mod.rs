@@ -11,12 +11,12 @@ mod witness;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-pub use shape::{Demand, choose, demand};
+pub use shape::{Demand, MAX_LANES, choose, demand};
 pub use witness::{Trace, trace};
 
 use crate::{
     model::{
-        fixed::Limbs,
+        Limbs,
         program::{Act, Layer, MAX_DIMS, Program, Source},
     },
     plonk::{

@@ -2,14 +2,14 @@
 
 use crate::{
     model::{
-        fixed::Limbs,
+        Limbs,
         program::{Act, Layer, Program},
     },
     plonk::cs::Shape,
 };
 
 /// More lanes than this make the proof longer than they make it faster.
-const MAX_LANES: usize = 4;
+pub const MAX_LANES: usize = 4;
 
 /// Rows from 2^5 to 2^20.
 const LOG_ROWS: std::ops::RangeInclusive<u32> = 5..=20;
@@ -24,12 +24,12 @@ pub struct Demand {
 }
 
 /// The rows that one layer takes with `lanes` slots in a row.
-pub fn layer_rows<W>(layer: &Layer<W>, lanes: usize) -> usize {
+pub(super) fn layer_rows<W>(layer: &Layer<W>, lanes: usize) -> usize {
     layer.channels.div_ceil(lanes) * group_rows(layer)
 }
 
 /// The rows that one group of channels takes: a row a position, and one that closes each window.
-pub fn group_rows<W>(layer: &Layer<W>) -> usize {
+pub(super) fn group_rows<W>(layer: &Layer<W>) -> usize {
     match layer.act {
         Act::Requant | Act::Relu => layer.positions(),
         Act::MaxPool { .. } => layer.positions() / layer.window() * (layer.window() + 1),

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use tapeout_driver::Fr;
 
 use super::expr::{Expr, Scalar};
-use crate::model::fixed::Limbs;
+use crate::model::Limbs;
 
 /// The largest degree, in multiples of the number of rows, that the two-coset quotient has room for.
 pub const MAX_DEGREE: usize = 3;

@@ -67,9 +67,9 @@ impl Kernels {
         })
     }
 
-    /// What was asked so far, in order of first use.
-    pub fn rows(&self) -> &[KernelRow] {
-        &self.rows
+    /// What was asked, in order of first use.
+    pub fn into_rows(self) -> Vec<KernelRow> {
+        self.rows
     }
 
     fn record<T>(&mut self, kind: &'static str, len: usize, width: Width, count: usize, run: Run<T>) -> T {

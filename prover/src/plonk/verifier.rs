@@ -30,6 +30,9 @@ pub enum Rejection {
         /// Digest that the proof names.
         got: Hex,
     },
+    /// The key's reference string was made for development.
+    #[error("the key's reference string is marked insecure-dev: whoever made it can prove anything")]
+    InsecureReferenceString,
     /// The statement has too few or too many words.
     #[error("the statement has {got} public words, the verifying key expects {expected}")]
     PublicCount {

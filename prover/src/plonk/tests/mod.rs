@@ -22,8 +22,7 @@ use crate::{
     keys::{ModelInfo, ProvingKey},
     layout::{self, Trace},
     model::{
-        execute,
-        fixed::Limbs,
+        Limbs, Scale, execute,
         program::{Act, Layer, Program, Source, Term},
     },
     srs::Srs,
@@ -78,8 +77,8 @@ impl Fixture {
             hash: [1; 32],
             input_shape: program.input_shape.clone(),
             output_shape: program.output_shape.clone(),
-            input_scale: 1.0,
-            output_scale: 1.0,
+            input_scale: Scale(0),
+            output_scale: Scale(0),
         };
         let program = program.clone();
         let key = ProvingKey::generate_for(cs, program, &shape, public_input, info, srs(), backend().as_ref()).unwrap();
@@ -95,12 +94,19 @@ impl Fixture {
 
     /// Trace and public words of an honest execution.
     pub(crate) fn run(&self, input: &[i64]) -> (Trace, Vec<i64>) {
-        let execution = reference_run(&self.key.program, input);
+        let execution = reference_run(&self.key.quantised.program, input);
         let mut public = Vec::new();
         if matches!(self.key.verifying.interface.input, layout::Input::Public(_)) {
             public.extend_from_slice(input);
         }
-        public.extend(self.key.program.outputs.iter().map(|s| value(s, input, &execution.out)));
+        public.extend(
+            self.key
+                .quantised
+                .program
+                .outputs
+                .iter()
+                .map(|s| value(s, input, &execution.out)),
+        );
         let trace = layout::trace(
             &self.key.verifying.interface,
             &self.key.wiring,

@@ -1,0 +1,243 @@
+//! From a model to keys, from an input to a proof, from a proof to a verdict: what most callers need, in three functions.
+
+use rand::{SeedableRng, TryRngCore, rngs::OsRng};
+use rand_chacha::ChaCha20Rng;
+use tapeout_driver::Backend;
+
+use crate::{
+    keys::{KeyError, ModelInfo, ProvingKey, VerifyingKey, powers_needed},
+    layout::{self, Input},
+    model::{self, Calibration, Model, Quantised, Scale},
+    plonk::{
+        kernels::{KernelRow, Kernels},
+        prover::{self, Honest, Instance, PhaseTime, Phases, ProveError},
+        rounds::Defences,
+        verifier::Rejection,
+    },
+    srs::{Origin, Srs, SrsError},
+    statement::{Statement, VerifyError},
+};
+
+/// Why there are no keys or no proof.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The model or the input.
+    #[error(transparent)]
+    Model(#[from] model::Error),
+    /// The model has no layout.
+    #[error(transparent)]
+    Layout(#[from] layout::Error),
+    /// The keys.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The reference string.
+    #[error(transparent)]
+    Srs(#[from] SrsError),
+    /// The proof.
+    #[error(transparent)]
+    Prove(#[from] ProveError),
+    /// The proof was made and does not verify: the backend computed something wrong.
+    #[error(
+        "the proof that was made does not verify, so that it was thrown away; backend {backend} is at fault: {source}"
+    )]
+    SelfCheck {
+        /// The backend.
+        backend: &'static str,
+        /// What the verifier says.
+        source: VerifyError,
+    },
+    /// The operating system gave no randomness.
+    #[error("the operating system gave no randomness: {0}")]
+    Randomness(#[from] rand::rand_core::OsError),
+}
+
+/// What keys are to be made for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SetupOptions {
+    /// The input is part of the statement, not a secret of the prover.
+    pub public_input: bool,
+}
+
+/// Makes keys for a model.
+///
+/// `samples` are typical inputs: ranges are chosen so that values four times as large as any that occurred still fit. With
+/// no samples, random inputs in `[-1, 1]` stand in. Without a reference string a new one is made, whose keys are marked
+/// [`Origin::InsecureDev`]. `observe` is called with the name of each phase as it begins.
+///
+/// # Errors
+/// [`Error::Model`] for a model that cannot be quantised, [`Error::Layout`] for one that is too large, and those of the keys.
+pub fn setup(
+    model: &Model,
+    samples: &[Vec<f64>],
+    options: SetupOptions,
+    srs: Option<&Srs>,
+    backend: &dyn Backend,
+    observe: &mut dyn FnMut(&'static str),
+) -> Result<(ProvingKey, Vec<PhaseTime>), Error> {
+    let mut phases = Phases::new(observe);
+    phases.begin("calibrate");
+    let calibration = Calibration::new(&model.program, samples)?;
+    phases.begin("quantise");
+    let shape = layout::choose(&model.program, options.public_input).ok_or_else(|| {
+        let need = layout::demand(&model.program, layout::MAX_LANES, options.public_input);
+        layout::Error::TooLarge {
+            slots: need.slots,
+            reads: need.reads,
+        }
+    })?;
+    let quantised = Quantised::new(&model.program, &calibration, shape.limbs)?;
+    phases.begin("reference string");
+    let fresh = match srs {
+        Some(_) => None,
+        None => Some(Srs::insecure_dev(powers_needed(&shape))?),
+    };
+    phases.begin("keys");
+    let info = ModelInfo {
+        hash: model.hash,
+        input_shape: model.program.input_shape.clone(),
+        output_shape: model.program.output_shape.clone(),
+        input_scale: quantised.input_scale,
+        output_scale: quantised.output_scale,
+    };
+    let Some(srs) = srs.or(fresh.as_ref()) else {
+        return Err(SrsError::TooShort {
+            log_n: shape.log_n(),
+            got: 0,
+        }
+        .into());
+    };
+    let key = ProvingKey::generate(quantised.program, &shape, options.public_input, info, srs, backend)?;
+    Ok((key, phases.finish()))
+}
+
+/// A proof and what making it took.
+#[derive(Debug)]
+pub struct Proven {
+    /// The proof with its statement.
+    pub statement: Statement,
+    /// The model's output, dequantised, row-major.
+    pub outputs: Vec<f64>,
+    /// Time per phase.
+    pub phases: Vec<PhaseTime>,
+    /// Kernel calls.
+    pub kernels: Vec<KernelRow>,
+}
+
+/// Proves what the model gives for `input`, row-major.
+///
+/// `seed` fixes the blinding, so that every backend gives the same bytes; two proofs with one seed and different inputs reveal
+/// something of the inputs, so that it is for tests and comparisons. Without one the operating system's randomness is used.
+/// The proof is verified before it is returned, so that a backend that computes wrong is found out here.
+///
+/// # Errors
+/// [`Error::Model`] for an input that is none or lies outside of the calibrated range, [`Error::Prove`] when the backend fails,
+/// [`Error::SelfCheck`] when it computes something wrong.
+pub fn prove(
+    key: &ProvingKey,
+    input: &[f64],
+    backend: &dyn Backend,
+    seed: Option<u64>,
+    observe: &mut dyn FnMut(&'static str),
+) -> Result<Proven, Error> {
+    let mut rng = match seed {
+        Some(seed) => ChaCha20Rng::seed_from_u64(seed),
+        None => {
+            let mut seed = [0; 32];
+            OsRng.try_fill_bytes(&mut seed)?;
+            ChaCha20Rng::from_seed(seed)
+        }
+    };
+    let mut phases = Phases::new(observe);
+    phases.begin("load bases");
+    let mut kernels = Kernels::new(backend, &key.bases).map_err(ProveError::from)?;
+    phases.begin("run the model");
+    let quantised = key.quantised();
+    let verifying = &key.verifying;
+    let input = quantised.quantise_input(input)?;
+    let execution = quantised.run(&input)?;
+    let trace = layout::trace(&verifying.interface, &key.wiring, &verifying.cs, &input, &execution);
+    let outputs = quantised.dequantise_output(&execution.outputs);
+    let mut public = if let Input::Public(_) = verifying.interface.input {
+        input
+    } else {
+        Vec::new()
+    };
+    public.extend_from_slice(&execution.outputs);
+    drop(execution);
+    let instance = Instance {
+        cs: &verifying.cs,
+        interface: &verifying.interface,
+        wiring: &key.wiring,
+        digest: &verifying.digest,
+        public: &public,
+    };
+    let proof = prover::prove(
+        &instance,
+        trace,
+        &mut kernels,
+        &mut rng,
+        &mut phases,
+        &Defences::ALL,
+        &mut Honest,
+    )?;
+    let statement = Statement {
+        key: verifying.digest,
+        public,
+        proof,
+    };
+    phases.begin("self-check");
+    let backend = backend.info().name;
+    statement
+        .verify(verifying)
+        .map_err(|source| Error::SelfCheck { backend, source })?;
+    Ok(Proven {
+        statement,
+        outputs,
+        phases: phases.finish(),
+        kernels: kernels.into_rows(),
+    })
+}
+
+/// Whether a proof under a reference string that its maker could have broken is accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Only strings from a ceremony.
+    Ceremony,
+    /// Development strings too: good for trying things out, worth nothing against a dishonest prover.
+    InsecureDev,
+}
+
+/// What a proof that verifies says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verified {
+    /// The input, if it is public, dequantised.
+    pub input: Option<Vec<f64>>,
+    /// The output, dequantised.
+    pub outputs: Vec<f64>,
+    /// The public words as they stand in the statement.
+    pub words: Vec<i64>,
+}
+
+/// Verifies a proof file's bytes.
+///
+/// # Errors
+/// [`VerifyError::Unreadable`] for bytes that are no proof file, [`VerifyError::Rejected`] for a proof that does not verify,
+/// among them any under a development string unless `trust` allows it.
+pub fn verify(key: &VerifyingKey, proof: &[u8], trust: Trust) -> Result<Verified, VerifyError> {
+    if key.origin == Origin::InsecureDev && trust == Trust::Ceremony {
+        return Err(Rejection::InsecureReferenceString.into());
+    }
+    let statement = Statement::read(proof, key)?;
+    statement.verify(key)?;
+    let dequantise = |words: &[i64], scale: Scale| words.iter().map(|v| *v as f64 / scale.factor()).collect();
+    let (input, outputs) = statement
+        .public
+        .split_at(statement.public.len() - key.interface.outputs.len());
+    let public_input = matches!(key.interface.input, Input::Public(_));
+    Ok(Verified {
+        input: public_input.then(|| dequantise(input, key.model.input_scale)),
+        outputs: dequantise(outputs, key.model.output_scale),
+        words: statement.public,
+    })
+}
