@@ -12,7 +12,7 @@ use cpu_time::ProcessTime;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use crate::conformance::sample::{Bases, evaluate, field, fields, root, scalars};
+use crate::sample::{Bases, evaluate, field, fields, root, scalars};
 use crate::{Backend, Dir, Error, Fr, Msm, Ntt, Result, Scalars, Width, backend};
 
 /// The kernel to measure.

@@ -12,6 +12,7 @@ pub mod backend;
 pub mod bench;
 pub mod conformance;
 mod error;
+pub mod sample;
 mod scalars;
 
 use std::time::Duration;

@@ -6,7 +6,6 @@
 
 mod msm;
 mod ntt;
-pub(crate) mod sample;
 
 use std::fmt;
 

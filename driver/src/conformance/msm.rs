@@ -3,8 +3,8 @@
 use ark_ff::{AdditiveGroup, Field};
 use rand_chacha::rand_core::RngCore;
 
-use super::sample::{Bases, field, fields, integer, scalars, times};
 use super::{Case, Outcome, Suite, refused};
+use crate::sample::{Bases, field, fields, integer, scalars, times};
 use crate::{Error, Fr, G1Affine, G1Projective, Msm, Scalars, Width};
 
 pub(super) const CASES: &[Case] = &[

@@ -3,8 +3,8 @@
 use ark_ff::{AdditiveGroup, Field};
 use rand_chacha::rand_core::RngCore;
 
-use super::sample::{evaluate, field, fields, root};
 use super::{Case, Outcome, Suite, refused};
+use crate::sample::{evaluate, field, fields, root};
 use crate::{Dir, Error, Fr, Ntt};
 
 pub(super) const CASES: &[Case] = &[

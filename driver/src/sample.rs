@@ -1,20 +1,23 @@
-//! Random and edge data of which the right results are known.
+//! Random data of which the right results are known without the kernels, for checks and measurements.
 
 use ark_ec::{AffineRepr, CurveGroup};
-use ark_ff::{AdditiveGroup, BigInteger, Field, PrimeField};
+use ark_ff::{AdditiveGroup, BigInteger, FftField, Field, PrimeField};
 use rand_chacha::rand_core::RngCore;
 
 use crate::{Fr, G1Affine, G1Projective, Width};
 
 /// Points with known discrete logarithms to the generator.
-pub(crate) struct Bases {
-    pub(crate) points: Vec<G1Affine>,
-    pub(crate) logs: Vec<Fr>,
+pub struct Bases {
+    /// The points.
+    pub points: Vec<G1Affine>,
+    /// `points[i] = logs[i] * G`.
+    pub logs: Vec<Fr>,
 }
 
 impl Bases {
     /// `n` points that are random to any MSM: a walk whose steps are drawn from sixteen random points.
-    pub(crate) fn random(n: usize, rng: &mut impl RngCore) -> Bases {
+    #[must_use]
+    pub fn random(n: usize, rng: &mut impl RngCore) -> Bases {
         let steps: Vec<Fr> = (0..16).map(|_| field(rng)).collect();
         let points: Vec<G1Affine> = steps.iter().map(|&k| generator_times(k).into_affine()).collect();
         let (mut point, mut log) = (G1Projective::ZERO, Fr::ZERO);
@@ -33,7 +36,8 @@ impl Bases {
     }
 
     /// The points with these discrete logarithms.
-    pub(crate) fn with_logs(logs: Vec<Fr>) -> Bases {
+    #[must_use]
+    pub fn with_logs(logs: Vec<Fr>) -> Bases {
         let points: Vec<G1Projective> = logs.iter().map(|&k| generator_times(k)).collect();
         Bases {
             points: G1Projective::normalize_batch(&points),
@@ -42,18 +46,18 @@ impl Bases {
     }
 
     /// `sum_i scalars[i] * points[i]`.
-    pub(crate) fn msm(&self, scalars: &[Fr]) -> G1Projective {
+    pub fn msm(&self, scalars: &[Fr]) -> G1Projective {
         generator_times(self.logs.iter().zip(scalars).map(|(k, s)| *k * s).sum())
     }
 }
 
 /// `k` times the generator, by double-and-add.
-pub(crate) fn generator_times(k: Fr) -> G1Projective {
+pub fn generator_times(k: Fr) -> G1Projective {
     times(&G1Affine::generator(), k)
 }
 
 /// `k * point`, by double-and-add.
-pub(crate) fn times(point: &G1Affine, k: Fr) -> G1Projective {
+pub fn times(point: &G1Affine, k: Fr) -> G1Projective {
     k.into_bigint()
         .to_bits_be()
         .iter()
@@ -64,25 +68,26 @@ pub(crate) fn times(point: &G1Affine, k: Fr) -> G1Projective {
 }
 
 /// A uniform field element.
-pub(crate) fn field(rng: &mut impl RngCore) -> Fr {
+pub fn field(rng: &mut impl RngCore) -> Fr {
     let mut bytes = [0; 64];
     rng.fill_bytes(&mut bytes);
     Fr::from_le_bytes_mod_order(&bytes)
 }
 
 /// `n` uniform field elements.
-pub(crate) fn fields(n: usize, rng: &mut impl RngCore) -> Vec<Fr> {
+pub fn fields(n: usize, rng: &mut impl RngCore) -> Vec<Fr> {
     (0..n).map(|_| field(rng)).collect()
 }
 
 /// The field element of an integer.
-pub(crate) fn integer(v: i128) -> Fr {
+#[must_use]
+pub fn integer(v: i128) -> Fr {
     let magnitude = Fr::from(v.unsigned_abs());
     if v < 0 { -magnitude } else { magnitude }
 }
 
 /// `n` scalars that fit `width`: uniform in its range.
-pub(crate) fn scalars(n: usize, width: Width, rng: &mut impl RngCore) -> Vec<Fr> {
+pub fn scalars(n: usize, width: Width, rng: &mut impl RngCore) -> Vec<Fr> {
     let Some(range) = width.range() else {
         return fields(n, rng);
     };
@@ -95,12 +100,13 @@ pub(crate) fn scalars(n: usize, width: Width, rng: &mut impl RngCore) -> Vec<Fr>
 }
 
 /// `f(x)` by Horner's rule, lowest coefficient first.
-pub(crate) fn evaluate(coefficients: &[Fr], x: Fr) -> Fr {
+#[must_use]
+pub fn evaluate(coefficients: &[Fr], x: Fr) -> Fr {
     coefficients.iter().rev().fold(Fr::ZERO, |sum, c| sum * x + c)
 }
 
 /// The generator of the subgroup of size `2^log_n` that the seam prescribes.
-pub(crate) fn root(log_n: u32) -> Fr {
-    use ark_ff::FftField;
+#[must_use]
+pub fn root(log_n: u32) -> Fr {
     (log_n..Fr::TWO_ADICITY).fold(Fr::TWO_ADIC_ROOT_OF_UNITY, |w, _| w.square())
 }
