@@ -1,7 +1,7 @@
 //! Random data of which the right results are known without the kernels, for checks and measurements.
 
 use ark_ec::{AffineRepr, CurveGroup};
-use ark_ff::{AdditiveGroup, BigInteger, FftField, Field, PrimeField};
+use ark_ff::{AdditiveGroup, BigInt, BigInteger, FftField, Field, PrimeField};
 use rand_chacha::rand_core::RngCore;
 
 use crate::{Fr, G1Affine, G1Projective, Width};
@@ -69,9 +69,14 @@ pub fn times(point: &G1Affine, k: Fr) -> G1Projective {
 
 /// A uniform field element.
 pub fn field(rng: &mut impl RngCore) -> Fr {
-    let mut bytes = [0; 64];
-    rng.fill_bytes(&mut bytes);
-    Fr::from_le_bytes_mod_order(&bytes)
+    loop {
+        let mut words = [0; 4];
+        words.fill_with(|| rng.next_u64());
+        words[3] >>= 2;
+        if let Some(element) = Fr::from_bigint(BigInt(words)) {
+            return element;
+        }
+    }
 }
 
 /// `n` uniform field elements.

@@ -43,6 +43,12 @@ pub const TABLE: &[Entry] = &[
         open: || Ok(Box::new(cpu::Cpu::new())),
     },
     Entry {
+        name: "portable",
+        summary: "as cpu, with the kernels that every processor can run",
+        availability: || Availability::Ready,
+        open: || Ok(Box::new(cpu::Cpu::portable())),
+    },
+    Entry {
         name: "arkworks",
         summary: "this machine's processor, with the arkworks libraries' kernels",
         availability: || Availability::Ready,
@@ -161,7 +167,7 @@ mod tests {
         let message = open("fpga").err().unwrap().to_string();
         assert_eq!(
             message,
-            "no backend is named 'fpga'; there are: cpu, arkworks, reference"
+            "no backend is named 'fpga'; there are: cpu, portable, arkworks, reference"
         );
     }
 

@@ -1,0 +1,250 @@
+//! Scalars as signed integers, and integers as signed digits.
+
+use ark_ff::{BigInteger, PrimeField};
+
+use crate::{Fr, Width};
+
+/// The sign bit of a digit; the other bits are its magnitude.
+pub(super) const SIGN: u32 = 1 << 31;
+
+/// The magnitude, and in the highest bit the sign, of the integer in `-(r - 1)/2 ..= (r - 1)/2` that a scalar is congruent
+/// to.
+pub(super) type Integer = [u64; 4];
+
+/// The bit of an integer's highest word that is its sign.
+pub(super) const NEGATIVE: u64 = 1 << 63;
+
+/// How large the integers of a list are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Extent {
+    /// The bits that are set in any positive magnitude.
+    pub(super) positive: [u64; 4],
+    /// The bits that are set in any negative magnitude less one. It is these that a signed width leaves free.
+    pub(super) negative: [u64; 4],
+    pub(super) any_negative: bool,
+}
+
+impl Extent {
+    pub(super) fn join(self, other: Extent) -> Extent {
+        let or = |a: [u64; 4], b: [u64; 4]| [a[0] | b[0], a[1] | b[1], a[2] | b[2], a[3] | b[3]];
+        Extent {
+            positive: or(self.positive, other.positive),
+            negative: or(self.negative, other.negative),
+            any_negative: self.any_negative || other.any_negative,
+        }
+    }
+
+    /// The least number such that every magnitude is at most `2^bits`, or one more.
+    pub(super) fn bits(self) -> u32 {
+        bits(self.positive).max(bits(self.negative))
+    }
+
+    /// Whether every integer fits.
+    pub(super) fn fits(self, width: Width) -> bool {
+        let (positive, negative) = (bits(self.positive), bits(self.negative));
+        match width {
+            Width::Full => true,
+            Width::Bits(width) => positive <= u32::from(width) && !self.any_negative,
+            Width::Signed(0) => positive == 0 && !self.any_negative,
+            Width::Signed(width) => positive.max(negative) < u32::from(width),
+        }
+    }
+}
+
+fn bits(words: [u64; 4]) -> u32 {
+    words
+        .iter()
+        .rposition(|&w| w != 0)
+        .map_or(0, |i| 64 * i as u32 + 64 - words[i].leading_zeros())
+}
+
+/// Writes the integers of `values` and tells how large they are.
+pub(super) fn integers(values: &[Fr], out: &mut [Integer]) -> Extent {
+    let mut extent = Extent::default();
+    for (value, out) in values.iter().zip(out) {
+        let integer = integer(value);
+        extent = extent.join(extent_of(integer));
+        *out = integer;
+    }
+    extent
+}
+
+fn integer(value: &Fr) -> Integer {
+    let value = value.into_bigint();
+    if value <= Fr::MODULUS_MINUS_ONE_DIV_TWO {
+        return value.0;
+    }
+    let mut magnitude = Fr::MODULUS;
+    magnitude.sub_with_borrow(&value);
+    magnitude.0[3] |= NEGATIVE;
+    magnitude.0
+}
+
+/// The extent of a list of one.
+pub(super) fn extent_of(integer: Integer) -> Extent {
+    let mut magnitude = integer;
+    magnitude[3] &= !NEGATIVE;
+    if integer[3] & NEGATIVE == 0 {
+        return Extent {
+            positive: magnitude,
+            ..Extent::default()
+        };
+    }
+    let mut less = ark_ff::BigInt::<4>(magnitude);
+    less.sub_with_borrow(&ark_ff::BigInt::from(1u64));
+    Extent {
+        negative: less.0,
+        any_negative: true,
+        ..Extent::default()
+    }
+}
+
+/// How integers are cut into digits: `count` windows of `width` bits. Digits are signed, so that each but the last is in
+/// `-2^(width - 1) ..= 2^(width - 1)`; the last takes what is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Windows {
+    pub(super) width: u32,
+    pub(super) count: usize,
+}
+
+impl Windows {
+    /// Windows of `width` bits for magnitudes of at most `2^bits`.
+    pub(super) fn new(width: u32, bits: u32) -> Windows {
+        Windows {
+            width,
+            count: bits.div_ceil(width).max(1) as usize,
+        }
+    }
+
+    /// The largest magnitude of a digit in `window`, for integers of magnitude at most `2^bits`.
+    pub(super) fn largest(self, window: usize, bits: u32) -> usize {
+        let above = window + 1 == self.count;
+        if above {
+            1 << (bits - self.width * window as u32)
+        } else {
+            1 << (self.width - 1)
+        }
+    }
+
+    /// Writes the digits of `integers`, window after window: `out[j * len + i]` is digit `j` of integer `i`.
+    pub(super) fn digits(self, integers: &[Integer], out: &mut [u32]) {
+        let (len, last) = (integers.len(), self.count - 1);
+        let (mask, half, full) = ((1u64 << self.width) - 1, 1u64 << (self.width - 1), 1u64 << self.width);
+        for (i, integer) in integers.iter().enumerate() {
+            let sign = (integer[3] >> 63) as u32;
+            let words = [integer[0], integer[1], integer[2], integer[3] & !NEGATIVE, 0];
+            let mut carry = 0;
+            for j in 0..self.count {
+                let bit = self.width * j as u32;
+                let (word, shift) = ((bit / 64) as usize, bit % 64);
+                let two = u128::from(words[word]) | u128::from(words[word + 1]) << 64;
+                let digit = (two >> shift) as u64;
+                let digit = if j < last { digit & mask } else { digit } + carry;
+                let (magnitude, flip) = if j < last && digit > half {
+                    (full - digit, 1)
+                } else {
+                    (digit, 0)
+                };
+                carry = u64::from(flip);
+                out[j * len + i] = magnitude as u32 | (sign ^ flip) << 31;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ark_ff::{AdditiveGroup, Field};
+    use proptest::prelude::*;
+
+    use super::super::engine::{Engine, Portable};
+    use super::*;
+    use crate::sample;
+
+    fn value(integer: Integer) -> Fr {
+        let magnitude = Fr::new(ark_ff::BigInt([
+            integer[0],
+            integer[1],
+            integer[2],
+            integer[3] & !NEGATIVE,
+        ]));
+        if integer[3] & NEGATIVE == 0 {
+            magnitude
+        } else {
+            -magnitude
+        }
+    }
+
+    /// What the digits stand for, after checking that they are as small as promised.
+    fn rebuild(windows: Windows, digits: &[u32], bits: u32) -> Fr {
+        digits.iter().enumerate().rev().fold(Fr::ZERO, |sum, (j, digit)| {
+            let magnitude = digit & !SIGN;
+            assert!(magnitude as usize <= windows.largest(j, bits));
+            let magnitude = Fr::from(magnitude);
+            sum * Fr::from(2u64).pow([u64::from(windows.width)])
+                + if digit & SIGN == 0 { magnitude } else { -magnitude }
+        })
+    }
+
+    fn check(values: &[Fr], width: u32) {
+        check_engine(Portable, values, width);
+        #[cfg(target_arch = "x86_64")]
+        if let Some(simd) = super::super::ifma::Simd::detect() {
+            check_engine(simd, values, width);
+        }
+    }
+
+    fn check_engine(engine: impl Engine, values: &[Fr], width: u32) {
+        let mut list = vec![[0; 4]; values.len()];
+        let extent = engine.integers(values, &mut list);
+        let each = list.iter().map(|&integer| extent_of(integer)).reduce(Extent::join);
+        assert_eq!(extent, each.unwrap_or_default());
+        assert!(extent.bits() <= 253);
+        assert!(list.iter().zip(values).all(|(&integer, v)| value(integer) == *v));
+        let windows = Windows::new(width, extent.bits());
+        let mut digits = vec![0; values.len() * windows.count];
+        engine.digits(windows, &list, &mut digits);
+        for (i, v) in values.iter().enumerate() {
+            let own: Vec<u32> = digits.iter().skip(i).step_by(values.len()).copied().collect();
+            assert_eq!(rebuild(windows, &own, extent.bits()), *v);
+        }
+    }
+
+    #[test]
+    fn edge_values_are_what_their_digits_say() {
+        let half = Fr::from(2u64).inverse().unwrap_or_default();
+        let powers = (0..254u64).flat_map(|k| {
+            let power = Fr::from(2u64).pow([k]);
+            [power, -power, power - Fr::ONE, Fr::ONE - power]
+        });
+        let values: Vec<Fr> = powers.chain([Fr::ZERO, half, half - Fr::ONE, -half]).collect();
+        for width in 1..=20 {
+            check(&values, width);
+            values.iter().for_each(|&value| check(&[value], width));
+        }
+    }
+
+    #[test]
+    fn widths_hold_what_they_promise() {
+        let extent = |v: i128| extent_of(integer(&sample::integer(v)));
+        for bits in 0..=64u8 {
+            let (unsigned, signed) = (Width::Bits(bits), Width::Signed(bits));
+            for width in [unsigned, signed] {
+                let Some(range) = width.range() else { continue };
+                assert!(extent(*range.start()).fits(width) && extent(*range.end()).fits(width));
+                assert!(!extent(range.start() - 1).fits(width) && !extent(range.end() + 1).fits(width));
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn digits_are_the_scalar(seed in any::<[u8; 32]>(), width in 1u32..=20, bits in 1u8..=64) {
+            use rand_chacha::rand_core::SeedableRng;
+            let mut rng = rand_chacha::ChaCha8Rng::from_seed(seed);
+            for hint in [Width::Full, Width::Bits(bits), Width::Signed(bits)] {
+                check(&sample::scalars(19, hint, &mut rng), width);
+            }
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! Additions of affine points, eight at a time.
+
+use ark_bn254::Fq;
+use ark_ec::AffineRepr;
+use ark_ff::{AdditiveGroup, BigInt, BigInteger, Field, PrimeField};
+
+use super::super::digits::{Extent, Integer, Windows};
+use super::super::engine::{Engine, NEGATED, Points, RESULT};
+use super::digits;
+use super::field::{Base, Field8, Loose8};
+use super::lane::{Mask, Simd, W, transpose};
+use crate::{Fr, G1Affine};
+
+/// How many groups of eight additions share one inversion. An even number; what they keep must fit the second-level cache.
+const SHARED: usize = 384;
+
+/// How many groups ahead of their use points are fetched to the nearest cache.
+const AHEAD: usize = 3;
+
+/// A point as four words of `x`, then four of `y`: Montgomery form with `R = 2^260`, each below `(1 + 2^-17) p`. The identity
+/// is all zeros, which is not on the curve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C, align(64))]
+pub(crate) struct Point([u64; 8]);
+
+/// A group of additions between the two passes.
+#[derive(Clone, Copy)]
+pub(crate) struct Group {
+    x1: Field8<Base>,
+    y1: Loose8<Base>,
+    /// As `x1` in lanes that double their point.
+    x2: Field8<Base>,
+    numerator: Field8<Base>,
+    denominator: Field8<Base>,
+    /// The product of the denominators before.
+    prefix: Field8<Base>,
+}
+
+/// What additions keep between the two passes.
+pub(crate) struct Scratch {
+    groups: Vec<Group>,
+    /// Sums that are known without a slope, by their place in the output.
+    known: Vec<(usize, Point)>,
+}
+
+impl Engine for Simd {
+    type Point = Point;
+    type Scratch = Scratch;
+
+    const INFINITY: Point = Point([0; 8]);
+
+    fn scratch(self) -> Scratch {
+        let zero = Field8::zero(self);
+        let group = Group {
+            x1: zero,
+            y1: zero.into(),
+            x2: zero,
+            numerator: zero,
+            denominator: zero,
+            prefix: zero,
+        };
+        Scratch {
+            groups: vec![group; SHARED],
+            known: Vec::new(),
+        }
+    }
+
+    fn import(self, point: &G1Affine) -> Point {
+        let Some((x, y)) = point.xy() else {
+            return Self::INFINITY;
+        };
+        // In memory arkworks keeps x 2^256 mod p.
+        let sixteen = Fq::from(16u64);
+        let (x, y) = ((x * sixteen).0.0, (y * sixteen).0.0);
+        Point([x[0], x[1], x[2], x[3], y[0], y[1], y[2], y[3]])
+    }
+
+    fn export(self, point: &Point) -> G1Affine {
+        if Self::is_infinity(point) {
+            return G1Affine::identity();
+        }
+        let [x0, x1, x2, x3, y0, y1, y2, y3] = point.0;
+        let sixteenth = Fq::from(16u64).inverse().unwrap_or_default();
+        G1Affine::new_unchecked(
+            from_words([x0, x1, x2, x3]) * sixteenth,
+            from_words([y0, y1, y2, y3]) * sixteenth,
+        )
+    }
+
+    fn is_infinity(point: &Point) -> bool {
+        point.0[4..] == [0; 4]
+    }
+
+    fn negate(point: &Point) -> Point {
+        if Self::is_infinity(point) {
+            return *point;
+        }
+        let mut negated = *point;
+        let y = -from_words([point.0[4], point.0[5], point.0[6], point.0[7]]);
+        negated.0[4..].copy_from_slice(&y.0.0);
+        negated
+    }
+
+    fn integers(self, values: &[Fr], out: &mut [Integer]) -> Extent {
+        digits::integers(self, values, out)
+    }
+
+    fn digits(self, windows: Windows, integers: &[Integer], out: &mut [u32]) {
+        digits::digits(self, windows, integers, out);
+    }
+
+    fn add(self, scratch: &mut Scratch, points: Points<'_, Self>, a: &[u32], b: &[u32], out: &mut [Point]) {
+        const CHUNK: usize = 8 * SHARED;
+        // Chunks of even size, so that the last one is not so small that its inversion weighs.
+        let chunk = a
+            .len()
+            .div_ceil(a.len().div_ceil(CHUNK).max(1))
+            .next_multiple_of(16)
+            .max(16);
+        for ((a, b), out) in a.chunks(chunk).zip(b.chunks(chunk)).zip(out.chunks_mut(chunk)) {
+            // SAFETY: `self` proves that the processor has the features.
+            unsafe { add_chunk(self, scratch, points, a, b, out) };
+        }
+    }
+}
+
+/// The field element in arkworks' form with these words, which may be up to `4 p`.
+fn from_words(words: [u64; 4]) -> Fq {
+    let mut words = BigInt::<4>(words);
+    while words >= Fq::MODULUS {
+        words.sub_with_borrow(&Fq::MODULUS);
+    }
+    Fq::new_unchecked(words)
+}
+
+/// The references of a group; the last reference repeated where fewer than eight are left.
+#[inline(always)]
+fn eight(references: &[u32], group: usize) -> [u32; 8] {
+    let rest = &references[(8 * group).min(references.len() - 1)..];
+    if let Some(eight) = rest.first_chunk::<8>() {
+        return *eight;
+    }
+    let mut eight = [rest[rest.len() - 1]; 8];
+    eight[..rest.len()].copy_from_slice(rest);
+    eight
+}
+
+/// The points of eight references, and the lanes that hold the identity.
+#[inline(always)]
+fn gather(simd: Simd, points: Points<'_, Simd>, references: [u32; 8]) -> (Field8<Base>, Loose8<Base>, Mask) {
+    let mut rows = [simd.zero(); 8];
+    for (row, reference) in rows.iter_mut().zip(references) {
+        *row = simd.load(&points.stored(reference).0);
+    }
+    let [x0, x1, x2, x3, y0, y1, y2, y3] = transpose(rows);
+    let infinity = (y0 | y1 | y2 | y3).equal(simd.zero());
+    let y = Field8::<Base>::from_words([y0, y1, y2, y3]);
+    let negated = simd.load_halves(&references).test(simd.splat(u64::from(NEGATED)));
+    let minus_y = Field8::zero(simd).minus::<2>(y);
+    (
+        Field8::from_words([x0, x1, x2, x3]),
+        Loose8::from(y).blend(negated, minus_y),
+        infinity,
+    )
+}
+
+#[inline(always)]
+fn prefetch(points: Points<'_, Simd>, references: &[u32]) {
+    for &reference in references {
+        let from = if reference & RESULT == 0 {
+            points.bases
+        } else {
+            points.results
+        };
+        let at = from.as_ptr().wrapping_add((reference & (RESULT - 1)) as usize);
+        // SAFETY: prefetching reads nothing, at whatever address.
+        unsafe { std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(at.cast()) };
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512ifma,avx512vbmi2,avx512dq,avx512vl")]
+fn add_chunk(simd: Simd, scratch: &mut Scratch, points: Points<'_, Simd>, a: &[u32], b: &[u32], out: &mut [Point]) {
+    let Scratch { groups, known } = scratch;
+    let groups = &mut groups[..a.len().div_ceil(16) * 2];
+    known.clear();
+    // Two chains of products, of the even and the odd groups: neighbours do not wait for each other.
+    let one = Field8::splat(simd, Fq::from(16u64).0.0);
+    let mut product = [one; 2];
+    for (g, group) in groups.iter_mut().enumerate() {
+        if let (Some(a), Some(b)) = (
+            a.get(8 * (g + AHEAD)..8 * (g + AHEAD + 1)),
+            b.get(8 * (g + AHEAD)..8 * (g + AHEAD + 1)),
+        ) {
+            prefetch(points, a);
+            prefetch(points, b);
+        }
+        let (a, b) = (eight(a, g), eight(b, g));
+        let (x1, y1, infinity1) = gather(simd, points, a);
+        let (x2, y2, infinity2) = gather(simd, points, b);
+        group.x1 = x1;
+        group.y1 = y1;
+        group.x2 = x2;
+        group.denominator = x2.minus::<2>(x1).carry_for_product();
+        group.numerator = y2.minus::<3>(y1).carry_for_product();
+        if infinity1 | infinity2 | x1.maybe_congruent(x2) != 0 {
+            exceptions(group, y2, [infinity1, infinity2], one, |lane, sum| {
+                let sum = match sum {
+                    Sum::First => points.get(a[lane]),
+                    Sum::Second => points.get(b[lane]),
+                    Sum::Infinity => Simd::INFINITY,
+                };
+                known.push((8 * g + lane, sum));
+            });
+        }
+        group.prefix = product[g % 2];
+        product[g % 2] = product[g % 2].mul(group.denominator);
+    }
+    let inverse = invert(simd, product[0].mul(product[1]));
+    let mut inverse = [inverse.mul(product[1]), inverse.mul(product[0])];
+    for (g, group) in groups.iter().enumerate().rev() {
+        let slope = group.numerator.mul(inverse[g % 2].mul(group.prefix));
+        inverse[g % 2] = inverse[g % 2].mul(group.denominator);
+        let x3 = slope.square().minus::<3>(group.x1).minus::<0>(group.x2).reduce();
+        let across = group.x1.minus::<2>(x3).carry_for_product();
+        let y3 = slope.mul(across).minus::<3>(group.y1).reduce();
+        let ([x0, x1, x2, x3], [y0, y1, y2, y3]) = (x3.to_words(), y3.to_words());
+        let rows: [W; 8] = transpose([x0, x1, x2, x3, y0, y1, y2, y3]);
+        for (out, row) in out.iter_mut().skip(8 * g).zip(rows) {
+            row.store(&mut out.0);
+        }
+    }
+    for &(at, sum) in known.iter() {
+        if let Some(out) = out.get_mut(at) {
+            *out = sum;
+        }
+    }
+}
+
+/// A sum that needs no slope.
+enum Sum {
+    First,
+    Second,
+    Infinity,
+}
+
+/// Sorts out the lanes of a group where the slope is not that of the chord: where the points are equal it becomes the
+/// tangent's, where the sum is known without one, `known` is told and the denominator becomes one.
+#[cold]
+#[target_feature(enable = "avx512f,avx512ifma,avx512vbmi2,avx512dq,avx512vl")]
+fn exceptions(
+    group: &mut Group,
+    y2: Loose8<Base>,
+    [infinity1, infinity2]: [Mask; 2],
+    one: Field8<Base>,
+    mut known: impl FnMut(usize, Sum),
+) {
+    let (x1, y1) = (group.x1, group.y1);
+    let finite = !(infinity1 | infinity2);
+    let same_x = finite & group.x2.minus::<2>(x1).carry().canonical().is_zero();
+    let same_y = y2.minus::<3>(y1).carry().canonical().is_zero();
+    let (doubled, opposite) = (same_x & same_y, same_x & !same_y);
+    let square = x1.square();
+    group.x2 = group.x2.blend(doubled, x1);
+    group.numerator = group
+        .numerator
+        .blend(doubled, square.plus(square).plus(square).carry_for_product());
+    group.denominator = group.denominator.blend(doubled, y1.plus(y1).carry_for_product());
+    group.denominator = group.denominator.blend(!finite | opposite, one);
+    for lane in 0..8 {
+        let bit = 1 << lane;
+        if infinity1 & bit != 0 {
+            known(lane, Sum::Second);
+        } else if infinity2 & bit != 0 {
+            known(lane, Sum::First);
+        } else if opposite & bit != 0 {
+            known(lane, Sum::Infinity);
+        }
+    }
+}
+
+/// `2^520 / product` in each lane, for lanes that are not zero.
+#[inline(never)]
+#[target_feature(enable = "avx512f,avx512ifma,avx512vbmi2,avx512dq,avx512vl")]
+fn invert(simd: Simd, product: Field8<Base>) -> Field8<Base> {
+    let words = product.canonical().to_words().map(W::lanes);
+    let mut lanes = [Fq::ZERO; 8];
+    for (k, lane) in lanes.iter_mut().enumerate() {
+        *lane = Fq::new_unchecked(BigInt([words[0][k], words[1][k], words[2][k], words[3][k]]));
+    }
+    // A lane holds 2^260 x, which is arkworks' form of 16 x: what is wanted, 2^260 / x, is its form of 256 / (16 x).
+    ark_ff::serial_batch_inversion_and_mul(&mut lanes, &Fq::from(256u64));
+    let mut words = [[0; 8]; 4];
+    for (k, lane) in lanes.iter().enumerate() {
+        for (words, word) in words.iter_mut().zip(lane.0.0) {
+            words[k] = word;
+        }
+    }
+    Field8::from_words([
+        simd.load(&words[0]),
+        simd.load(&words[1]),
+        simd.load(&words[2]),
+        simd.load(&words[3]),
+    ])
+}

@@ -1,0 +1,297 @@
+//! Sums of groups of points, by trees of batched affine additions.
+
+use std::sync::Mutex;
+
+use rayon::prelude::*;
+
+use super::engine::{Engine, Points, RESULT};
+
+/// How many points one task sums. Its results so far, 64 bytes each, should stay in the second-level cache.
+const TASK: usize = 1 << 14;
+
+/// Fewer points than this are not worth waking another thread for.
+const SPLIT: usize = 1 << 10;
+
+/// Sums groups of points on all threads.
+pub(super) struct Summer<E: Engine> {
+    pub(super) engine: E,
+    /// Buffers that no task uses just now.
+    idle: Mutex<Vec<Workspace<E>>>,
+}
+
+struct Workspace<E: Engine> {
+    scratch: E::Scratch,
+    results: Vec<E::Point>,
+    a: Vec<u32>,
+    b: Vec<u32>,
+    /// Of each group, how many references are left.
+    left: Vec<u32>,
+}
+
+/// A list of groups of references: group `g` is `references[offsets[g]..offsets[g + 1]]`.
+pub(super) struct Groups {
+    pub(super) references: Vec<u32>,
+    pub(super) offsets: Vec<usize>,
+}
+
+impl Groups {
+    pub(super) fn new() -> Self {
+        Groups {
+            references: Vec::new(),
+            offsets: vec![0],
+        }
+    }
+
+    /// Ends the group that was being filled.
+    pub(super) fn close(&mut self) {
+        self.offsets.push(self.references.len());
+    }
+}
+
+/// The part of the references that one task sums, and where it stands among the groups.
+struct Task<'a, P> {
+    references: &'a mut [u32],
+    /// Where the first of `references` stands among all.
+    start: usize,
+    /// The group of the first references, if an earlier task has its beginning.
+    continued: Option<usize>,
+    /// The groups that begin here.
+    offsets: &'a [usize],
+    out: &'a mut [P],
+}
+
+impl<E: Engine> Summer<E> {
+    pub(super) fn new(engine: E) -> Self {
+        Summer {
+            engine,
+            idle: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// The sum of each group; references are to `bases`. The order of the references is lost.
+    pub(super) fn sums(&self, bases: &[E::Point], groups: &mut Groups) -> Vec<E::Point> {
+        let Groups { references, offsets } = groups;
+        let mut out = vec![E::INFINITY; offsets.len() - 1];
+        let tasks = cut(references, offsets, &mut out);
+        // What a task has of a group that an earlier one began.
+        let run = |task: Task<'_, E::Point>| {
+            let mut workspace = self.take();
+            let group = task.continued;
+            let partial = workspace.run(self.engine, bases, task);
+            self.give(workspace);
+            group.zip(partial)
+        };
+        let partials: Vec<(usize, E::Point)> = if tasks.len() == 1 {
+            tasks.into_iter().filter_map(run).collect()
+        } else {
+            tasks.into_par_iter().filter_map(run).collect()
+        };
+        if !partials.is_empty() {
+            self.merge(partials, &mut out);
+        }
+        out
+    }
+
+    /// Adds to each sum the partial ones of its group; `partials` are in the groups' order.
+    fn merge(&self, partials: Vec<(usize, E::Point)>, out: &mut [E::Point]) {
+        let (mut points, mut groups) = (Vec::new(), Groups::new());
+        let runs: Vec<&[(usize, E::Point)]> = partials.chunk_by(|a, b| a.0 == b.0).collect();
+        for run in &runs {
+            let parts = run.iter().map(|(_, point)| *point).chain([out[run[0].0]]);
+            for point in parts {
+                groups.references.push(points.len() as u32);
+                points.push(point);
+            }
+            groups.close();
+        }
+        let sums = self.sums(&points, &mut groups);
+        for (run, sum) in runs.iter().zip(sums) {
+            out[run[0].0] = sum;
+        }
+    }
+
+    fn take(&self) -> Workspace<E> {
+        let idle = self
+            .idle
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .pop();
+        idle.unwrap_or_else(|| Workspace {
+            scratch: self.engine.scratch(),
+            results: Vec::new(),
+            a: Vec::new(),
+            b: Vec::new(),
+            left: Vec::new(),
+        })
+    }
+
+    fn give(&self, workspace: Workspace<E>) {
+        self.idle
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .push(workspace);
+    }
+}
+
+/// Cuts the references into tasks of equal length, wherever that falls in the groups.
+fn cut<'a, P>(mut references: &'a mut [u32], offsets: &'a [usize], mut out: &'a mut [P]) -> Vec<Task<'a, P>> {
+    let total = references.len();
+    let threads = rayon::current_num_threads();
+    let count = if total <= SPLIT {
+        1
+    } else {
+        total.div_ceil(TASK).next_multiple_of(threads)
+    };
+    let mut tasks = Vec::with_capacity(count);
+    // Groups before this one have begun in an earlier task.
+    let mut first = 0;
+    for k in 0..count {
+        let (start, end) = (total * k / count, total * (k + 1) / count);
+        let (mine, rest) = std::mem::take(&mut references).split_at_mut(end - start);
+        references = rest;
+        // The last group that begins before `end`.
+        let last = if k + 1 == count {
+            offsets.len() - 1
+        } else {
+            offsets.partition_point(|&o| o < end)
+        };
+        let last = last.clamp(first, offsets.len() - 1);
+        let (mine_out, rest) = std::mem::take(&mut out).split_at_mut(last - first);
+        out = rest;
+        let continued = (first > 0 && offsets[first] > start).then(|| first - 1);
+        tasks.push(Task {
+            references: mine,
+            start,
+            continued,
+            offsets: &offsets[first..=last],
+            out: mine_out,
+        });
+        first = last;
+    }
+    tasks
+}
+
+impl<E: Engine> Workspace<E> {
+    /// Sums the groups that begin in the task into its `out`, and returns what it has of the group that continues.
+    fn run(&mut self, engine: E, bases: &[E::Point], task: Task<'_, E::Point>) -> Option<E::Point> {
+        let Task {
+            references,
+            start,
+            continued,
+            offsets,
+            out,
+        } = task;
+        let end = start + references.len();
+        // The groups' bounds, cut to this task and counted from its start.
+        let lead = continued.map(|_| start);
+        let bounds: Vec<usize> = lead
+            .into_iter()
+            .chain(offsets.iter().copied())
+            .map(|o| o.min(end) - start)
+            .collect();
+        self.left.clear();
+        self.left.extend(bounds.windows(2).map(|w| (w[1] - w[0]) as u32));
+        if self.results.len() < references.len() {
+            self.results.resize(references.len(), E::INFINITY);
+        }
+        let most = references.len() / 2;
+        if self.a.len() < most {
+            self.a.resize(most, 0);
+            self.b.resize(most, 0);
+        }
+        let mut done = 0;
+        loop {
+            let mut pairs = 0;
+            for (&at, left) in bounds.iter().zip(&mut self.left) {
+                if *left < 2 {
+                    continue;
+                }
+                let group = &mut references[at..at + *left as usize];
+                let half = group.len() / 2;
+                let (a, b) = (&mut self.a[pairs..pairs + half], &mut self.b[pairs..pairs + half]);
+                for ((pair, a), b) in group.chunks_exact(2).zip(a).zip(b) {
+                    (*a, *b) = (pair[0], pair[1]);
+                }
+                let odd = group[group.len() - 1];
+                for (sum, result) in group[..half].iter_mut().zip(done + pairs..) {
+                    *sum = RESULT | result as u32;
+                }
+                if group.len() % 2 == 1 {
+                    group[half] = odd;
+                }
+                *left -= half as u32;
+                pairs += half;
+            }
+            if pairs == 0 {
+                break;
+            }
+            let (results, fresh) = self.results.split_at_mut(done);
+            let (a, b) = (&self.a[..pairs], &self.b[..pairs]);
+            engine.add(&mut self.scratch, Points { bases, results }, a, b, &mut fresh[..pairs]);
+            done += pairs;
+        }
+        let points = Points::<E> {
+            bases,
+            results: &self.results,
+        };
+        let mut sums = bounds.iter().zip(&self.left).map(|(&at, &left)| match left {
+            0 => E::INFINITY,
+            _ => points.get(references[at]),
+        });
+        let partial = lead.and_then(|_| sums.next());
+        for (out, sum) in out.iter_mut().zip(sums) {
+            *out = sum;
+        }
+        partial
+    }
+}
+
+/// The sums `sum_d d * buckets[d]` of each set, in parts: `parts[k]` is to be taken `2^k` times. Sets are ranges of
+/// `buckets`.
+///
+/// A bucket's index is split in the middle; buckets are summed over equal high halves and over equal low halves, two
+/// additions for each bucket; the sums, few now, are summed once more for each bit of their halves.
+pub(super) fn weighted<E: Engine>(
+    summer: &Summer<E>,
+    buckets: &[E::Point],
+    sets: &[std::ops::Range<usize>],
+) -> Vec<Vec<E::Point>> {
+    let mut lines = Groups::new();
+    let mut shapes = Vec::with_capacity(sets.len());
+    for set in sets {
+        let bits = usize::BITS - (set.len() - 1).leading_zeros();
+        let low_bits = bits / 2;
+        let (low, high) = (1usize << low_bits, ((set.len() - 1) >> low_bits) + 1);
+        let present = |d: &usize| !E::is_infinity(&buckets[set.start + d]);
+        for column in 1..low {
+            let members = (column..set.len()).step_by(low).filter(present);
+            lines.references.extend(members.map(|d| (set.start + d) as u32));
+            lines.close();
+        }
+        for row in 1..high {
+            let members = (row * low..((row + 1) * low).min(set.len())).filter(present);
+            lines.references.extend(members.map(|d| (set.start + d) as u32));
+            lines.close();
+        }
+        shapes.push((low_bits, bits - low_bits, low - 1, high - 1));
+    }
+    let lines = summer.sums(buckets, &mut lines);
+    let mut bits = Groups::new();
+    let mut at = 0;
+    for &(low_bits, high_bits, columns, rows) in &shapes {
+        for (count, width) in [(columns, low_bits), (rows, high_bits)] {
+            for bit in 0..width {
+                let members = (1..=count).filter(|i| i >> bit & 1 == 1).map(|i| (at + i - 1) as u32);
+                bits.references
+                    .extend(members.filter(|&i| !E::is_infinity(&lines[i as usize])));
+                bits.close();
+            }
+            at += count;
+        }
+    }
+    let mut parts = summer.sums(&lines, &mut bits).into_iter();
+    shapes
+        .iter()
+        .map(|shape| parts.by_ref().take((shape.0 + shape.1) as usize).collect())
+        .collect()
+}
