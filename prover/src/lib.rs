@@ -1,4 +1,29 @@
-//! Proofs of neural-network inference: an ONNX model in, a Plonk-style (KZG, BN254) proof out.
+//! Proofs of neural-network inference: an ONNX model in, a Plonk-style (KZG, BN254) proof out, verified in milliseconds.
+//!
+//! The crate is a library with a command line, `tapeout`, on top. It names no device: every multi-scalar multiplication and
+//! every transform goes through [`tapeout_driver::Backend`], and the same proof bytes come out of each.
+//!
+//! ```
+//! use tapeout_prover::{model::Model, pipeline::{self, SetupOptions, Trust}};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let backend = tapeout_driver::backend::open(tapeout_driver::backend::DEFAULT)?;
+//! let model = Model::load("../examples/linreg/network.onnx")?;
+//! // Typical inputs decide the scales; with none, random ones stand in.
+//! let samples: [Vec<f64>; 0] = [];
+//! let (key, _) = pipeline::setup(&model, &samples, SetupOptions::default(), None, backend.as_ref(), &mut |_| {})?;
+//! let proven = pipeline::prove(&key, &[0.5; 10], backend.as_ref(), None, &mut |_| {})?;
+//! let proof = proven.statement.to_bytes();
+//!
+//! let verified = pipeline::verify(key.verifying(), &proof, Trust::InsecureDev)?;
+//! assert_eq!(verified.outputs, proven.outputs);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! From the outside in: [`pipeline`] has the three functions that most callers need; [`model`] and [`ops`] import, calibrate
+//! and quantise; [`layout`] gives everything its row; [`plonk`] is the proof system, with the constraints as data; [`kzg`],
+//! [`srs`], [`transcript`] and [`encoding`] are what it stands on. The protocol is written down in `docs/protocol.md`.
 
 pub mod encoding;
 pub mod field;

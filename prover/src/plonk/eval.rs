@@ -74,6 +74,11 @@ impl Compiled {
         allocate(builder.ops, outputs)
     }
 
+    /// Number of field operations a row.
+    pub fn operations(&self) -> usize {
+        self.ops.len()
+    }
+
     /// The values of each expression on every row.
     pub fn run(&self, table: Table<'_>) -> Vec<Vec<Fr>> {
         let n = table.x.len();

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use tapeout_driver::Fr;
 
 use crate::{
-    field::{geometric, powers, signed},
+    field::{SmallSum, geometric, powers},
     model::program::MAX_DIMS,
 };
 
@@ -104,14 +104,15 @@ pub fn input_coefficients(layers: &[LinearLayer], n: usize, at: &Point) -> Vec<F
     for layer in layers {
         let offset = at.rho.pow([layer.offset as u64]);
         for tile in &layer.tiles {
-            let mut taps = vec![Fr::zero(); tile.slots()];
+            let mut sums = vec![SmallSum::default(); tile.slots()];
             let mut channel = offset;
             for weights in &tile.taps {
                 for (slot, w) in weights {
-                    taps[*slot as usize] += channel * signed(*w);
+                    sums[*slot as usize].add(*w, &channel);
                 }
                 channel *= at.rho;
             }
+            let taps: Vec<Fr> = sums.iter().map(SmallSum::finish).collect();
             if tile.strides.iter().all(|s| *s == 0) {
                 // Every position reads the same: one sum of the monomials, not one addition a position.
                 let total: Fr = layer
@@ -154,7 +155,7 @@ pub fn output_checksum(layers: &[LinearLayer], lanes: usize, at: &Point, eta: Fr
         .sum()
 }
 
-/// `kappa = sum_j eta^j C_j`, from the weights (L2): one multiplication a weight.
+/// `kappa = sum_j eta^j C_j`, from the weights (L2): one multiplication of 64 by 256 bits a weight.
 pub fn input_checksum(layers: &[LinearLayer], at: &Point, eta: Fr) -> Fr {
     let slots = layers.iter().flat_map(|l| &l.tiles).map(Tile::slots).max().unwrap_or(0);
     let eta_powers = powers(eta, slots);
@@ -197,7 +198,9 @@ impl Tile {
 
 /// `sum weight * powers[slot]`.
 fn weighted_sum(taps: &[(u32, i64)], powers: &[Fr]) -> Fr {
-    taps.iter().map(|(slot, w)| powers[*slot as usize] * signed(*w)).sum()
+    let mut sum = SmallSum::default();
+    taps.iter().for_each(|(slot, w)| sum.add(*w, &powers[*slot as usize]));
+    sum.finish()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The proof system: a constraint system as data, and the prover and verifier that read it.
 
 pub mod check;
+pub mod cost;
 pub mod cs;
 pub mod eval;
 pub mod expr;
