@@ -9,6 +9,7 @@ use crate::{
     layout::{self, Input},
     model::{self, Calibration, Model, Quantised, Scale},
     plonk::{
+        cs::Shape,
         kernels::{KernelRow, Kernels},
         prover::{self, Honest, Instance, PhaseTime, Phases, ProveError},
         rounds::Defences,
@@ -59,11 +60,27 @@ pub struct SetupOptions {
     pub public_input: bool,
 }
 
-/// Makes keys for a model.
+/// Calibrates and quantises a model, and chooses the shape of its trace: what keys for it are made of.
 ///
 /// `samples` are typical inputs: ranges are chosen so that values four times as large as any that occurred still fit. With
-/// no samples, random inputs in `[-1, 1]` stand in. Without a reference string a new one is made, whose keys are marked
-/// [`Origin::InsecureDev`]. `observe` is called with the name of each phase as it begins.
+/// no samples, random inputs in `[-1, 1]` stand in.
+///
+/// # Errors
+/// [`Error::Model`] for a model that cannot be quantised, [`Error::Layout`] for one that is too large.
+pub fn quantise(model: &Model, samples: &[Vec<f64>], options: SetupOptions) -> Result<(Quantised, Shape), Error> {
+    let calibration = Calibration::new(&model.program, samples)?;
+    let shape = layout::choose(&model.program, options.public_input).ok_or_else(|| {
+        let need = layout::demand(&model.program, layout::MAX_LANES, options.public_input);
+        layout::Error::TooLarge {
+            slots: need.slots,
+            reads: need.reads,
+        }
+    })?;
+    Ok((Quantised::new(&model.program, &calibration, shape.limbs)?, shape))
+}
+
+/// Makes keys for a model, quantised by `samples` as [`quantise`] does it. Without a reference string a new one is made, whose
+/// keys are marked [`Origin::InsecureDev`]. `observe` is called with the name of each phase as it begins.
 ///
 /// # Errors
 /// [`Error::Model`] for a model that cannot be quantised, [`Error::Layout`] for one that is too large, and those of the keys.
@@ -76,17 +93,8 @@ pub fn setup(
     observe: &mut dyn FnMut(&'static str),
 ) -> Result<(ProvingKey, Vec<PhaseTime>), Error> {
     let mut phases = Phases::new(observe);
-    phases.begin("calibrate");
-    let calibration = Calibration::new(&model.program, samples)?;
     phases.begin("quantise");
-    let shape = layout::choose(&model.program, options.public_input).ok_or_else(|| {
-        let need = layout::demand(&model.program, layout::MAX_LANES, options.public_input);
-        layout::Error::TooLarge {
-            slots: need.slots,
-            reads: need.reads,
-        }
-    })?;
-    let quantised = Quantised::new(&model.program, &calibration, shape.limbs)?;
+    let (quantised, shape) = quantise(model, samples, options)?;
     phases.begin("reference string");
     let fresh = match srs {
         Some(_) => None,

@@ -1,0 +1,70 @@
+//! Files: read with an error that names them, written whole or not at all.
+
+use std::fs::{self, Permissions};
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::Context;
+
+/// All bytes of a file.
+pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("cannot read '{}'", path.display()))
+}
+
+/// Writes a file beside its place and renames it, so that a reader sees all of it or nothing, and so that what was there stays
+/// there when writing fails.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    write_beside(path, bytes).with_context(|| format!("cannot write '{}'", path.display()))
+}
+
+fn write_beside(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".tapeout-");
+    #[cfg(unix)]
+    {
+        // As for any new file: what the umask leaves.
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(Permissions::from_mode(0o666));
+    }
+    let mut file = builder.tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+/// Makes a folder for output where there is none.
+pub(crate) fn create_folder(path: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(path).with_context(|| format!("cannot make the folder '{}'", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        // A folder cannot be replaced by a file.
+        let place = folder.path().join("place");
+        fs::create_dir(&place).unwrap();
+        assert!(write(&place, b"new").unwrap_err().to_string().contains("place"));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_write_replaces_the_whole_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("place");
+        write(&place, b"longer than the next").unwrap();
+        write(&place, b"short").unwrap();
+        assert_eq!(read(&place).unwrap(), b"short");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,332 @@
+//! `tapeout inspect`
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use serde::Serialize;
+use tapeout_prover::keys::{KeyError, ProvingKey, VerifyingKey};
+use tapeout_prover::layout::{self, Input};
+use tapeout_prover::model::program::{Act, Layer};
+use tapeout_prover::model::{Limbs, Model, Summary};
+use tapeout_prover::srs::{Srs, SrsError};
+use tapeout_prover::statement::{Header, ReadError, Statement};
+
+use super::keys::{hex, origin_name};
+use super::output::{Output, Status, facts, table};
+use super::{files, values};
+
+/// Say what a file is: a model, a key, a proof, a reference string or an input
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The file
+    file: PathBuf,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+enum Report {
+    Model(ModelReport),
+    VerifyingKey(KeyReport),
+    ProvingKey(KeyReport),
+    Proof {
+        bytes: usize,
+        vk_digest: String,
+        public_words: usize,
+    },
+    ReferenceString {
+        bytes: usize,
+        powers_g1: usize,
+        powers_g2: usize,
+        origin: &'static str,
+    },
+    Values {
+        bytes: usize,
+        count: usize,
+    },
+}
+
+#[derive(Serialize)]
+struct ModelReport {
+    bytes: usize,
+    model_hash: String,
+    input_shape: Vec<usize>,
+    output_shape: Vec<usize>,
+    #[serde(flatten)]
+    summary: Summary,
+    layers: Vec<LayerReport>,
+    /// The trace that keys for a private input have; `None` if there is none large enough.
+    trace: Option<Trace>,
+}
+
+#[derive(Serialize)]
+struct LayerReport {
+    name: String,
+    activation: &'static str,
+    channels: usize,
+    positions: Vec<usize>,
+    outputs: usize,
+    weights: usize,
+}
+
+#[derive(Serialize)]
+struct Trace {
+    rows: usize,
+    lanes: usize,
+    limbs: Limbs,
+    /// Rows that slots take, and rows that reads take.
+    slot_rows: usize,
+    read_rows: usize,
+}
+
+#[derive(Serialize)]
+struct KeyReport {
+    bytes: usize,
+    model_hash: String,
+    vk_digest: String,
+    srs: &'static str,
+    input_shape: Vec<usize>,
+    output_shape: Vec<usize>,
+    public_input: bool,
+    rows: usize,
+    lanes: usize,
+    limbs: Limbs,
+    advice_columns: usize,
+    fixed_columns: usize,
+    gates: usize,
+    bus_terms: usize,
+    /// A proof file's length.
+    proof_bytes: usize,
+}
+
+impl Args {
+    pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Status> {
+        let bytes = files::read(&self.file)?;
+        let report = self
+            .report(&bytes)
+            .with_context(|| format!("cannot read '{}'", self.file.display()))?;
+        output.result(&report, human)?;
+        Ok(Status::Ok)
+    }
+
+    /// Asks each kind of file in turn whether these are its first bytes. A model's are not marked, so that it comes last.
+    fn report(&self, bytes: &[u8]) -> anyhow::Result<Report> {
+        match VerifyingKey::from_bytes(bytes) {
+            Err(KeyError::Magic { .. }) => {}
+            key => return Ok(Report::VerifyingKey(key_report(&key?, bytes.len()))),
+        }
+        match ProvingKey::from_bytes(bytes) {
+            Err(KeyError::Magic { .. }) => {}
+            key => return Ok(Report::ProvingKey(key_report(key?.verifying(), bytes.len()))),
+        }
+        match Header::read(bytes) {
+            Err(ReadError::Magic) => {}
+            header => {
+                let Header { key, public_words } = header?;
+                return Ok(Report::Proof {
+                    bytes: bytes.len(),
+                    vk_digest: hex(&key),
+                    public_words,
+                });
+            }
+        }
+        match Srs::from_bytes(bytes) {
+            Err(SrsError::Magic { .. }) => {}
+            srs => {
+                let srs = srs?;
+                let (powers_g1, powers_g2) = (srs.powers_g1().len(), srs.powers_g2().len());
+                let origin = origin_name(srs.origin());
+                return Ok(Report::ReferenceString {
+                    bytes: bytes.len(),
+                    powers_g1,
+                    powers_g2,
+                    origin,
+                });
+            }
+        }
+        if values::looks_like_values(bytes) {
+            return Ok(Report::Values {
+                bytes: bytes.len(),
+                count: values::input(&self.file)?.len(),
+            });
+        }
+        let model =
+            Model::from_bytes(bytes).context("no key, proof, reference string or input, nor a model to prove")?;
+        Ok(Report::Model(model_report(model, bytes.len())))
+    }
+}
+
+fn key_report(key: &VerifyingKey, bytes: usize) -> KeyReport {
+    let (interface, constraints) = (key.interface(), key.constraints());
+    KeyReport {
+        bytes,
+        model_hash: hex(&key.model().hash),
+        vk_digest: hex(&key.digest()),
+        srs: origin_name(key.origin()),
+        input_shape: key.model().input_shape.clone(),
+        output_shape: key.model().output_shape.clone(),
+        public_input: matches!(interface.input, Input::Public(_)),
+        rows: interface.shape.n(),
+        lanes: interface.shape.lanes,
+        limbs: interface.shape.limbs,
+        advice_columns: constraints.advice.len(),
+        fixed_columns: constraints.fixed.len(),
+        gates: constraints.gates.len(),
+        bus_terms: constraints.bus.len(),
+        proof_bytes: Statement::len(key),
+    }
+}
+
+fn model_report(model: Model, bytes: usize) -> ModelReport {
+    let program = &model.program;
+    let trace = layout::choose(program, false).map(|shape| {
+        let need = layout::demand(program, shape.lanes, false);
+        Trace {
+            rows: shape.n(),
+            lanes: shape.lanes,
+            limbs: shape.limbs,
+            slot_rows: need.slots,
+            read_rows: need.reads,
+        }
+    });
+    ModelReport {
+        bytes,
+        model_hash: hex(&model.hash),
+        input_shape: program.input_shape.clone(),
+        output_shape: program.output_shape.clone(),
+        layers: program.layers.iter().map(layer_report).collect(),
+        summary: model.summary,
+        trace,
+    }
+}
+
+fn layer_report(layer: &Layer<f64>) -> LayerReport {
+    LayerReport {
+        name: layer.name.clone(),
+        activation: match layer.act {
+            Act::Requant => "none",
+            Act::Relu => "relu",
+            Act::MaxPool { relu: false } => "max-pool",
+            Act::MaxPool { relu: true } => "max-pool, relu",
+        },
+        channels: layer.channels,
+        positions: layer.dims.clone(),
+        outputs: layer.outputs(),
+        weights: layer.terms.iter().flat_map(|term| &term.taps).map(Vec::len).sum(),
+    }
+}
+
+fn human(report: &Report) -> String {
+    match report {
+        Report::Model(model) => human_model(model),
+        Report::VerifyingKey(key) => human_key("verifying key", key),
+        Report::ProvingKey(key) => human_key("proving key", key),
+        Report::Proof {
+            bytes,
+            vk_digest,
+            public_words,
+        } => facts(&[
+            ("kind", "proof".to_owned()),
+            ("size", format!("{bytes} bytes")),
+            ("key digest", vk_digest.clone()),
+            ("public words", public_words.to_string()),
+        ]),
+        Report::ReferenceString {
+            bytes,
+            powers_g1,
+            powers_g2,
+            origin,
+        } => facts(&[
+            ("kind", "reference string".to_owned()),
+            ("size", format!("{bytes} bytes")),
+            ("powers", format!("{powers_g1} in G1, {powers_g2} in G2")),
+            ("origin", (*origin).to_owned()),
+        ]),
+        Report::Values { bytes, count } => facts(&[
+            ("kind", "input".to_owned()),
+            ("size", format!("{bytes} bytes")),
+            ("values", count.to_string()),
+        ]),
+    }
+}
+
+fn human_model(model: &ModelReport) -> String {
+    let ops: Vec<String> = model
+        .summary
+        .ops
+        .iter()
+        .map(|(op, count)| format!("{count} {op}"))
+        .collect();
+    let trace = match &model.trace {
+        Some(t) => format!(
+            "{} rows, {} slots in a row; {} and {} rows used",
+            t.rows, t.lanes, t.slot_rows, t.read_rows
+        ),
+        None => "too large to be proven".to_owned(),
+    };
+    let facts = facts(&[
+        ("kind", "ONNX model".to_owned()),
+        ("size", format!("{} bytes", model.bytes)),
+        ("hash", model.model_hash.clone()),
+        ("input", shape(&model.input_shape)),
+        ("output", shape(&model.output_shape)),
+        ("nodes", format!("{}: {}", model.summary.nodes, ops.join(", "))),
+        ("parameters", model.summary.params.to_string()),
+        ("multiplications", model.summary.macs.to_string()),
+        ("trace", trace),
+    ]);
+    let rows = model.layers.iter().map(|layer| {
+        [
+            layer.name.clone(),
+            layer.activation.to_owned(),
+            layer.channels.to_string(),
+            shape(&layer.positions),
+            layer.weights.to_string(),
+            layer.outputs.to_string(),
+        ]
+    });
+    format!(
+        "{facts}\n\n{}",
+        table(
+            ["layer", "activation", "channels", "positions", "weights", "outputs"],
+            2,
+            rows
+        )
+    )
+}
+
+fn human_key(kind: &str, key: &KeyReport) -> String {
+    facts(&[
+        ("kind", kind.to_owned()),
+        ("size", format!("{} bytes", key.bytes)),
+        ("digest", key.vk_digest.clone()),
+        ("model", key.model_hash.clone()),
+        ("reference string", key.srs.to_owned()),
+        (
+            "input",
+            format!(
+                "{}, {}",
+                shape(&key.input_shape),
+                if key.public_input { "public" } else { "private" }
+            ),
+        ),
+        ("output", shape(&key.output_shape)),
+        ("trace", format!("{} rows, {} slots in a row", key.rows, key.lanes)),
+        (
+            "columns",
+            format!("{} advice, {} fixed", key.advice_columns, key.fixed_columns),
+        ),
+        (
+            "constraints",
+            format!("{} gates, {} bus terms", key.gates, key.bus_terms),
+        ),
+        ("proof", format!("{} bytes", key.proof_bytes)),
+    ])
+}
+
+/// A shape such as `1 x 28 x 28`.
+fn shape(extents: &[usize]) -> String {
+    if extents.is_empty() {
+        return "1".to_owned();
+    }
+    extents.iter().map(usize::to_string).collect::<Vec<_>>().join(" x ")
+}

@@ -1,0 +1,171 @@
+//! `tapeout prove`
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use serde::Serialize;
+use sha3::{Digest, Keccak256};
+use tapeout_prover::pipeline;
+use tapeout_prover::plonk::kernels::KernelRow;
+use tapeout_prover::plonk::prover::{PhaseTime, Phases};
+
+use super::keys::{self, BackendArgs, hex, origin_name};
+use super::meter::{Cost, Meter};
+use super::output::{Output, Status, facts, numbers, phases, table};
+use super::{files, progress, values};
+
+/// Run a model on an input and prove the output
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The ONNX model that the keys were made for
+    model: PathBuf,
+
+    /// The input: {"input_data": [[...]]} or .npy
+    #[arg(long, value_name = "FILE")]
+    input: PathBuf,
+
+    /// Folder with model.pk, as `tapeout setup` wrote it
+    #[arg(long, value_name = "FOLDER")]
+    keys: PathBuf,
+
+    /// File that the proof is written to
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+
+    #[command(flatten)]
+    backend: BackendArgs,
+
+    /// Fix the blinding, so that every backend gives the same bytes; for comparisons only, since it weakens secrecy
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Report {
+    model_hash: String,
+    vk_digest: String,
+    srs: &'static str,
+    proof: PathBuf,
+    proof_bytes: usize,
+    /// The model's output, dequantised, row-major.
+    outputs: Vec<f64>,
+    /// The public words that the proof is about, as fixed-point integers.
+    public_words: Vec<i64>,
+    backend: &'static str,
+    device: String,
+    /// The clock that the device's cycles are converted to time with.
+    clock_hz: Option<u64>,
+    #[serde(flatten)]
+    cost: Cost,
+    phases: Vec<PhaseTime>,
+    kernels: Vec<KernelRow>,
+}
+
+impl Args {
+    pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Status> {
+        let meter = Meter::start();
+        let spinner = progress::spinner();
+        let mut observe = |phase: &'static str| spinner.set_message(phase);
+        let mut reading = Phases::new(&mut observe);
+        reading.begin("read the key");
+        let backend = self.backend.open()?;
+        let key = keys::read_proving(&self.keys)?;
+        let verifying = key.verifying();
+        let model_hash: [u8; 32] = Keccak256::digest(files::read(&self.model)?).into();
+        if model_hash != verifying.model().hash {
+            bail!(
+                "the keys in '{}' were made for the model {}, '{}' is {}; `tapeout setup` makes keys for it",
+                self.keys.display(),
+                hex(&verifying.model().hash),
+                self.model.display(),
+                hex(&model_hash)
+            );
+        }
+        let input = values::input(&self.input)?;
+        let mut times = reading.finish();
+        let proven = pipeline::prove(&key, &input, backend.as_ref(), self.seed, &mut observe)
+            .with_context(|| format!("no proof for the input '{}'", self.input.display()))?;
+        times.extend(proven.phases);
+        let bytes = proven.statement.to_bytes();
+        files::write(&self.out, &bytes)?;
+        spinner.finish_and_clear();
+        let info = backend.info();
+        let report = Report {
+            model_hash: hex(&model_hash),
+            vk_digest: hex(&verifying.digest()),
+            srs: origin_name(verifying.origin()),
+            proof: self.out.clone(),
+            proof_bytes: bytes.len(),
+            outputs: proven.outputs,
+            public_words: proven.statement.public,
+            backend: info.name,
+            device: info.device,
+            clock_hz: info.clock_hz,
+            cost: meter.read(),
+            phases: times,
+            kernels: proven.kernels,
+        };
+        output.result(&report, human)?;
+        Ok(Status::Ok)
+    }
+}
+
+fn human(report: &Report) -> String {
+    let facts = facts(&[
+        ("model", report.model_hash.clone()),
+        ("output", numbers(&report.outputs)),
+        (
+            "proof",
+            format!("{} ({} bytes)", report.proof.display(), report.proof_bytes),
+        ),
+        ("key digest", report.vk_digest.clone()),
+        ("backend", format!("{}: {}", report.backend, report.device)),
+        ("cost", report.cost.to_string()),
+    ]);
+    format!(
+        "{facts}\n\n{}\n\n{}",
+        phases(&report.phases),
+        kernels(&report.kernels, report.clock_hz)
+    )
+}
+
+/// The kernel calls. Those of a device that counts cycles are shown with the time that they take at its assumed clock.
+fn kernels(rows: &[KernelRow], clock_hz: Option<u64>) -> String {
+    let common = |row: &KernelRow| {
+        let size = format!("2^{}", row.log_n);
+        [
+            row.kind.to_owned(),
+            row.width.clone(),
+            size,
+            row.count.to_string(),
+            format!("{:.1}", row.wall_s * 1e3),
+        ]
+    };
+    if rows.iter().all(|row| row.cycles.is_none()) {
+        return table(
+            ["kernel", "scalars", "size", "calls", "wall ms"],
+            2,
+            rows.iter().map(common),
+        );
+    }
+    let with_cycles = rows.iter().map(|row| {
+        let [kind, width, size, calls, wall] = common(row);
+        let device_ms = row
+            .cycles
+            .zip(clock_hz)
+            .map(|(cycles, hz)| cycles as f64 * 1e3 / hz as f64);
+        let cycles = row.cycles.map_or_else(|| "-".to_owned(), |cycles| cycles.to_string());
+        let device_ms = device_ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.3}"));
+        [kind, width, size, calls, wall, cycles, device_ms]
+    });
+    let header = [
+        "kernel",
+        "scalars",
+        "size",
+        "calls",
+        "host wall ms",
+        "device cycles",
+        "at assumed clock ms",
+    ];
+    table(header, 2, with_cycles)
+}

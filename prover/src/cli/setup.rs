@@ -1,0 +1,149 @@
+//! `tapeout setup`
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use serde::Serialize;
+use tapeout_prover::model::Limbs;
+use tapeout_prover::pipeline::{self, SetupOptions};
+use tapeout_prover::plonk::prover::PhaseTime;
+use tapeout_prover::srs::{Origin, Srs};
+
+use super::keys::{self, BackendArgs, hex, origin_name};
+use super::meter::{Cost, Meter};
+use super::output::{Output, Status, facts, phases};
+use super::{files, progress, values};
+
+/// Make the proving and the verifying key of a model
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The ONNX model
+    model: PathBuf,
+
+    /// Typical inputs, which the fixed-point ranges are chosen by; without them, random inputs in [-1, 1] stand in
+    #[arg(long, value_name = "FILE")]
+    calibrate: Option<PathBuf>,
+
+    /// Reference string of a ceremony; without it one is made here, whose maker could forge proofs
+    #[arg(long, value_name = "FILE")]
+    srs: Option<PathBuf>,
+
+    /// Folder that model.pk and model.vk are written to
+    #[arg(long, value_name = "FOLDER")]
+    out: PathBuf,
+
+    /// Make the input a part of the public statement, not the prover's secret
+    #[arg(long)]
+    public_input: bool,
+
+    #[command(flatten)]
+    backend: BackendArgs,
+}
+
+#[derive(Serialize)]
+struct Report {
+    model_hash: String,
+    vk_digest: String,
+    pk: PathBuf,
+    vk: PathBuf,
+    pk_bytes: usize,
+    vk_bytes: usize,
+    rows: usize,
+    lanes: usize,
+    limbs: Limbs,
+    parameters: usize,
+    macs: u64,
+    public_input: bool,
+    srs: &'static str,
+    backend: &'static str,
+    #[serde(flatten)]
+    cost: Cost,
+    phases: Vec<PhaseTime>,
+}
+
+impl Args {
+    pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Status> {
+        let meter = Meter::start();
+        let spinner = progress::spinner();
+        let backend = self.backend.open()?;
+        let model = keys::read_model(&self.model)?;
+        let samples = match &self.calibrate {
+            Some(path) => values::samples(path, model.program.input_len())?,
+            None => Vec::new(),
+        };
+        let srs = self.srs.as_ref().map(|path| {
+            let cannot = || format!("cannot use the reference string '{}'", path.display());
+            Srs::from_bytes(&files::read(path)?).with_context(cannot)
+        });
+        let srs = srs.transpose()?;
+        let options = SetupOptions {
+            public_input: self.public_input,
+        };
+        let mut observe = |phase: &'static str| spinner.set_message(phase);
+        let (key, phases) = pipeline::setup(&model, &samples, options, srs.as_ref(), backend.as_ref(), &mut observe)
+            .with_context(|| format!("no keys for the model '{}'", self.model.display()))?;
+        let verifying = key.verifying();
+        let (pk_bytes, vk_bytes) = (key.to_bytes()?, verifying.to_bytes()?);
+        let (pk, vk) = (keys::proving_path(&self.out), keys::verifying_path(&self.out));
+        files::create_folder(&self.out)?;
+        files::write(&pk, &pk_bytes)?;
+        files::write(&vk, &vk_bytes)?;
+        spinner.finish_and_clear();
+        if verifying.origin() == Origin::InsecureDev {
+            tracing::warn!("the reference string was made here: whoever made it can forge proofs under these keys");
+        }
+        let shape = &verifying.interface().shape;
+        let report = Report {
+            model_hash: hex(&model.hash),
+            vk_digest: hex(&verifying.digest()),
+            pk,
+            vk,
+            pk_bytes: pk_bytes.len(),
+            vk_bytes: vk_bytes.len(),
+            rows: shape.n(),
+            lanes: shape.lanes,
+            limbs: shape.limbs,
+            parameters: model.summary.params,
+            macs: model.summary.macs,
+            public_input: self.public_input,
+            srs: origin_name(verifying.origin()),
+            backend: backend.info().name,
+            cost: meter.read(),
+            phases,
+        };
+        output.result(&report, human)?;
+        Ok(Status::Ok)
+    }
+}
+
+fn human(report: &Report) -> String {
+    let facts = facts(&[
+        (
+            "model",
+            format!(
+                "{}: {} parameters, {} multiplications",
+                report.model_hash, report.parameters, report.macs
+            ),
+        ),
+        (
+            "trace",
+            format!("{} rows, {} slots in a row", report.rows, report.lanes),
+        ),
+        (
+            "input",
+            if report.public_input { "public" } else { "private" }.to_owned(),
+        ),
+        ("reference string", report.srs.to_owned()),
+        (
+            "proving key",
+            format!("{} ({} bytes)", report.pk.display(), report.pk_bytes),
+        ),
+        (
+            "verifying key",
+            format!("{} ({} bytes)", report.vk.display(), report.vk_bytes),
+        ),
+        ("key digest", report.vk_digest.clone()),
+        ("cost", report.cost.to_string()),
+    ]);
+    format!("{facts}\n\n{}", phases(&report.phases))
+}

@@ -1,0 +1,155 @@
+//! `tapeout verify`
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use serde::Serialize;
+use tapeout_prover::keys::VerifyingKey;
+use tapeout_prover::pipeline::{self, Trust};
+use tapeout_prover::srs::Origin;
+use tapeout_prover::statement::{Statement, VerifyError};
+
+use super::keys::{self, hex, origin_name};
+use super::meter::Meter;
+use super::output::{Output, Status, facts, numbers};
+use super::{files, values};
+
+/// Check a proof against a verifying key
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The proof, as `tapeout prove` wrote it
+    proof: PathBuf,
+
+    /// The verifying key
+    #[arg(long, value_name = "FILE")]
+    vk: PathBuf,
+
+    /// Check these outputs, {"outputs": [...]}, in place of those that the proof file states
+    #[arg(long, value_name = "FILE")]
+    outputs: Option<PathBuf>,
+
+    /// Refuse keys whose reference string stems from no ceremony
+    #[arg(long)]
+    require_ceremony: bool,
+}
+
+#[derive(Serialize)]
+struct Report {
+    ok: bool,
+    /// Why the proof is refused.
+    reason: Option<String>,
+    model_hash: String,
+    vk_digest: String,
+    srs: &'static str,
+    proof_bytes: usize,
+    /// The public values, dequantised: the input's if it is public, then the output's.
+    public: Option<Vec<f64>>,
+    inputs: Option<Vec<f64>>,
+    outputs: Option<Vec<f64>>,
+    /// Reading the files included.
+    wall_s: f64,
+    /// Of that, decoding and checking the proof.
+    check_s: f64,
+}
+
+impl Args {
+    pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Status> {
+        let meter = Meter::start();
+        let key = keys::read_verifying(&self.vk)?;
+        let proof = files::read(&self.proof)?;
+        let proof = match &self.outputs {
+            Some(path) => with_outputs(&key, &proof, path).with_context(|| self.unreadable())?,
+            None => proof,
+        };
+        let trust = if self.require_ceremony {
+            Trust::Ceremony
+        } else {
+            Trust::InsecureDev
+        };
+        let check = Meter::start();
+        let verdict = pipeline::verify(&key, &proof, trust);
+        let check_s = check.read().wall_s;
+        let (verified, reason) = match verdict {
+            Ok(verified) => (Some(verified), None),
+            Err(VerifyError::Rejected(reason)) => (None, Some(reason.to_string())),
+            Err(error) => return Err(error).with_context(|| self.unreadable()),
+        };
+        if reason.is_none() && key.origin() == Origin::InsecureDev {
+            tracing::warn!("the key's reference string stems from no ceremony: whoever made it can forge proofs");
+        }
+        let (inputs, outputs) = verified.map(|v| (v.input, v.outputs)).unzip();
+        let inputs = inputs.flatten();
+        let report = Report {
+            ok: reason.is_none(),
+            reason,
+            model_hash: hex(&key.model().hash),
+            vk_digest: hex(&key.digest()),
+            srs: origin_name(key.origin()),
+            proof_bytes: proof.len(),
+            public: outputs
+                .as_ref()
+                .map(|outputs| inputs.iter().flatten().chain(outputs).copied().collect()),
+            inputs,
+            outputs,
+            wall_s: meter.read().wall_s,
+            check_s,
+        };
+        let status = if report.ok { Status::Ok } else { Status::DoesNotVerify };
+        output.result(&report, human)?;
+        Ok(status)
+    }
+
+    fn unreadable(&self) -> String {
+        format!("cannot read the proof '{}'", self.proof.display())
+    }
+}
+
+/// The proof file with the claimed outputs in place of its own, each as the nearest fixed-point number.
+fn with_outputs(key: &VerifyingKey, proof: &[u8], path: &Path) -> anyhow::Result<Vec<u8>> {
+    let claimed = values::outputs(path)?;
+    let mut statement = match Statement::read(proof, key) {
+        Ok(statement) => statement,
+        // Whatever the outputs, such a proof does not verify; the caller finds out why.
+        Err(VerifyError::Rejected(_)) => return Ok(proof.to_vec()),
+        Err(error) => return Err(error.into()),
+    };
+    let expected = key.interface().outputs.len();
+    if claimed.len() != expected {
+        bail!(
+            "'{}' holds {} outputs, the model has {expected}",
+            path.display(),
+            claimed.len()
+        );
+    }
+    let factor = key.model().output_scale.factor();
+    let first = statement.public.len() - expected;
+    // The conversion saturates at values that no statement may hold, so that they are refused.
+    for (word, value) in statement.public[first..].iter_mut().zip(claimed) {
+        *word = (value * factor).round() as i64;
+    }
+    Ok(statement.to_bytes())
+}
+
+fn human(report: &Report) -> String {
+    let verdict = match &report.reason {
+        None => "the proof verifies".to_owned(),
+        Some(reason) => format!("THE PROOF DOES NOT VERIFY: {reason}"),
+    };
+    let mut rows = vec![("model", report.model_hash.clone())];
+    rows.extend(report.inputs.as_ref().map(|inputs| ("input", numbers(inputs))));
+    rows.extend(report.outputs.as_ref().map(|outputs| ("output", numbers(outputs))));
+    rows.extend([
+        ("key digest", report.vk_digest.clone()),
+        ("reference string", report.srs.to_owned()),
+        ("proof", format!("{} bytes", report.proof_bytes)),
+        (
+            "time",
+            format!(
+                "{:.1} ms, of which checking {:.1} ms",
+                report.wall_s * 1e3,
+                report.check_s * 1e3
+            ),
+        ),
+    ]);
+    format!("{verdict}\n\n{}", facts(&rows))
+}

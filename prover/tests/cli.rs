@@ -1,0 +1,168 @@
+//! The command line as scripts see it: exit codes, JSON on standard output, messages on standard error.
+
+#![allow(clippy::unwrap_used)]
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn tapeout(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_tapeout"))
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn stdout(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+/// Standard output as one JSON value, and nothing else.
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", stdout(output)))
+}
+
+#[test]
+fn help_shows_the_whole_way() {
+    let help = tapeout(&["--help"]);
+    assert_eq!(help.status.code(), Some(0));
+    for line in [
+        "tapeout setup model.onnx",
+        "tapeout prove model.onnx",
+        "tapeout verify proof",
+        "Exit codes:",
+    ] {
+        assert!(stdout(&help).contains(line), "{line}");
+    }
+}
+
+#[test]
+fn bad_use_exits_with_2_and_prints_nothing_on_stdout() {
+    let cases: &[&[&str]] = &[
+        &[],
+        &["fly"],
+        &["backends", "--loud"],
+        &["bench", "msm", "--sizes", "9..3"],
+        &["bench", "fft"],
+    ];
+    for arguments in cases {
+        let output = tapeout(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert_eq!(stdout(&output), "", "{arguments:?}");
+        assert!(
+            stderr(&output).contains("Usage:") || stderr(&output).contains("--help"),
+            "{arguments:?}"
+        );
+    }
+}
+
+#[test]
+fn a_wrong_flag_suggests_the_right_one() {
+    for (arguments, right) in [
+        (&["bench", "msm", "--backend", "cpu"][..], "--backends"),
+        (&["bench", "msm", "--backends", "cpy"], "'cpu'"),
+        (&["backend"], "'backends'"),
+        (&["backends", "--jsn"], "--json"),
+    ] {
+        let output = tapeout(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        let tip = stderr(&output)
+            .lines()
+            .find(|line| line.contains("tip:"))
+            .unwrap_or_default();
+        assert!(tip.contains(right), "{arguments:?}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn transforms_take_no_width() {
+    let output = tapeout(&["bench", "ntt", "--scalars", "i8"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("--scalars"));
+}
+
+#[test]
+fn backends_lists_the_default_first() {
+    for arguments in [["backends", "--json"], ["--json", "backends"]] {
+        let output = tapeout(&arguments);
+        assert_eq!(output.status.code(), Some(0));
+        let rows = json(&output);
+        assert_eq!(rows[0]["name"], "cpu");
+        assert_eq!(rows[0]["default"], true);
+        assert!(
+            rows.as_array()
+                .unwrap()
+                .iter()
+                .any(|row| row["name"] == "reference" && row["available"] == true)
+        );
+    }
+    let table = tapeout(&["backends"]);
+    assert!(stdout(&table).contains("cpu (default)"));
+}
+
+#[test]
+fn bench_gives_a_row_per_backend_and_size() {
+    for (kernel, scalars) in [("msm", Value::from("i8")), ("ntt", Value::Null)] {
+        let mut arguments = vec![
+            "bench",
+            kernel,
+            "--backends",
+            "cpu,reference",
+            "--sizes",
+            "2..3",
+            "--runs",
+            "1",
+            "--json",
+        ];
+        if kernel == "msm" {
+            arguments.extend(["--scalars", "i8"]);
+        }
+        let output = tapeout(&arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let rows = json(&output);
+        let keys: Vec<_> = rows
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| (row["log_n"].as_u64(), row["backend"].as_str()))
+            .collect();
+        assert_eq!(
+            keys,
+            [
+                (Some(2), Some("cpu")),
+                (Some(2), Some("reference")),
+                (Some(3), Some("cpu")),
+                (Some(3), Some("reference"))
+            ]
+        );
+        for row in rows.as_array().unwrap() {
+            assert_eq!(row["kind"], kernel);
+            assert_eq!(row["scalars"], scalars);
+            assert!(row["median_wall_ms"].is_f64() && row["median_cpu_ms"].is_f64() && row["cycles"].is_null());
+        }
+    }
+}
+
+#[test]
+fn bench_as_a_table_names_what_it_measured() {
+    let output = tapeout(&[
+        "bench",
+        "msm",
+        "--backends",
+        "reference",
+        "--sizes",
+        "1",
+        "--runs",
+        "1",
+        "--scalars",
+        "u4",
+    ]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    for cell in ["2^1", "reference", "u4", "host wall ms", "1.00x"] {
+        assert!(stdout(&output).contains(cell), "{cell}: {}", stdout(&output));
+    }
+}
