@@ -66,6 +66,18 @@ impl<P: Prime> Consts<P> {
     /// The prime.
     pub(crate) const P: [u64; 5] = split(P::WORDS);
 
+    /// `2^260 - p`.
+    const COMPLEMENT: [u64; 5] = {
+        let (mut out, mut carry, mut i) = ([0; 5], 1, 0);
+        while i < 5 {
+            let limb = (Self::P[i] ^ LOW) + carry;
+            out[i] = limb & LOW;
+            carry = limb >> 52;
+            i += 1;
+        }
+        out
+    };
+
     /// `-1 / p mod 2^52`, by Newton's iteration.
     const NEGATED_INVERSE: u64 = {
         let (mut x, mut i) = (1u64, 0);
@@ -101,6 +113,37 @@ impl<P: Prime> Consts<P> {
     /// `floor(2^72 / (top limb of p + 2^22))`: times a top limb without its lowest 20 bits, over `2^52`, this is the
     /// quotient by `p`, or less by a fraction of `2^-18`.
     const QUOTIENT: u64 = ((1u128 << 72) / (Self::P[4] as u128 + (1 << 22))) as u64;
+}
+
+/// A constant factor, with what makes products by it cheap (Shoup's method): `floor(factor * 2^260 / p)`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Factor {
+    factor: [u64; 5],
+    quotient: [u64; 5],
+}
+
+impl Factor {
+    pub(crate) fn new(factor: Fr) -> Factor {
+        type C = Consts<Scalar>;
+        // factor 2^260 = quotient p + rest, so modulo 2^260 the quotient is -rest / p: what Montgomery's reduction of the
+        // rest, which arkworks' form of 16 factor is, takes for its digits.
+        let (mut rest, mut quotient) = ([0; 10], [0; 5]);
+        rest[..5].copy_from_slice(&split((factor * Fr::from(16u64)).0.0));
+        for i in 0..5 {
+            quotient[i] = rest[i].wrapping_mul(C::NEGATED_INVERSE) & LOW;
+            let mut carry = 0;
+            for j in 0..5 {
+                let sum = u128::from(rest[i + j]) + u128::from(quotient[i]) * u128::from(C::P[j]) + carry;
+                rest[i + j] = sum as u64 & LOW;
+                carry = sum >> 52;
+            }
+            rest[i + 5] += carry as u64;
+        }
+        Factor {
+            factor: split(factor.into_bigint().0),
+            quotient,
+        }
+    }
 }
 
 /// Eight field elements with limbs below `2^52`. How large the elements are is for the caller to know.
@@ -370,6 +413,23 @@ impl<P: Prime> Loose8<P> {
         Field8(l, PhantomData)
     }
 
+    /// The representative below `p`, of elements from zero to `60 p`.
+    #[inline(always)]
+    pub(crate) fn canonical(self) -> Field8<P> {
+        let mut l = self.carry().0;
+        let simd = l[0].simd();
+        let quotient = simd.zero().madd_hi(l[4].shr::<20>(), simd.splat(Consts::<P>::QUOTIENT));
+        let mut high = simd.zero();
+        for (limb, &p) in l.iter_mut().zip(&Consts::<P>::P) {
+            let p = simd.splat(p);
+            *limb = *limb - simd.zero().madd_lo(quotient, p) - high;
+            high = simd.zero().madd_hi(quotient, p);
+        }
+        let reduced = Loose8::<P>(l, PhantomData).carry();
+        let less = reduced.minus_exact(Field8::<P>::multiple::<1>(simd));
+        less.blend(less.0[4].negative(), reduced)
+    }
+
     /// Elements from `p / 2^18` to `7.9 p`, down to below `(1 + 2^-17) p`.
     #[inline(always)]
     pub(crate) fn reduce(self) -> Field8<P> {
@@ -380,6 +440,49 @@ impl<P: Prime> Loose8<P> {
             *limb = *limb - quotient.look_up(simd.load(row));
         }
         Loose8(l, PhantomData).carry()
+    }
+}
+
+impl Loose8<Scalar> {
+    /// `self * factor`, below `3 p` and with limbs below `2^52`; for elements from zero to below `2^260`.
+    #[inline(always)]
+    pub(crate) fn times(self, by: &Factor) -> Self {
+        let b = self.carry_for_product().0;
+        let simd = b[0].simd();
+        // The upper five limbs of quotient * b. What is left out below is less than 2^-48 of their lowest place.
+        let mut q = [simd.zero(); 6];
+        for i in 0..5 {
+            let w = simd.splat(by.quotient[i]);
+            for j in 3 - i.min(3)..5 {
+                if i + j >= 4 {
+                    q[i + j - 4] = q[i + j - 4].madd_lo(w, b[j]);
+                }
+                q[i + j - 3] = q[i + j - 3].madd_hi(w, b[j]);
+            }
+        }
+        for i in 0..5 {
+            q[i + 1] = q[i + 1] + q[i].shr::<52>();
+        }
+        // factor * b - q * p modulo 2^260.
+        let mut t = [simd.zero(); 5];
+        for i in 0..5 {
+            let (w, p) = (simd.splat(by.factor[i]), simd.splat(Consts::<Scalar>::COMPLEMENT[i]));
+            for j in 0..5 - i {
+                t[i + j] = t[i + j].madd_lo(w, b[j]).madd_lo(p, q[j + 1]);
+                if i + j < 4 {
+                    t[i + j + 1] = t[i + j + 1].madd_hi(w, b[j]).madd_hi(p, q[j + 1]);
+                }
+            }
+        }
+        let mut out = Loose8::<Scalar>(t, PhantomData).carry().0;
+        out[4] = out[4] & simd.splat(LOW);
+        Loose8(out, PhantomData)
+    }
+
+    /// `(a + b, a - b)`, for `b` up to `K p`; `K p` is added to the difference.
+    #[inline(always)]
+    pub(crate) fn butterfly<const K: usize>(self, b: Self) -> (Self, Self) {
+        (self.plus(b), self.minus::<K>(b))
     }
 }
 

@@ -4,5 +4,7 @@ mod adder;
 mod digits;
 mod field;
 mod lane;
+mod ntt;
 
 pub(super) use lane::Simd;
+pub(super) use ntt::{MIN_LOG_N, Plan};
