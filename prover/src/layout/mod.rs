@@ -97,7 +97,7 @@ pub struct Wiring {
 }
 
 /// Where an output of a layer is.
-fn output_slot(layer: &LinearLayer, act: Act, lanes: usize, index: usize) -> (usize, usize) {
+pub(crate) fn output_slot(layer: &LinearLayer, act: Act, lanes: usize, index: usize) -> (usize, usize) {
     let count: usize = layer.axes.iter().map(|a| a.count).product();
     let window: usize = match act {
         Act::MaxPool { .. } => layer.axes[layer.axes.len() - 2..].iter().map(|a| a.count).product(),

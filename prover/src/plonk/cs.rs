@@ -176,7 +176,8 @@ pub struct Draft {
     pub bus: Vec<BusTerm>,
     /// Weighted sums over all rows that must equal what the verifier computes.
     pub sums: Expr,
-    columns: Columns,
+    /// Where the columns are, those of the bus not yet among them.
+    pub columns: Columns,
 }
 
 /// A finished constraint system.
@@ -275,6 +276,22 @@ impl Draft {
             sums,
             columns,
         }
+    }
+
+    /// Takes out the gate of this name.
+    #[cfg(test)]
+    pub(crate) fn remove_gate(&mut self, name: &str) {
+        let before = self.gates.len();
+        self.gates.retain(|gate| gate.name != name);
+        assert_eq!(self.gates.len() + 1, before, "no gate '{name}'");
+    }
+
+    /// Takes the term of this name off the bus.
+    #[cfg(test)]
+    pub(crate) fn remove_bus(&mut self, name: &str) {
+        let before = self.bus.len();
+        self.bus.retain(|term| term.name != name);
+        assert_eq!(self.bus.len() + 1, before, "no bus term '{name}'");
     }
 
     /// Adds the bus's helper columns, the cyclic sum and their gates.

@@ -5,7 +5,7 @@
 
 use std::ops::{Add, Mul, Neg, Sub};
 
-use ark_ff::{One, Zero};
+use ark_ff::{Field, One, Zero};
 use tapeout_driver::Fr;
 
 /// A scalar that both sides know: a challenge, or what follows from challenges and the statement.
@@ -96,7 +96,7 @@ impl Expr {
 
     /// The constant `2^bits`.
     pub fn pow2(bits: u32) -> Self {
-        Self::Const(Fr::from(1u128 << bits))
+        Self::Const(Fr::from(2u8).pow([u64::from(bits)]))
     }
 
     /// The sum of all, zero for none.

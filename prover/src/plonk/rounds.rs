@@ -52,6 +52,10 @@ pub(crate) struct Defences {
     pub(crate) public_range: bool,
     /// The three sums of the linear argument have weights of their own.
     pub(crate) separate_sums: bool,
+    /// The position axes have challenges of their own: a window's position is told from the position in the window.
+    pub(crate) separate_axes: bool,
+    /// What the bus carries is told apart by ids.
+    pub(crate) bus_ids: bool,
 }
 
 impl Defences {
@@ -63,6 +67,8 @@ impl Defences {
         linear_before_eta: true,
         public_range: true,
         separate_sums: true,
+        separate_axes: true,
+        bus_ids: true,
     };
 }
 
@@ -92,10 +98,13 @@ pub(crate) fn trace(
     } else {
         early.seal()
     };
-    let point = Point {
+    let mut point = Point {
         rho: round.draw(RHO),
         s: std::array::from_fn(|_| round.draw(POSITION)),
     };
+    if !defences.separate_axes {
+        (point.s[2], point.s[3]) = (point.s[0], point.s[1]);
+    }
     scalars[Scalar::Rho] = point.rho;
     let next = if defences.trace_before_rho {
         round.next_round()
@@ -125,6 +134,9 @@ pub(crate) fn linear(
     scalars[Scalar::Chi] = round.draw(CHI);
     for weight in [Scalar::WeightLinear, Scalar::WeightInputs, Scalar::WeightOutputs] {
         scalars[weight] = round.draw(WEIGHT);
+    }
+    if !defences.bus_ids {
+        scalars[Scalar::Chi] = Fr::from(0u8);
     }
     if !defences.separate_sums {
         scalars[Scalar::WeightOutputs] = scalars[Scalar::WeightInputs];

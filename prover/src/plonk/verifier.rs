@@ -123,12 +123,13 @@ fn check_public(shape: &Shape, interface: &Interface, public: &[i64], defences: 
         });
     }
     // A word that no slot could hold would stand for another value mod r (docs/protocol.md, "Public words").
-    match public.iter().position(|v| !shape.limbs.holds_signed(*v)) {
-        Some(index) if defences.public_range => Err(Rejection::PublicRange {
+    let out_of_range = |v: &i64| defences.public_range && !shape.limbs.holds_signed(*v);
+    match public.iter().position(out_of_range) {
+        Some(index) => Err(Rejection::PublicRange {
             index,
             bits: shape.limbs.hi_bits(),
         }),
-        _ => Ok(()),
+        None => Ok(()),
     }
 }
 

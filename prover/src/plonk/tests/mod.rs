@@ -2,16 +2,24 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod binding;
+mod blinding;
+mod bus;
+mod forge;
 mod honest;
+mod linear;
+mod pool;
+mod random;
+mod ranges;
 
 use std::sync::OnceLock;
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
-use tapeout_driver::{Backend, Fr};
+use tapeout_driver::{Backend, Fr, Width};
 
 use super::{
-    cs::{ConstraintSystem, Draft, Shape},
+    cs::{Columns, ConstraintSystem, Draft, Shape},
     kernels::Kernels,
     proof::Proof,
     prover::{Forger, Honest, Instance, Phases, ProveError, prove},
@@ -69,8 +77,17 @@ impl Fixture {
         public_input: bool,
         weaken: impl FnOnce(&mut Draft),
     ) -> Self {
-        let shape = shape(program, lanes);
-        let mut draft = Draft::new(&shape);
+        Self::shaped(program, &shape(program, lanes), public_input, weaken)
+    }
+
+    /// As [`Self::weakened`], with limbs that may be others than [`LIMBS`].
+    pub(crate) fn shaped(
+        program: &Program<i64>,
+        shape: &Shape,
+        public_input: bool,
+        weaken: impl FnOnce(&mut Draft),
+    ) -> Self {
+        let mut draft = Draft::new(shape);
         weaken(&mut draft);
         let cs = draft.finish();
         let info = ModelInfo {
@@ -81,7 +98,7 @@ impl Fixture {
             output_scale: Scale(0),
         };
         let program = program.clone();
-        let key = ProvingKey::generate_for(cs, program, &shape, public_input, info, srs(), backend().as_ref()).unwrap();
+        let key = ProvingKey::generate_for(cs, program, shape, public_input, info, srs(), backend().as_ref()).unwrap();
         Self {
             key,
             defences: Defences::ALL,
@@ -92,6 +109,29 @@ impl Fixture {
         &self.key.verifying.cs
     }
 
+    /// Changes the circuit and commits to its fixed columns anew: another key, under the digest of this one.
+    pub(crate) fn rewired(mut self, change: impl FnOnce(&mut layout::Interface, &mut layout::Wiring)) -> Self {
+        let key = &mut self.key;
+        change(&mut key.verifying.interface, &mut key.wiring);
+        let columns: Vec<Vec<Fr>> = key.wiring.fixed.iter().map(|c| field(c)).collect();
+        let batch: Vec<(&[Fr], Width, &[Fr])> = columns.iter().map(|c| (&c[..], Width::Full, &[][..])).collect();
+        let mut kernels = Kernels::new(backend().as_ref(), &key.bases).unwrap();
+        key.verifying.fixed = kernels.commit_columns(&batch).unwrap();
+        self
+    }
+
+    /// Where the columns of a circuit are.
+    pub(crate) fn columns(interface: &layout::Interface) -> Columns {
+        ConstraintSystem::new(&interface.shape).columns
+    }
+
+    /// Row and lane of an output of a layer.
+    pub(crate) fn slot(&self, layer: usize, index: usize) -> (usize, usize) {
+        let interface = &self.key.verifying.interface;
+        let act = self.key.wiring.acts[layer];
+        layout::output_slot(&interface.linear[layer], act, interface.shape.lanes, index)
+    }
+
     /// Trace and public words of an honest execution.
     pub(crate) fn run(&self, input: &[i64]) -> (Trace, Vec<i64>) {
         let execution = reference_run(&self.key.quantised.program, input);
@@ -99,14 +139,7 @@ impl Fixture {
         if matches!(self.key.verifying.interface.input, layout::Input::Public(_)) {
             public.extend_from_slice(input);
         }
-        public.extend(
-            self.key
-                .quantised
-                .program
-                .outputs
-                .iter()
-                .map(|s| value(s, input, &execution.out)),
-        );
+        public.extend_from_slice(&execution.outputs);
         let trace = layout::trace(
             &self.key.verifying.interface,
             &self.key.wiring,
@@ -169,11 +202,26 @@ impl Fixture {
     }
 }
 
-fn value(source: &Source<i64>, input: &[i64], out: &[Vec<i64>]) -> i64 {
+fn value<T: Copy + From<Small>>(source: &Source<i64>, input: &[T], out: &[Vec<T>]) -> T {
     match *source {
         Source::Input(i) => input[i as usize],
         Source::Layer { layer, index } => out[layer as usize][index as usize],
-        Source::Const(v) => v,
+        Source::Const(v) => Small(v).into(),
+    }
+}
+
+/// A constant of a program, to be lifted to what the program is run over.
+pub(crate) struct Small(i64);
+
+impl From<Small> for i64 {
+    fn from(v: Small) -> Self {
+        v.0
+    }
+}
+
+impl From<Small> for Fr {
+    fn from(v: Small) -> Self {
+        crate::field::signed(v.0)
     }
 }
 
@@ -188,41 +236,97 @@ fn positions(dims: &[usize]) -> Vec<Vec<usize>> {
 
 /// The program's semantics, written down as plainly as can be and apart from the executor proper.
 pub(crate) fn reference_run(program: &Program<i64>, input: &[i64]) -> execute::Trace<i64> {
-    let (mut pre, mut out): (Vec<Vec<i64>>, Vec<Vec<i64>>) = (Vec::new(), Vec::new());
-    let round = |u: i64| (u + LIMBS.half()).div_euclid(1 << LIMBS.shift());
+    let (mut pre, mut out) = (Vec::new(), Vec::new());
     for layer in &program.layers {
-        let mut u = Vec::new();
-        for channel in 0..layer.channels {
-            for p in positions(&layer.dims) {
-                let mut sum = layer.bias[channel];
-                for term in &layer.terms {
-                    let shift: usize = p.iter().zip(&term.strides).map(|(p, s)| p * s).sum();
-                    for (slot, w) in &term.taps[channel] {
-                        sum += w * value(&term.block[*slot as usize + shift], input, &out);
-                    }
-                }
-                u.push(sum);
-            }
-        }
-        let y = match layer.act {
-            Act::Requant => u.iter().map(|u| round(*u)).collect(),
-            Act::Relu => u.iter().map(|u| round(*u).max(0)).collect(),
-            Act::MaxPool { relu } => u
-                .chunks(layer.window())
-                .map(|w| round(*w.iter().max().unwrap()).max(if relu { 0 } else { i64::MIN }))
-                .collect(),
-        };
+        let u = pre_activations(layer, input, &out);
+        out.push(activate(layer, &u));
         pre.push(u);
-        out.push(y);
     }
     let outputs = program.outputs.iter().map(|s| value(s, input, &out)).collect();
     execute::Trace { pre, out, outputs }
+}
+
+fn pre_activations<T>(layer: &Layer<i64>, input: &[T], out: &[Vec<T>]) -> Vec<T>
+where
+    T: Copy + From<Small> + std::ops::AddAssign + std::ops::Mul<Output = T>,
+{
+    let mut u = Vec::new();
+    for channel in 0..layer.channels {
+        for p in positions(&layer.dims) {
+            let mut sum = T::from(Small(layer.bias[channel]));
+            for term in &layer.terms {
+                let shift: usize = p.iter().zip(&term.strides).map(|(p, s)| p * s).sum();
+                for (slot, w) in &term.taps[channel] {
+                    sum += T::from(Small(*w)) * value(&term.block[*slot as usize + shift], input, out);
+                }
+            }
+            u.push(sum);
+        }
+    }
+    u
+}
+
+fn activate(layer: &Layer<i64>, u: &[i64]) -> Vec<i64> {
+    let round = |u: i64| (u + LIMBS.half()).div_euclid(1 << LIMBS.shift());
+    match layer.act {
+        Act::Requant => u.iter().map(|u| round(*u)).collect(),
+        Act::Relu => u.iter().map(|u| round(*u).max(0)).collect(),
+        Act::MaxPool { relu } => u
+            .chunks(layer.window())
+            .map(|w| round(*w.iter().max().unwrap()).max(if relu { 0 } else { i64::MIN }))
+            .collect(),
+    }
 }
 
 fn read(layer: u32, index: usize) -> Source<i64> {
     Source::Layer {
         layer,
         index: index as u32,
+    }
+}
+
+/// A layer of channels without positions, each a weighted sum of all of `block`.
+pub(crate) fn gemm(block: Vec<Source<i64>>, weights: &[&[i64]], act: Act) -> Layer<i64> {
+    let taps = |row: &&[i64]| row.iter().enumerate().map(|(k, w)| (k as u32, *w)).collect();
+    Layer {
+        name: "gemm".into(),
+        channels: weights.len(),
+        dims: vec![],
+        terms: vec![Term {
+            block,
+            strides: vec![],
+            taps: weights.iter().map(taps).collect(),
+        }],
+        bias: vec![0; weights.len()],
+        act,
+    }
+}
+
+/// A pool over the input itself, one channel. The last two of `dims` are the window's.
+pub(crate) fn pool(inputs: usize, dims: Vec<usize>, strides: Vec<usize>, relu: bool) -> Program<i64> {
+    let layer = Layer {
+        name: "pool".into(),
+        channels: 1,
+        dims,
+        terms: vec![Term {
+            block: (0..inputs as u32).map(Source::Input).collect(),
+            strides,
+            taps: vec![vec![(0, 1 << LIMBS.shift())]],
+        }],
+        bias: vec![0],
+        act: Act::MaxPool { relu },
+    };
+    network(inputs, vec![layer])
+}
+
+/// A program whose output is that of its last layer.
+pub(crate) fn network(inputs: usize, layers: Vec<Layer<i64>>) -> Program<i64> {
+    let outputs = layers.last().unwrap().outputs();
+    Program {
+        input_shape: vec![inputs],
+        output_shape: vec![outputs],
+        outputs: (0..outputs).map(|i| read(layers.len() as u32 - 1, i)).collect(),
+        layers,
     }
 }
 
