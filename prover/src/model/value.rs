@@ -103,12 +103,13 @@ impl Affine {
             size(&self.shape[first..end]),
             size(&self.shape[end..]),
         );
+        // Positions keep their axes, which a pool behind may need; `simplify` joins them.
+        let axes: Vec<usize> =
+            (0..self.shape.len()).filter(|&a| a >= end || (a < first && self.shape[a] > 1)).collect();
         let terms = self.parts.into_iter().map(|p| Term {
-            taps: (0..channels)
-                .map(|c| vec![((c * after) as u32, p.weights[c * after])])
-                .collect(),
+            taps: (0..channels).map(|c| vec![((c * after) as u32, p.weights[c * after])]).collect(),
             block: p.sources,
-            strides: vec![channels * after, 1],
+            strides: axes.iter().map(|&a| step[a] as usize).collect(),
         });
         let order = (0..before * channels * after).map(|e| {
             let (b, c, a) = (e / (channels * after), e / after % channels, e % after);
@@ -117,7 +118,7 @@ impl Affine {
         Linear {
             names: vec![name],
             channels,
-            dims: vec![before, after],
+            dims: axes.iter().map(|&a| self.shape[a]).collect(),
             terms: terms.collect(),
             bias: (0..channels).map(|c| self.offset[c * after]).collect(),
             act: None,
