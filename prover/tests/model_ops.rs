@@ -124,7 +124,13 @@ fn layers_fuse() {
 #[test]
 fn blocks_are_compact() {
     let blocks = |name: &str| -> Vec<usize> {
-        load(name).program.layers.iter().flat_map(|l| &l.terms).map(|t| t.block.len()).collect()
+        load(name)
+            .program
+            .layers
+            .iter()
+            .flat_map(|l| &l.terms)
+            .map(|t| t.block.len())
+            .collect()
     };
     assert_eq!(blocks("conv"), [2 * 6 * 7]);
     // Rows of 6 share a pad; 5 rows and a shared pad row per channel; a row of pads, and one pad, on either side.
@@ -148,7 +154,10 @@ fn a_fused_pool_has_a_position_per_window_and_element() {
 #[test]
 fn summaries_count_nodes_parameters_and_macs() {
     let summary = load("lenet_small").summary;
-    assert_eq!((summary.nodes, summary.params), (10, 3 * 9 + 3 + 4 * 12 + 4 + 20 + 5 + 15 + 3));
+    assert_eq!(
+        (summary.nodes, summary.params),
+        (10, 3 * 9 + 3 + 4 * 12 + 4 + 20 + 5 + 15 + 3)
+    );
     assert_eq!(summary.macs, 49 * 27 + 4 * 48 + 20 + 15);
     assert_eq!(summary.ops["Relu"], 3);
 }
@@ -157,7 +166,11 @@ fn summaries_count_nodes_parameters_and_macs() {
 fn every_operator_has_a_case() {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     cases().keys().for_each(|name| seen.extend(load(name).summary.ops));
-    let missing: Vec<_> = ops::supported().iter().filter(|op| !seen.contains_key(op.name)).map(|op| op.name).collect();
+    let missing: Vec<_> = ops::supported()
+        .iter()
+        .filter(|op| !seen.contains_key(op.name))
+        .map(|op| op.name)
+        .collect();
     assert!(missing.is_empty(), "no case for {missing:?}");
     assert!(ops::supported().is_sorted_by_key(|op| op.name));
 }

@@ -6,6 +6,7 @@ pub mod execute;
 pub mod fixed;
 pub(crate) mod graph;
 pub mod interval;
+pub mod io;
 pub(crate) mod lower;
 mod onnx;
 pub mod program;

@@ -104,10 +104,13 @@ impl Affine {
             size(&self.shape[end..]),
         );
         // Positions keep their axes, which a pool behind may need; `simplify` joins them.
-        let axes: Vec<usize> =
-            (0..self.shape.len()).filter(|&a| a >= end || (a < first && self.shape[a] > 1)).collect();
+        let axes: Vec<usize> = (0..self.shape.len())
+            .filter(|&a| a >= end || (a < first && self.shape[a] > 1))
+            .collect();
         let terms = self.parts.into_iter().map(|p| Term {
-            taps: (0..channels).map(|c| vec![((c * after) as u32, p.weights[c * after])]).collect(),
+            taps: (0..channels)
+                .map(|c| vec![((c * after) as u32, p.weights[c * after])])
+                .collect(),
             block: p.sources,
             strides: axes.iter().map(|&a| step[a] as usize).collect(),
         });

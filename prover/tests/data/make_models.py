@@ -371,7 +371,7 @@ def bad_cases():
     negative = simple(lambda b: b("Gemm", "x", tensor([4, 2])))
     negative.graph.initializer[0].dims[0] = -4
     bad("negative_dimension", negative)
-    bad("no_graph", helper.make_model(helper.make_graph([], "g", [], [])).SerializeToString()[:4])
+    bad("truncated", helper.make_model(helper.make_graph([], "g", [], [])).SerializeToString()[:4])
 
 
 def main():
