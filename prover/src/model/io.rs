@@ -77,7 +77,7 @@ fn input_error(path: &Path, problem: impl Into<String>) -> Error {
 
 /// Values of one or several samples, one behind the other.
 fn split(values: Vec<f64>, path: &Path, expected: usize) -> Result<Vec<Vec<f64>>> {
-    match expected > 0 && values.len() % expected == 0 {
+    match expected > 0 && values.len().is_multiple_of(expected) {
         true => Ok(values.chunks(expected).map(<[f64]>::to_vec).collect()),
         false => Err(Error::Length {
             what: path.display().to_string(),

@@ -27,13 +27,13 @@ pub(crate) fn clip(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Resul
         Ok((value.abs() < f64::from(f32::MAX)).then_some(value))
     };
     let (lo, hi) = (bound(1, "min", f64::MIN)?, bound(2, "max", f64::MAX)?);
-    if let (Some(lo), Some(hi)) = (lo, hi) {
-        if lo > hi {
-            return Err(OpError::Constant {
-                name: "min",
-                problem: "lies above max",
-            });
-        }
+    if let (Some(lo), Some(hi)) = (lo, hi)
+        && lo > hi
+    {
+        return Err(OpError::Constant {
+            name: "min",
+            problem: "lies above max",
+        });
     }
     if let Value::Const(t) = x {
         let (lo, hi) = (lo.unwrap_or(f64::MIN), hi.unwrap_or(f64::MAX));

@@ -33,10 +33,10 @@ pub(crate) fn conv(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Resul
     if !fits || kernel.len() != image.len() || kernel.contains(&0) {
         return Err(shape_error(&weights.shape));
     }
-    if let Some(stated) = node.ints("kernel_shape")? {
-        if !stated.iter().map(|&k| k as usize).eq(kernel.iter().copied()) {
-            return Err(node.attribute_error("kernel_shape", format!("{kernel:?}, the shape of W")));
-        }
+    if let Some(stated) = node.ints("kernel_shape")?
+        && !stated.iter().map(|&k| k as usize).eq(kernel.iter().copied())
+    {
+        return Err(node.attribute_error("kernel_shape", format!("{kernel:?}, the shape of W")));
     }
     let axes = axes(node, &image, kernel)?;
     let bias = match inputs.optional_constant(2, "B")? {

@@ -14,13 +14,13 @@ pub(crate) fn identity(_: &mut Lowering, _: &Node, mut inputs: Inputs) -> Result
 }
 
 pub(crate) fn dropout(_: &mut Lowering, node: &Node, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
-    if let Some(training) = inputs.optional_constant(2, "training_mode")? {
-        if training.ints("training_mode")?.iter().any(|&v| v != 0) {
-            return Err(OpError::Constant {
-                name: "training_mode",
-                problem: "must be false",
-            });
-        }
+    if let Some(training) = inputs.optional_constant(2, "training_mode")?
+        && training.ints("training_mode")?.iter().any(|&v| v != 0)
+    {
+        return Err(OpError::Constant {
+            name: "training_mode",
+            problem: "must be false",
+        });
     }
     node.flag("is_test", true)?;
     Ok(vec![inputs.value(0, "data")?])
@@ -91,7 +91,7 @@ pub(crate) fn reshape(_: &mut Lowering, node: &Node, mut inputs: Inputs) -> Resu
     let mut open = target.iter().enumerate().filter(|&(_, &d)| d == -1);
     match (open.next(), open.next()) {
         (None, _) if known == size => {}
-        (Some((i, _)), None) if known > 0 && size % known == 0 => shape[i] = size / known,
+        (Some((i, _)), None) if known > 0 && size.is_multiple_of(known) => shape[i] = size / known,
         _ => return Err(error()),
     }
     Ok(vec![reshaped(x, shape)])
