@@ -10,7 +10,7 @@ use crate::{
     field::signed,
     kzg::{self, KzgError},
     layout::{self, Inconsistent, Interface, Wiring},
-    model::{Quantised, Scale, program::Program},
+    model::{Quantised, Scale, program::{Program, Taps}},
     plonk::{
         cs::{ConstraintSystem, Shape},
         kernels::{Bases, Kernels, TAIL},
@@ -203,7 +203,7 @@ impl ProvingKey {
             .layers
             .iter_mut()
             .flat_map(|l| &mut l.terms)
-            .for_each(|t| t.taps = Vec::new());
+            .for_each(|t| t.taps = Taps::default());
         let program = postcard::to_stdvec(&program)?;
         out.u64(program.len() as u64);
         out.bytes(&program);

@@ -7,6 +7,8 @@
 //! The same structure is used with weights in `f64` (the imported model, for calibration) and in `i64` (quantised, what is
 //! proven); [`crate::model::execute`] runs both.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 /// A network with weights of type `W`.
@@ -52,8 +54,53 @@ pub struct Term<W> {
     pub block: Vec<Source<W>>,
     /// How far one step along each position axis moves the taps within the block.
     pub strides: Vec<usize>,
-    /// Per channel: `(slot, weight)`, slots ascending.
-    pub taps: Vec<Vec<(u32, W)>>,
+    /// The weights.
+    pub taps: Taps<W>,
+}
+
+/// Per channel `(slot, weight)`, slots ascending. Shared, not copied: keys and circuit refer to one set of weights.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Taps<W>(Arc<Vec<Vec<(u32, W)>>>);
+
+impl<W> Default for Taps<W> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<W> std::ops::Deref for Taps<W> {
+    type Target = [Vec<(u32, W)>];
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<W: Clone> std::ops::DerefMut for Taps<W> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        let channels: &mut Vec<_> = Arc::make_mut(&mut self.0);
+        channels
+    }
+}
+
+impl<'a, W> IntoIterator for &'a Taps<W> {
+    type Item = &'a Vec<(u32, W)>;
+    type IntoIter = std::slice::Iter<'a, Vec<(u32, W)>>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
+impl<W> FromIterator<Vec<(u32, W)>> for Taps<W> {
+    fn from_iter<I: IntoIterator<Item = Vec<(u32, W)>>>(channels: I) -> Self {
+        Self(Arc::new(channels.into_iter().collect()))
+    }
+}
+
+impl<W> From<Vec<Vec<(u32, W)>>> for Taps<W> {
+    fn from(channels: Vec<Vec<(u32, W)>>) -> Self {
+        Self(Arc::new(channels))
+    }
 }
 
 /// Where a value comes from.

@@ -15,7 +15,7 @@ use tapeout_driver::Fr;
 
 use crate::{
     field::{SmallSum, geometric, powers},
-    model::program::MAX_DIMS,
+    model::program::{MAX_DIMS, Taps},
 };
 
 /// The challenges of the linear argument that are drawn before `C` and `E` are committed.
@@ -60,8 +60,8 @@ pub struct Tile {
     pub row: usize,
     /// How far one step along each axis moves the taps.
     pub strides: Vec<usize>,
-    /// Per channel: `(slot, weight)`.
-    pub taps: Vec<Vec<(u32, i64)>>,
+    /// The weights, the bias's included.
+    pub taps: Taps<i64>,
 }
 
 impl LinearLayer {

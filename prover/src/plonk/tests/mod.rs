@@ -311,7 +311,7 @@ pub(crate) fn pool(inputs: usize, dims: Vec<usize>, strides: Vec<usize>, relu: b
         terms: vec![Term {
             block: (0..inputs as u32).map(Source::Input).collect(),
             strides,
-            taps: vec![vec![(0, 1 << LIMBS.shift())]],
+            taps: vec![vec![(0, 1 << LIMBS.shift())]].into(),
         }],
         bias: vec![0],
         act: Act::MaxPool { relu },
@@ -374,7 +374,7 @@ pub(crate) fn small_network() -> Program<i64> {
         terms: vec![Term {
             block: (0..27).map(|i| read(0, i)).collect(),
             strides: vec![0, 1, 3, 1],
-            taps: identity(3, 9, -scale),
+            taps: identity(3, 9, -scale).into(),
         }],
         bias: vec![0; 3],
         act: Act::MaxPool { relu: false },
@@ -388,12 +388,12 @@ pub(crate) fn small_network() -> Program<i64> {
             Term {
                 block: (0..9).map(|i| read(1, i)).collect(),
                 strides: vec![1],
-                taps: identity(3, 3, scale),
+                taps: identity(3, 3, scale).into(),
             },
             Term {
                 block: (0..9).map(|i| image(0, i / 3, i % 3)).collect(),
                 strides: vec![1],
-                taps: identity(3, 3, -scale / 2),
+                taps: identity(3, 3, -scale / 2).into(),
             },
         ],
         bias: vec![1, 2, 3],
