@@ -11,11 +11,11 @@ use tapeout_prover::model::{Limbs, Model, Summary};
 use tapeout_prover::srs::{Srs, SrsError};
 use tapeout_prover::statement::{Header, ReadError, Statement};
 
+use super::files;
 use super::keys::{hex, origin_name};
 use super::output::{Output, Status, facts, table};
-use super::{files, values};
 
-/// Say what a file is: a model, a key, a proof, a reference string or an input
+/// Say what a file is: a model, a key, a proof or a reference string
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The file
@@ -38,10 +38,6 @@ enum Report {
         powers_g1: usize,
         powers_g2: usize,
         origin: &'static str,
-    },
-    Values {
-        bytes: usize,
-        count: usize,
     },
 }
 
@@ -143,14 +139,8 @@ impl Args {
                 });
             }
         }
-        if values::looks_like_values(bytes) {
-            return Ok(Report::Values {
-                bytes: bytes.len(),
-                count: values::input(&self.file)?.len(),
-            });
-        }
         let model =
-            Model::from_bytes(bytes).context("no key, proof, reference string or input, nor a model to prove")?;
+            Model::from_bytes(bytes).context("no key, proof or reference string, nor a model that can be proven")?;
         Ok(Report::Model(model_report(model, bytes.len())))
     }
 }
@@ -240,11 +230,6 @@ fn human(report: &Report) -> String {
             ("size", format!("{bytes} bytes")),
             ("powers", format!("{powers_g1} in G1, {powers_g2} in G2")),
             ("origin", (*origin).to_owned()),
-        ]),
-        Report::Values { bytes, count } => facts(&[
-            ("kind", "input".to_owned()),
-            ("size", format!("{bytes} bytes")),
-            ("values", count.to_string()),
         ]),
     }
 }

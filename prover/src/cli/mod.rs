@@ -14,7 +14,6 @@ mod progress;
 mod prove;
 mod run;
 mod setup;
-mod values;
 mod verify;
 
 use std::io::IsTerminal;

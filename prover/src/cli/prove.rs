@@ -5,14 +5,16 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use serde::Serialize;
 use sha3::{Digest, Keccak256};
+use tapeout_prover::model::io;
 use tapeout_prover::pipeline;
+use tapeout_prover::plonk::cost::{self, Prediction};
 use tapeout_prover::plonk::kernels::KernelRow;
 use tapeout_prover::plonk::prover::{PhaseTime, Phases};
 
 use super::keys::{self, BackendArgs, hex, origin_name};
 use super::meter::{Cost, Meter};
 use super::output::{Output, Status, facts, numbers, phases, table};
-use super::{files, progress, values};
+use super::{files, progress};
 
 /// Run a model on an input and prove the output
 #[derive(clap::Args)]
@@ -38,7 +40,14 @@ pub(crate) struct Args {
     /// Fix the blinding, so that every backend gives the same bytes; for comparisons only, since it weakens secrecy
     #[arg(long)]
     seed: Option<u64>,
+
+    /// Afterwards, measure what single operations take on this machine and backend, and print what the cost formula predicts
+    #[arg(long)]
+    predict: bool,
 }
+
+/// The phases that the cost formula is not about.
+const NOT_PREDICTED: &[&str] = &["load bases", "run the model", "self-check"];
 
 #[derive(Serialize)]
 struct Report {
@@ -59,6 +68,15 @@ struct Report {
     cost: Cost,
     phases: Vec<PhaseTime>,
     kernels: Vec<KernelRow>,
+    prediction: Option<Comparison>,
+}
+
+/// What the cost formula predicts beside what it took.
+#[derive(Serialize)]
+struct Comparison {
+    #[serde(flatten)]
+    predicted: Prediction,
+    measured_cpu_s: f64,
 }
 
 impl Args {
@@ -81,13 +99,31 @@ impl Args {
                 hex(&model_hash)
             );
         }
-        let input = values::input(&self.input)?;
+        let input = io::read_input(&self.input, key.quantised().program.input_len())?;
         let mut times = reading.finish();
         let proven = pipeline::prove(&key, &input, backend.as_ref(), self.seed, &mut observe)
             .with_context(|| format!("no proof for the input '{}'", self.input.display()))?;
+        let formula_covers = |phase: &&PhaseTime| !NOT_PREDICTED.contains(&phase.name);
+        let measured_cpu_s = proven
+            .phases
+            .iter()
+            .filter(formula_covers)
+            .map(|phase| phase.cpu_s)
+            .sum();
         times.extend(proven.phases);
         let bytes = proven.statement.to_bytes();
         files::write(&self.out, &bytes)?;
+        let cost = meter.read();
+        let prediction = if self.predict {
+            spinner.set_message("measure single operations");
+            let predicted = cost::predict(verifying.constraints(), key.bases(), backend.as_ref())?;
+            Some(Comparison {
+                predicted,
+                measured_cpu_s,
+            })
+        } else {
+            None
+        };
         spinner.finish_and_clear();
         let info = backend.info();
         let report = Report {
@@ -101,9 +137,10 @@ impl Args {
             backend: info.name,
             device: info.device,
             clock_hz: info.clock_hz,
-            cost: meter.read(),
+            cost,
             phases: times,
             kernels: proven.kernels,
+            prediction,
         };
         output.result(&report, human)?;
         Ok(Status::Ok)
@@ -122,11 +159,29 @@ fn human(report: &Report) -> String {
         ("backend", format!("{}: {}", report.backend, report.device)),
         ("cost", report.cost.to_string()),
     ]);
-    format!(
-        "{facts}\n\n{}\n\n{}",
-        phases(&report.phases),
-        kernels(&report.kernels, report.clock_hz)
-    )
+    let mut blocks = vec![facts, phases(&report.phases), kernels(&report.kernels, report.clock_hz)];
+    blocks.extend(report.prediction.as_ref().map(prediction));
+    blocks.join("\n\n")
+}
+
+/// The formula's terms, their sum and the measured time.
+fn prediction(comparison: &Comparison) -> String {
+    let ms = |seconds: f64| format!("{:.1}", seconds * 1e3);
+    let terms = comparison.predicted.terms.iter().map(|term| {
+        let unit_us = format!("{:.3}", term.unit_s * 1e6);
+        [
+            term.name.to_owned(),
+            term.count.to_string(),
+            unit_us,
+            ms(term.count as f64 * term.unit_s),
+        ]
+    });
+    let whole = |name: &str, seconds: f64| [name.to_owned(), String::new(), String::new(), ms(seconds)];
+    let sums = [
+        whole("predicted", comparison.predicted.cpu_s),
+        whole("measured, commit trace to open", comparison.measured_cpu_s),
+    ];
+    table(["cost formula", "count", "CPU us each", "CPU ms"], 1, terms.chain(sums))
 }
 
 /// The kernel calls. Those of a device that counts cycles are shown with the time that they take at its assumed clock.

@@ -4,13 +4,12 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use serde::Serialize;
-use tapeout_prover::model::{Limbs, execute};
+use tapeout_prover::model::{Limbs, execute, io};
 use tapeout_prover::pipeline::{self, SetupOptions};
 
 use super::keys::{self, hex};
 use super::meter::{Cost, Meter};
 use super::output::{Output, Status, facts, numbers};
-use super::values;
 
 /// Run the quantised model without proving: the outputs that `prove` would prove
 #[derive(clap::Args)]
@@ -47,7 +46,7 @@ impl Args {
     pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Status> {
         let meter = Meter::start();
         let model = keys::read_model(&self.model)?;
-        let input = values::input(&self.input)?;
+        let input = io::read_input(&self.input, model.program.input_len())?;
         let quantised = match &self.keys {
             Some(folder) => {
                 let key = keys::read_proving(folder)?;
@@ -58,7 +57,7 @@ impl Args {
             }
             None => {
                 let samples = match &self.calibrate {
-                    Some(path) => values::samples(path, model.program.input_len())?,
+                    Some(path) => io::read_samples(path, model.program.input_len())?,
                     None => Vec::new(),
                 };
                 pipeline::quantise(&model, &samples, SetupOptions::default())?.0

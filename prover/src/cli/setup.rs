@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use serde::Serialize;
-use tapeout_prover::model::Limbs;
+use tapeout_prover::model::{Limbs, io};
 use tapeout_prover::pipeline::{self, SetupOptions};
 use tapeout_prover::plonk::prover::PhaseTime;
 use tapeout_prover::srs::{Origin, Srs};
@@ -12,7 +12,7 @@ use tapeout_prover::srs::{Origin, Srs};
 use super::keys::{self, BackendArgs, hex, origin_name};
 use super::meter::{Cost, Meter};
 use super::output::{Output, Status, facts, phases};
-use super::{files, progress, values};
+use super::{files, progress};
 
 /// Make the proving and the verifying key of a model
 #[derive(clap::Args)]
@@ -68,7 +68,7 @@ impl Args {
         let backend = self.backend.open()?;
         let model = keys::read_model(&self.model)?;
         let samples = match &self.calibrate {
-            Some(path) => values::samples(path, model.program.input_len())?,
+            Some(path) => io::read_samples(path, model.program.input_len())?,
             None => Vec::new(),
         };
         let srs = self.srs.as_ref().map(|path| {

@@ -3,16 +3,16 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tapeout_prover::keys::VerifyingKey;
 use tapeout_prover::pipeline::{self, Trust};
 use tapeout_prover::srs::Origin;
 use tapeout_prover::statement::{Statement, VerifyError};
 
+use super::files;
 use super::keys::{self, hex, origin_name};
 use super::meter::Meter;
 use super::output::{Output, Status, facts, numbers};
-use super::{files, values};
 
 /// Check a proof against a verifying key
 #[derive(clap::Args)]
@@ -104,9 +104,20 @@ impl Args {
     }
 }
 
+/// Claimed outputs, as `tapeout prove --json` prints them.
+#[derive(Deserialize)]
+struct Claim {
+    outputs: Vec<f64>,
+}
+
+fn read_claim(path: &Path) -> anyhow::Result<Claim> {
+    serde_json::from_slice(&files::read(path)?)
+        .with_context(|| format!("'{}' is not of the form {{\"outputs\": [...]}}", path.display()))
+}
+
 /// The proof file with the claimed outputs in place of its own, each as the nearest fixed-point number.
 fn with_outputs(key: &VerifyingKey, proof: &[u8], path: &Path) -> anyhow::Result<Vec<u8>> {
-    let claimed = values::outputs(path)?;
+    let Claim { outputs: claimed } = read_claim(path)?;
     let mut statement = match Statement::read(proof, key) {
         Ok(statement) => statement,
         // Whatever the outputs, such a proof does not verify; the caller finds out why.
