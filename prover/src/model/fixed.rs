@@ -70,3 +70,34 @@ impl Limbs {
         u.saturating_add(self.half()) >> self.shift()
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limbs_are_checked() {
+        assert!(Limbs::new(15, 2, 2).is_ok() && Limbs::new(16, 2, 2).is_err());
+        for (bits, hi, lo) in [(0, 2, 2), (8, 0, 2), (8, 2, 0), (u32::MAX, 2, 2), (1, u32::MAX, 1)] {
+            assert!(matches!(Limbs::new(bits, hi, lo), Err(Error::Limbs { .. })));
+        }
+    }
+
+    #[test]
+    fn ranges_follow_from_limbs() {
+        let limbs = Limbs::new(5, 3, 2).unwrap();
+        assert_eq!((limbs.shift(), limbs.half(), limbs.hi_bits()), (10, 512, 15));
+        assert_eq!((limbs.hi_range(), limbs.signed_range()), (1 << 15, 1 << 14));
+        assert!(limbs.holds_signed(-(1 << 14)) && !limbs.holds_signed(1 << 14));
+    }
+
+    #[test]
+    fn rounding_is_floor_of_x_plus_one_half() {
+        let limbs = Limbs::new(2, 2, 1).unwrap();
+        for u in -100i64..100 {
+            assert_eq!(limbs.round(u), (f64::from(u as i32) / 4.0 + 0.5).floor() as i64, "{u}");
+        }
+        assert!(limbs.round(i64::MAX) > 0);
+    }
+}

@@ -12,6 +12,9 @@ use super::program::{Act, Layer, Program, Source, Term};
 /// Weights stay below this many bits.
 const WEIGHT_BITS: i32 = 40;
 
+/// Bits of an activation that are kept before any are given up in favour of weights.
+const ACTIVATION_BITS: u32 = 20;
+
 /// A quantised model: what is proven.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Quantised {
@@ -152,8 +155,29 @@ impl Scales {
             let bits = if layer.act == Act::Relu { hi } else { hi - 1 };
             scales.lower(i + 1, room(bits, max));
         }
+        scales.balance(program, limbs);
         scales.fit(program, limbs);
         scales
+    }
+
+    /// Where limbs give activations more bits than weights, hands the surplus to the weights: the scale rises from the input
+    /// to the output, evenly over the layers on the way, and a layer's weights are scaled by the ratio of its two ends.
+    fn balance(&mut self, program: &Program<f64>, limbs: &Limbs) {
+        let surplus = limbs.hi_bits().saturating_sub(limbs.shift().max(ACTIVATION_BITS));
+        let mut depths = vec![0];
+        for layer in &program.layers {
+            let sources = layer.terms.iter().flat_map(|t| &t.block).filter_map(node);
+            depths.push(1 + sources.map(|n| depths[n]).max().unwrap_or(0));
+        }
+        let deepest = depths.iter().copied().max().unwrap_or(0).max(1);
+        let mut of_root = vec![0; depths.len()];
+        for (n, &depth) in depths.iter().enumerate() {
+            let root = self.find(n);
+            of_root[root] = depth.max(of_root[root]);
+        }
+        for (exponent, depth) in self.exponent.iter_mut().zip(of_root) {
+            *exponent = exponent.saturating_sub((surplus as usize * (deepest - depth) / deepest) as i32);
+        }
     }
 
     /// Lowers scales until weights and worst-case accumulators are in bounds, at the price of resolution: of half of the

@@ -95,3 +95,82 @@ impl<W> Layer<W> {
         Ok(elements / self.window())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::program::Term;
+    use super::*;
+
+    fn good() -> Program<i64> {
+        let layer = |source: fn(u32) -> Source<i64>| Layer {
+            name: "layer".into(),
+            channels: 1,
+            dims: vec![2, 2],
+            terms: vec![Term {
+                block: (0..5).map(source).collect(),
+                strides: vec![2, 1],
+                taps: vec![vec![(0, 1), (1, 2)]],
+            }],
+            bias: vec![0],
+            act: Act::Relu,
+        };
+        Program {
+            input_shape: vec![5],
+            output_shape: vec![1, 4],
+            layers: vec![
+                layer(Source::Input),
+                layer(|i| Source::Layer {
+                    layer: 0,
+                    index: i.min(3),
+                }),
+            ],
+            outputs: (0..4).map(|index| Source::Layer { layer: 1, index }).collect(),
+        }
+    }
+
+    #[test]
+    fn each_broken_rule_is_found() {
+        assert!(good().validate().is_ok());
+        let later = Source::Layer { layer: 1, index: 0 };
+        let breaks: [(&str, fn(&mut Program<i64>)); 15] = [
+            ("no positions", |p| p.layers[1].dims[0] = 0),
+            ("too many axes", |p| {
+                p.layers[0].dims = vec![1; 5];
+                p.layers[0].terms[0].strides = vec![0; 5];
+            }),
+            ("window", |p| {
+                p.layers[0].act = Act::MaxPool { relu: true };
+                p.layers[0].dims = vec![4];
+                p.layers[0].terms[0].strides = vec![1];
+            }),
+            ("no outputs", |p| p.layers[0].channels = 0),
+            ("no outputs, or too many", |p| p.layers[0].dims = vec![1 << 40, 1 << 23]),
+            ("one bias", |p| p.layers[0].bias.clear()),
+            ("one stride", |p| p.layers[0].terms[0].strides.push(1)),
+            ("one list of taps", |p| p.layers[0].terms[0].taps.clear()),
+            ("overflows", |p| p.layers[0].terms[0].strides[0] = usize::MAX),
+            ("reach beyond", |p| p.layers[0].terms[0].strides[0] = 5),
+            ("taps must ascend", |p| p.layers[0].terms[0].taps[0].swap(0, 1)),
+            ("within their block", |p| p.layers[0].terms[0].taps[0][1].0 = 2),
+            ("neither the input", |p| {
+                p.layers[0].terms[0].block[4] = Source::Input(5)
+            }),
+            ("not the output", |p| p.outputs[0] = Source::Const(3)),
+            ("output shape", |p| p.output_shape = vec![5]),
+        ];
+        for (rule, change) in breaks {
+            let mut program = good();
+            change(&mut program);
+            let error = program.validate().map_err(|e| e.to_string());
+            assert!(error.as_ref().is_err_and(|e| e.contains(rule)), "{rule}: {error:?}");
+        }
+        let mut program = good();
+        program.layers[1].terms[0].block[0] = later;
+        assert!(program.validate().is_err(), "a layer reads itself");
+        program.layers[1].terms[0].block[0] = Source::Layer { layer: 0, index: 4 };
+        assert!(program.validate().is_err(), "beyond a layer's outputs");
+        program = good();
+        program.input_shape = vec![usize::MAX, 2];
+        assert!(program.validate().is_err());
+    }
+}
