@@ -8,9 +8,10 @@
 mod check;
 mod file;
 mod generate;
+mod lagrange;
 
-use ark_bn254::{Fr, G1Affine, G1Projective, G2Affine};
-use ark_ec::{AffineRepr, CurveGroup};
+use ark_bn254::{Fr, G1Affine, G2Affine};
+use ark_ec::AffineRepr;
 use ark_poly::{EvaluationDomain, Radix2EvaluationDomain};
 
 use crate::encoding::DecodeError;
@@ -137,9 +138,7 @@ impl Srs {
         let n = 1usize.checked_shl(log_n).ok_or_else(too_short)?;
         let powers = self.powers_g1.get(..n).ok_or_else(too_short)?;
         let domain = Radix2EvaluationDomain::<Fr>::new(n).ok_or_else(too_short)?;
-        let mut basis: Vec<G1Projective> = powers.iter().map(|point| point.into_group()).collect();
-        domain.ifft_in_place(&mut basis);
-        Ok(G1Projective::normalize_batch(&basis))
+        Ok(lagrange::inverse_ntt(powers, &domain))
     }
 }
 

@@ -6,7 +6,9 @@ use ark_ff::{Field, UniformRand};
 
 use super::{Case, KEY, SRS, draw, rng};
 use crate::{
-    kzg::{KzgError, OpeningProof, POINT, VerifierKey, accumulate, draw_batching, verify, verify::accumulator},
+    kzg::{
+        KzgError, OpeningProof, POINT, VerifierKey, accumulate, draw_batching, draw_point, verify, verify::accumulator,
+    },
     srs::Srs,
     transcript::{Tag, Transcript},
 };
@@ -92,6 +94,25 @@ fn errors_that_cancel_without_batching_are_rejected() {
     changed.evals[0][0] += Fr::ONE;
     changed.evals[1][0] -= Fr::ONE;
     changed.rejects(&proof);
+}
+
+/// A prover that knows v before the evaluations are fixed shifts them so that the batched claim stays the same.
+#[test]
+fn evaluations_bind_the_batching_challenge() {
+    let rng = &mut rng(14);
+    let case = Case::random(rng, &[2], 2);
+    let (powers, _) = draw_batching(&case.commitment_claims(), case.transcript());
+    let mut shifted = case.clone();
+    shifted.evals[0][1] += powers[1];
+    shifted.evals[1][1] -= Fr::ONE;
+
+    let (proof, _) = case.open().unwrap();
+    let (_, transcript) = draw_batching(&case.commitment_claims(), case.transcript());
+    let (u, _) = draw_point(&proof.w, transcript);
+    let replayed = accumulator(&shifted.commitment_claims(), &proof, &powers, u).unwrap();
+    KEY.check(&replayed)
+        .expect("under the challenges of the honest evaluations, the forgery passes");
+    shifted.rejects(&proof);
 }
 
 /// A prover that knows u before W is fixed proves anything: any W' fits one W.
