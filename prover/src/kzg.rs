@@ -30,6 +30,7 @@ mod prove;
 mod verify;
 
 use ark_bn254::{Fr, G1Affine};
+use ark_ff::Field;
 
 pub use prove::open;
 pub use verify::{Accumulator, LinearCombination, VerifierKey, accumulate, verify};
@@ -229,7 +230,6 @@ fn absorb_opening(w_prime: &G1Affine, mut transcript: Transcript) -> Transcript 
 
 /// `1 / Z_S(u)` and, per point s of S, `1 / ((u - s) prod_{t != s} (s - t))`; `None` when u is in S or points coincide.
 fn denominators(points: &[Fr], u: Fr) -> Option<(Fr, Vec<Fr>)> {
-    use ark_ff::Field;
     let vanishing = points.iter().map(|s| u - s).product::<Fr>().inverse()?;
     let weight = |(index, s): (usize, &Fr)| {
         let others = points.iter().enumerate().filter(|(other, _)| *other != index);

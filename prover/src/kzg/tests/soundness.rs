@@ -6,11 +6,9 @@ use ark_ff::{Field, UniformRand};
 
 use super::{Case, KEY, SRS, draw, rng};
 use crate::{
-    kzg::{
-        KzgError, OpeningProof, POINT, VerifierKey, accumulate, draw_batching, draw_point, verify, verify::accumulator,
-    },
+    kzg::{KzgError, OpeningProof, VerifierKey, accumulate, draw_batching, draw_point, verify, verify::accumulator},
     srs::Srs,
-    transcript::{Tag, Transcript},
+    transcript::Tag,
 };
 
 #[test]
@@ -84,16 +82,17 @@ fn any_change_is_rejected() {
     assert!(matches!(verified, Err(KzgError::Rejected)));
 }
 
+/// The sum of both evaluations is right; only the powers of v tell them apart.
 #[test]
 fn errors_that_cancel_without_batching_are_rejected() {
     let rng = &mut rng(4);
     let case = Case::random(rng, &[1], 2);
     let (proof, _) = case.open().unwrap();
-    // The sum of both evaluations is right; only powers of v tell them apart.
     let mut changed = case.clone();
     changed.evals[0][0] += Fr::ONE;
     changed.evals[1][0] -= Fr::ONE;
     changed.rejects(&proof);
+    assert!(matches!(changed.open(), Err(KzgError::WrongEvaluation { claim: 0 })));
 }
 
 /// A prover that knows v before the evaluations are fixed shifts them so that the batched claim stays the same.
@@ -115,7 +114,7 @@ fn evaluations_bind_the_batching_challenge() {
     shifted.rejects(&proof);
 }
 
-/// A prover that knows u before W is fixed proves anything: any W' fits one W.
+/// A prover that knows u before W is fixed proves anything, since any W' fits one W.
 #[test]
 fn point_must_be_drawn_after_w() {
     let rng = &mut rng(5);
@@ -123,12 +122,10 @@ fn point_must_be_drawn_after_w() {
     case.evals[0][0] = Fr::from(42u8);
     let claims = case.commitment_claims();
 
-    let u_before_w = |transcript: Transcript| {
-        let (powers, transcript) = draw_batching(&claims, transcript);
-        (powers, transcript.seal().draw(POINT))
-    };
-    let (powers, u) = u_before_w(case.transcript());
-    // W' = [a]_1, so that [tau] W' is known; W takes whatever the equation lacks.
+    // The u of another W, as if u did not depend on it.
+    let (powers, transcript) = draw_batching(&claims, case.transcript());
+    let (u, _) = draw_point(&G1Affine::generator(), transcript);
+    // W' = [a]_1, so that tau W' is known; W takes whatever the equation lacks.
     let a = Fr::rand(rng);
     let blank = OpeningProof {
         w: G1Affine::zero(),
@@ -138,10 +135,9 @@ fn point_must_be_drawn_after_w() {
     let w = (lacks.into_group() - SRS.powers_g1()[1] * a).into_affine();
     let forged = OpeningProof { w, ..blank };
 
-    let (powers, u) = u_before_w(case.transcript());
     let accumulator = accumulator(&claims, &forged, &powers, u).unwrap();
     KEY.check(&accumulator)
-        .expect("with u drawn too early, the forgery passes");
+        .expect("under a u that W does not bind, the forgery passes");
     case.rejects(&forged);
 }
 
@@ -174,7 +170,7 @@ fn later_challenges_bind_both_points() {
     );
 }
 
-/// T23: u in a point set is found before anything is divided by it.
+/// A u in a point set is found before anything is divided by it.
 #[test]
 fn challenge_at_a_point_is_an_error() {
     let rng = &mut rng(11);
