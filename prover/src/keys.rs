@@ -10,7 +10,10 @@ use crate::{
     field::signed,
     kzg::{self, KzgError},
     layout::{self, Inconsistent, Interface, Wiring},
-    model::{Quantised, Scale, program::{Program, Taps}},
+    model::{
+        Quantised, Scale,
+        program::{Program, Taps},
+    },
     plonk::{
         cs::{ConstraintSystem, Shape},
         kernels::{Bases, Kernels, TAIL},

@@ -293,9 +293,13 @@ fn fixed_columns(
     let mut fixed = vec![vec![0i64; n]; cs.fixed.len()];
     fixed[columns.table] = (0..n as i64).collect();
     // Rows that read nothing read the verifier's zero, and are counted there.
-    for row in 0..n {
-        fixed[columns.read_id][row] = ids.read(reads.get(row).unwrap_or(&Source::Const(0))) as i64;
-    }
+    let idle = std::iter::repeat(&Source::Const(0));
+    fixed[columns.read_id] = reads
+        .iter()
+        .chain(idle)
+        .take(n)
+        .map(|source| ids.read(source) as i64)
+        .collect();
     for source in outputs {
         ids.read(source);
     }

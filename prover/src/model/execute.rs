@@ -184,7 +184,7 @@ mod tests {
             terms: vec![Term {
                 block: (0..inputs as u32).map(Source::Input).collect(),
                 strides: strides.to_vec(),
-                taps: vec![vec![(0, 1)]],
+                taps: vec![vec![(0, 1)]].into(),
             }],
             bias: vec![0],
             act,
@@ -355,7 +355,10 @@ mod tests {
                 let block = (0..reach + free).map(|_| source(rng)).collect();
                 let taps = |rng: &mut ChaCha20Rng| {
                     let slots: Vec<u32> = (0..free as u32).filter(|_| rng.random()).collect();
-                    slots.into_iter().map(|slot| (slot, rng.random_range(-50..50))).collect()
+                    slots
+                        .into_iter()
+                        .map(|slot| (slot, rng.random_range(-50..50)))
+                        .collect()
                 };
                 let taps = (0..channels).map(|_| taps(rng)).collect();
                 Term { block, strides, taps }

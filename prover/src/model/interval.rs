@@ -74,7 +74,7 @@ mod tests {
             terms: vec![Term {
                 block: (0..n).map(Source::Input).collect(),
                 strides: vec![1],
-                taps: vec![vec![(0, 1)]],
+                taps: vec![vec![(0, 1)]].into(),
             }],
             bias: vec![0],
             act: Act::Relu,
@@ -88,7 +88,7 @@ mod tests {
             terms: vec![Term {
                 block,
                 strides: vec![],
-                taps: vec![(0..n).zip(weights.iter().copied()).collect()],
+                taps: vec![(0..n).zip(weights.iter().copied()).collect()].into(),
             }],
             bias: vec![bias],
             act: Act::Requant,

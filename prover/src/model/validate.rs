@@ -98,7 +98,7 @@ impl<W> Layer<W> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::program::Term;
+    use super::super::program::{Taps, Term};
     use super::*;
 
     fn good() -> Program<i64> {
@@ -109,7 +109,7 @@ mod tests {
             terms: vec![Term {
                 block: (0..5).map(source).collect(),
                 strides: vec![2, 1],
-                taps: vec![vec![(0, 1), (1, 2)]],
+                taps: vec![vec![(0, 1), (1, 2)]].into(),
             }],
             bias: vec![0],
             act: Act::Relu,
@@ -128,11 +128,13 @@ mod tests {
         }
     }
 
+    type Break = fn(&mut Program<i64>);
+
     #[test]
     fn each_broken_rule_is_found() {
         assert!(good().validate().is_ok());
         let later = Source::Layer { layer: 1, index: 0 };
-        let breaks: [(&str, fn(&mut Program<i64>)); 15] = [
+        let breaks: [(&str, Break); 15] = [
             ("no positions", |p| p.layers[1].dims[0] = 0),
             ("too many axes", |p| {
                 p.layers[0].dims = vec![1; 5];
@@ -147,7 +149,7 @@ mod tests {
             ("no outputs, or too many", |p| p.layers[0].dims = vec![1 << 40, 1 << 23]),
             ("one bias", |p| p.layers[0].bias.clear()),
             ("one stride", |p| p.layers[0].terms[0].strides.push(1)),
-            ("one list of taps", |p| p.layers[0].terms[0].taps.clear()),
+            ("one list of taps", |p| p.layers[0].terms[0].taps = Taps::default()),
             ("overflows", |p| p.layers[0].terms[0].strides[0] = usize::MAX),
             ("reach beyond", |p| p.layers[0].terms[0].strides[0] = 5),
             ("taps must ascend", |p| p.layers[0].terms[0].taps[0].swap(0, 1)),
