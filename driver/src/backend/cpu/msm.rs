@@ -20,8 +20,8 @@ use crate::{Error, G1Affine, G1Projective, Msm, Result, Run, Scalars};
 /// How many scalars of an item one task recodes.
 const CHUNK: usize = 1 << 12;
 
-/// Items are taken together until their digits are more than this.
-const WAVE: usize = 1 << 22;
+/// Items are taken together until their scalars are more than this.
+const WAVE: usize = 1 << 18;
 
 /// Resident bases.
 pub(super) struct CpuMsm<E: Engine> {
@@ -129,19 +129,20 @@ impl<E: Engine> Msm for CpuMsm<E> {
         let start = Instant::now();
         check_lengths(self, batch)?;
         let mut out = Vec::with_capacity(batch.len());
-        let mut wave = Vec::new();
-        let mut digits = 0;
-        for (at, scalars) in batch.iter().enumerate() {
-            let item = self.item(at, scalars)?;
-            digits += item.integers.len() * item.windows.count;
-            wave.push(item);
-            if digits > WAVE {
-                out.extend(self.wave(&wave));
-                wave.clear();
-                digits = 0;
-            }
+        let mut rest = batch;
+        while !rest.is_empty() {
+            // At least one item, then those that come with it to no more than a wave.
+            let mut scalars = 0;
+            let fits = |item: &&Scalars<'_>| {
+                scalars += item.values.len();
+                scalars <= WAVE
+            };
+            let (wave, later) = rest.split_at(rest.iter().take_while(fits).count().max(1));
+            let first = batch.len() - rest.len();
+            let items = wave.par_iter().enumerate().map(|(i, item)| self.item(first + i, item));
+            out.extend(self.wave(&items.collect::<Result<Vec<_>>>()?));
+            rest = later;
         }
-        out.extend(self.wave(&wave));
         Ok(host_run(out, start.elapsed()))
     }
 }

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::engine::{Engine, Points, RESULT};
 
 /// How many points one task sums. Its results so far, 64 bytes each, should stay in the second-level cache.
-const TASK: usize = 1 << 14;
+const TASK: usize = 1 << 15;
 
 /// Fewer points than this are not worth waking another thread for.
 const SPLIT: usize = 1 << 10;
@@ -24,8 +24,8 @@ struct Workspace<E: Engine> {
     results: Vec<E::Point>,
     a: Vec<u32>,
     b: Vec<u32>,
-    /// Of each group, how many references are left.
-    left: Vec<u32>,
+    /// The groups of two references or more: where they start and how many are left.
+    open: Vec<(u32, u32)>,
 }
 
 /// A list of groups of references: group `g` is `references[offsets[g]..offsets[g + 1]]`.
@@ -121,7 +121,7 @@ impl<E: Engine> Summer<E> {
             results: Vec::new(),
             a: Vec::new(),
             b: Vec::new(),
-            left: Vec::new(),
+            open: Vec::new(),
         })
     }
 
@@ -189,8 +189,9 @@ impl<E: Engine> Workspace<E> {
             .chain(offsets.iter().copied())
             .map(|o| o.min(end) - start)
             .collect();
-        self.left.clear();
-        self.left.extend(bounds.windows(2).map(|w| (w[1] - w[0]) as u32));
+        self.open.clear();
+        let pairs = bounds.windows(2).filter(|w| w[1] - w[0] > 1);
+        self.open.extend(pairs.map(|w| (w[0] as u32, (w[1] - w[0]) as u32)));
         if self.results.len() < references.len() {
             self.results.resize(references.len(), E::INFINITY);
         }
@@ -200,31 +201,24 @@ impl<E: Engine> Workspace<E> {
             self.b.resize(most, 0);
         }
         let mut done = 0;
-        loop {
+        while !self.open.is_empty() {
             let mut pairs = 0;
-            for (&at, left) in bounds.iter().zip(&mut self.left) {
-                if *left < 2 {
-                    continue;
-                }
-                let group = &mut references[at..at + *left as usize];
+            let (a, b) = (&mut self.a[..], &mut self.b[..]);
+            self.open.retain_mut(|(at, left)| {
+                let group = &mut references[*at as usize..(*at + *left) as usize];
                 let half = group.len() / 2;
-                let (a, b) = (&mut self.a[pairs..pairs + half], &mut self.b[pairs..pairs + half]);
-                for ((pair, a), b) in group.chunks_exact(2).zip(a).zip(b) {
-                    (*a, *b) = (pair[0], pair[1]);
-                }
-                let odd = group[group.len() - 1];
-                for (sum, result) in group[..half].iter_mut().zip(done + pairs..) {
-                    *sum = RESULT | result as u32;
+                let (a, b) = (&mut a[pairs..pairs + half], &mut b[pairs..pairs + half]);
+                for i in 0..half {
+                    (a[i], b[i]) = (group[2 * i], group[2 * i + 1]);
+                    group[i] = RESULT | (done + pairs + i) as u32;
                 }
                 if group.len() % 2 == 1 {
-                    group[half] = odd;
+                    group[half] = group[group.len() - 1];
                 }
-                *left -= half as u32;
                 pairs += half;
-            }
-            if pairs == 0 {
-                break;
-            }
+                *left -= half as u32;
+                *left > 1
+            });
             let (results, fresh) = self.results.split_at_mut(done);
             let (a, b) = (&self.a[..pairs], &self.b[..pairs]);
             engine.add(&mut self.scratch, Points { bases, results }, a, b, &mut fresh[..pairs]);
@@ -234,9 +228,9 @@ impl<E: Engine> Workspace<E> {
             bases,
             results: &self.results,
         };
-        let mut sums = bounds.iter().zip(&self.left).map(|(&at, &left)| match left {
+        let mut sums = bounds.windows(2).map(|w| match w[1] - w[0] {
             0 => E::INFINITY,
-            _ => points.get(references[at]),
+            _ => points.get(references[w[0]]),
         });
         let partial = lead.and_then(|_| sums.next());
         for (out, sum) in out.iter_mut().zip(sums) {

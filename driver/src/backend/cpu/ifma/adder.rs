@@ -2,7 +2,7 @@
 
 use ark_bn254::Fq;
 use ark_ec::AffineRepr;
-use ark_ff::{AdditiveGroup, BigInt, BigInteger, Field, PrimeField};
+use ark_ff::{AdditiveGroup, BigInt, BigInteger, MontFp, PrimeField};
 
 use super::super::digits::{Extent, Integer, Windows};
 use super::super::engine::{Engine, NEGATED, Points, RESULT};
@@ -16,6 +16,9 @@ const SHARED: usize = 384;
 
 /// How many groups ahead of their use points are fetched to the nearest cache.
 const AHEAD: usize = 3;
+
+/// `1 / 16` in the base field.
+const SIXTEENTH: Fq = MontFp!("12312136615409592312513603231707217237391675025980025810262583815737939742328");
 
 /// A point as four words of `x`, then four of `y`: Montgomery form with `R = 2^260`, each below `(1 + 2^-17) p`. The identity
 /// is all zeros, which is not on the curve.
@@ -80,10 +83,9 @@ impl Engine for Simd {
             return G1Affine::identity();
         }
         let [x0, x1, x2, x3, y0, y1, y2, y3] = point.0;
-        let sixteenth = Fq::from(16u64).inverse().unwrap_or_default();
         G1Affine::new_unchecked(
-            from_words([x0, x1, x2, x3]) * sixteenth,
-            from_words([y0, y1, y2, y3]) * sixteenth,
+            from_words([x0, x1, x2, x3]) * SIXTEENTH,
+            from_words([y0, y1, y2, y3]) * SIXTEENTH,
         )
     }
 
