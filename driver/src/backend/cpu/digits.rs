@@ -4,6 +4,9 @@ use ark_ff::{BigInteger, PrimeField};
 
 use crate::{Fr, Width};
 
+/// Every magnitude is at most `2^253`: `(r - 1) / 2` is below.
+pub(super) const MAX_BITS: u32 = 253;
+
 /// The sign bit of a digit; the other bits are its magnitude.
 pub(super) const SIGN: u32 = 1 << 31;
 
@@ -199,7 +202,7 @@ mod tests {
         let extent = engine.integers(values, &mut list);
         let each = list.iter().map(|&integer| extent_of(integer)).reduce(Extent::join);
         assert_eq!(extent, each.unwrap_or_default());
-        assert!(extent.bits() <= 253);
+        assert!(extent.bits() <= MAX_BITS);
         assert!(list.iter().zip(values).all(|(&integer, v)| value(integer) == *v));
         let windows = Windows::new(width, extent.bits());
         let mut digits = vec![0; values.len() * windows.count];

@@ -7,11 +7,12 @@ mod engine;
 mod ifma;
 mod msm;
 mod sums;
+mod tables;
 
 use std::time::Instant;
 
 use engine::Portable;
-use msm::CpuMsm;
+use msm::{CpuMsm, TABLE_BYTES};
 
 use super::arkworks::Arkworks;
 use super::reference::host_run;
@@ -56,9 +57,9 @@ impl Backend for Cpu {
     fn prepare_msm(&self, bases: &[G1Affine]) -> Result<Box<dyn Msm>> {
         #[cfg(target_arch = "x86_64")]
         if let Some(simd) = self.simd {
-            return Ok(Box::new(CpuMsm::new(simd, bases)));
+            return Ok(Box::new(CpuMsm::new(simd, bases, TABLE_BYTES)));
         }
-        Ok(Box::new(CpuMsm::new(Portable, bases)))
+        Ok(Box::new(CpuMsm::new(Portable, bases, TABLE_BYTES)))
     }
 
     fn prepare_ntt(&self, log_n: u32) -> Result<Box<dyn Ntt>> {

@@ -5,6 +5,8 @@
 //! ([`super::sums`]), and so are the bucket sums weighted with their magnitudes. Where multiples `2^(k D)` of the bases are
 //! resident, digits at bit `k D + b` of a scalar go to the buckets of window `b`, which leaves fewer buckets to weigh.
 
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use ark_ff::AdditiveGroup;
@@ -12,9 +14,10 @@ use rayon::prelude::*;
 
 use super::super::check_lengths;
 use super::super::reference::host_run;
-use super::digits::{Extent, Integer, SIGN, Windows, extent_of};
-use super::engine::{Engine, NEGATED};
+use super::digits::{Extent, Integer, MAX_BITS, SIGN, Windows, extent_of};
+use super::engine::{Engine, NEGATED, RESULT};
 use super::sums::{Groups, Summer, weighted};
+use super::tables::Tables;
 use crate::{Error, G1Affine, G1Projective, Msm, Result, Run, Scalars};
 
 /// How many scalars of an item one task recodes.
@@ -27,6 +30,14 @@ const WAVE: usize = 1 << 18;
 pub(super) struct CpuMsm<E: Engine> {
     summer: Summer<E>,
     bases: Vec<E::Point>,
+    tables: OnceLock<Tables<E>>,
+    /// The shape of the tables that would be made; `None` where they would take too much memory.
+    shape: Option<Windows>,
+    /// The additions that tables would have saved so far. Once they would have paid for themselves, they are made: bases
+    /// that serve a few proofs only never pay for more.
+    forgone: AtomicUsize,
+    /// Whether someone is making the tables, or has.
+    making: AtomicBool,
 }
 
 /// An item's integers, and how it is computed.
@@ -34,19 +45,53 @@ struct Item {
     integers: Vec<Integer>,
     bits: u32,
     windows: Windows,
+    /// Whether all windows share their buckets, and each has its multiples of the bases.
+    tabled: bool,
 }
 
+/// The memory that the multiples of a list of resident bases may take.
+pub(super) const TABLE_BYTES: usize = 512 << 20;
+
 impl<E: Engine> CpuMsm<E> {
-    pub(super) fn new(engine: E, bases: &[G1Affine]) -> Self {
-        let bases = bases
+    /// Makes `bases` resident; their multiples may later take up to `table_bytes`.
+    pub(super) fn new(engine: E, bases: &[G1Affine], table_bytes: usize) -> Self {
+        let bases: Vec<_> = bases
             .par_iter()
             .with_min_len(CHUNK)
             .map(|base| engine.import(base))
             .collect();
+        let shape = choose(bases.len(), MAX_BITS, tabled_cost);
+        let bytes = shape.count * bases.len() * size_of::<E::Point>();
         CpuMsm {
             summer: Summer::new(engine),
+            shape: (bytes <= table_bytes && shape.count * bases.len() < RESULT as usize).then_some(shape),
             bases,
+            tables: OnceLock::new(),
+            forgone: AtomicUsize::new(0),
+            making: AtomicBool::new(false),
         }
+    }
+
+    /// The windows of an item and whether they use the tables.
+    fn plan(&self, n: usize, bits: u32) -> (Windows, bool) {
+        let plain = choose(n, bits, plain_cost);
+        let Some(shape) = self.shape else { return (plain, false) };
+        let tabled = Windows::new(shape.width, bits);
+        let saved = plain_cost(n, bits, plain).saturating_sub(tabled_cost(n, bits, tabled));
+        if saved == 0 {
+            return (plain, false);
+        }
+        if self.tables.get().is_none() {
+            let forgone = self.forgone.fetch_add(saved, Ordering::Relaxed).saturating_add(saved);
+            let due = forgone >= Tables::<E>::cost(shape, self.bases.len());
+            // Others go on without while one makes them: it may well be waiting for their threads.
+            if !due || self.making.swap(true, Ordering::Relaxed) {
+                return (plain, false);
+            }
+            let made = self.tables.set(Tables::new(self.summer.engine, &self.bases, shape));
+            debug_assert!(made.is_ok());
+        }
+        (tabled, true)
     }
 
     /// Recodes an item's scalars and checks that they fit their hint.
@@ -69,8 +114,10 @@ impl<E: Engine> CpuMsm<E> {
             });
         }
         let bits = extent.bits();
+        let (windows, tabled) = self.plan(integers.len(), bits);
         Ok(Item {
-            windows: choose(integers.len(), bits),
+            windows,
+            tabled,
             integers,
             bits,
         })
@@ -78,33 +125,58 @@ impl<E: Engine> CpuMsm<E> {
 
     /// The sums of a few items.
     fn wave(&self, items: &[Item]) -> Vec<G1Projective> {
-        let per_item: Vec<(Groups, Vec<usize>)> = items.par_iter().map(|item| sort(self.summer.engine, item)).collect();
+        let per_item: Vec<(Groups, Vec<usize>)> = items.par_iter().map(|item| self.sort(item)).collect();
         let mut groups = Groups::new();
         let mut sets = Vec::new();
         let mut of_item = Vec::with_capacity(items.len());
         for (sorted, sizes) in per_item {
-            let (group, reference) = (groups.offsets.len() - 1, groups.references.len());
-            groups.references.extend(sorted.references);
-            groups.offsets.extend(sorted.offsets[1..].iter().map(|o| o + reference));
-            let mut start = group;
+            let mut start = groups.offsets.len() - 1;
+            groups.append(sorted);
             of_item.push(sets.len()..sets.len() + sizes.len());
             for size in sizes {
                 sets.push(start..start + size);
                 start += size;
             }
         }
-        let buckets = self.summer.sums(&self.bases, &mut groups);
+        let buckets = self.summer.sums(self.points(), &mut groups);
         let parts = weighted(&self.summer, &buckets, &sets);
         let combine = |(item, sets): (&Item, std::ops::Range<usize>)| self.combine(item.windows, &parts[sets]);
         items.par_iter().zip(of_item).map(combine).collect()
     }
 
-    /// `sum_j 2^(c j) sum_k 2^k parts[j][k]`, by Horner's rule.
+    /// The bases, with their multiples if there are any: multiple `k` of base `i` at `k * len + i`.
+    fn points(&self) -> &[E::Point] {
+        self.tables.get().map_or(&self.bases, |tables| &tables.points)
+    }
+
+    /// Puts an item's references into the groups of their digits. Returns with them each set's number of groups; a set's
+    /// first group, for the digit zero, stays empty.
+    fn sort(&self, item: &Item) -> (Groups, Vec<usize>) {
+        let (n, windows) = (item.integers.len(), item.windows);
+        let mut digits = vec![0; n * windows.count];
+        self.summer.engine.digits(windows, &item.integers, &mut digits);
+        let in_set = if item.tabled { windows.count } else { 1 };
+        let sets = digits.par_chunks(n.max(1) * in_set).enumerate().map(|(set, digits)| {
+            let largest = (set * in_set..(set + 1) * in_set)
+                .map(|window| windows.largest(window, item.bits))
+                .max();
+            sort_set(digits, n, self.bases.len(), largest.unwrap_or(0) + 1)
+        });
+        let mut groups = Groups::new();
+        let mut sizes = Vec::with_capacity(windows.count);
+        for set in sets.collect::<Vec<Groups>>() {
+            sizes.push(set.offsets.len() - 1);
+            groups.append(set);
+        }
+        (groups, sizes)
+    }
+
+    /// `sum_j 2^(c j) sum_k 2^k parts[j][k]` over an item's sets of buckets, by Horner's rule.
     fn combine(&self, windows: Windows, parts: &[Vec<E::Point>]) -> G1Projective {
-        let mut sum = G1Projective::ZERO;
+        let (mut sum, last) = (G1Projective::ZERO, parts.len().saturating_sub(1));
         for (window, parts) in parts.iter().enumerate().rev() {
-            // Windows but the last have no more parts than bits.
-            let places = if window + 1 < windows.count {
+            // Sets but the last have no more parts than bits.
+            let places = if window < last {
                 windows.width as usize
             } else {
                 parts.len()
@@ -147,49 +219,124 @@ impl<E: Engine> Msm for CpuMsm<E> {
     }
 }
 
-/// Puts an item's references into the groups of their digits. Returns with them each set's number of groups; a set's first
-/// group, for the digit zero, stays empty.
-fn sort(engine: impl Engine, item: &Item) -> (Groups, Vec<usize>) {
-    let n = item.integers.len();
-    let mut digits = vec![0; n * item.windows.count];
-    engine.digits(item.windows, &item.integers, &mut digits);
+/// Sorts the digits of one set of buckets, `n` of each of its windows, into `size` groups.
+fn sort_set(digits: &[u32], n: usize, stride: usize, size: usize) -> Groups {
+    let mut cursors = vec![0; size];
+    for digit in digits {
+        cursors[(digit & !SIGN) as usize] += 1;
+    }
     let mut groups = Groups::new();
-    groups.references.resize(digits.len(), 0);
-    let mut sizes = Vec::with_capacity(item.windows.count);
-    let mut cursors = Vec::new();
     let mut end = 0;
-    for (window, digits) in digits.chunks_exact(n.max(1)).enumerate() {
-        let size = item.windows.largest(window, item.bits) + 1;
-        cursors.clear();
-        cursors.resize(size, 0);
-        for digit in digits {
-            cursors[(digit & !SIGN) as usize] += 1;
-        }
+    groups.offsets.push(end);
+    for cursor in &mut cursors[1..] {
+        (*cursor, end) = (end, end + *cursor);
         groups.offsets.push(end);
-        for cursor in &mut cursors[1..] {
-            (*cursor, end) = (end, end + *cursor);
-            groups.offsets.push(end);
-        }
-        for (i, digit) in digits.iter().enumerate() {
+    }
+    groups.references.resize(end, 0);
+    for (level, digits) in digits.chunks_exact(n).enumerate() {
+        for (digit, reference) in digits.iter().zip((level * stride) as u32..) {
             let magnitude = (digit & !SIGN) as usize;
             if magnitude > 0 {
                 let cursor = &mut cursors[magnitude];
-                groups.references[*cursor] = i as u32 | if digit & SIGN == 0 { 0 } else { NEGATED };
+                groups.references[*cursor] = if digit & SIGN == 0 {
+                    reference
+                } else {
+                    reference | NEGATED
+                };
                 *cursor += 1;
             }
         }
-        sizes.push(size);
     }
-    groups.references.truncate(end);
-    (groups, sizes)
+    groups
 }
 
-/// The windows that make the fewest additions, for `n` integers of magnitude at most `2^bits`.
-fn choose(n: usize, bits: u32) -> Windows {
-    let cost = |windows: &Windows| {
-        let buckets: usize = (0..windows.count).map(|j| windows.largest(j, bits)).sum();
-        windows.count * n + 2 * buckets
-    };
-    let candidates = (1..=16u32.min(bits.max(1))).map(|width| Windows::new(width, bits));
-    candidates.min_by_key(cost).unwrap_or(Windows { width: 1, count: 1 })
+/// How many additions `n` integers of magnitude at most `2^bits` take, each window with buckets of its own.
+fn plain_cost(n: usize, bits: u32, windows: Windows) -> usize {
+    let buckets: usize = (0..windows.count).map(|j| windows.largest(j, bits)).sum();
+    windows.count * n + 2 * buckets
+}
+
+/// As [`plain_cost`], with one set of buckets for all windows.
+fn tabled_cost(n: usize, bits: u32, windows: Windows) -> usize {
+    let buckets = (0..windows.count).map(|j| windows.largest(j, bits)).max().unwrap_or(0);
+    windows.count * n + 2 * buckets
+}
+
+/// The windows of the least cost, for `n` integers of magnitude at most `2^bits`.
+fn choose(n: usize, bits: u32, cost: fn(usize, u32, Windows) -> usize) -> Windows {
+    let candidates = (1..=18u32.min(bits.max(1))).map(|width| Windows::new(width, bits));
+    candidates
+        .min_by_key(|&windows| cost(n, bits, windows))
+        .unwrap_or(Windows { width: 1, count: 1 })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::panic)]
+
+    use super::super::engine::Portable;
+    use super::*;
+    use crate::conformance::{Scope, check_within};
+    use crate::{Backend, Info, Ntt, backend};
+
+    /// A backend that has the multiples of every base from the first MSM on.
+    struct Tabled<E>(E);
+
+    impl<E: Engine + 'static> Backend for Tabled<E> {
+        fn info(&self) -> Info {
+            Info {
+                name: "tabled",
+                device: String::new(),
+                clock_hz: None,
+                memory_bytes: None,
+            }
+        }
+
+        fn prepare_msm(&self, bases: &[G1Affine]) -> Result<Box<dyn Msm>> {
+            let msm = CpuMsm::new(self.0, bases, TABLE_BYTES);
+            msm.forgone.store(usize::MAX / 2, Ordering::Relaxed);
+            Ok(Box::new(msm))
+        }
+
+        fn prepare_ntt(&self, log_n: u32) -> Result<Box<dyn Ntt>> {
+            backend::open("arkworks")?.prepare_ntt(log_n)
+        }
+    }
+
+    #[test]
+    fn multiples_of_the_bases_change_nothing() {
+        let scope = Scope {
+            max_len: 1024,
+            max_log_n: 1,
+        };
+        check_within(&Tabled(Portable), scope).unwrap_or_else(|failure| panic!("{failure}"));
+        #[cfg(target_arch = "x86_64")]
+        if let Some(simd) = super::super::ifma::Simd::detect() {
+            check_within(&Tabled(simd), scope).unwrap_or_else(|failure| panic!("{failure}"));
+        }
+    }
+
+    #[test]
+    fn tables_are_made_once_they_would_have_paid() {
+        use rand_chacha::rand_core::SeedableRng;
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(4);
+        let bases = crate::sample::Bases::random(64, &mut rng);
+        let values = crate::sample::fields(64, &mut rng);
+        let batch = [Scalars {
+            values: &values,
+            width: crate::Width::Full,
+        }];
+        let (poor, rich) = (
+            CpuMsm::new(Portable, &bases.points, 0),
+            CpuMsm::new(Portable, &bases.points, TABLE_BYTES),
+        );
+        let mut runs = 0;
+        while rich.tables.get().is_none() && runs < 1000 {
+            for msm in [&poor, &rich] {
+                assert!(msm.run(&batch).is_ok_and(|run| run.out == [bases.msm(&values)]));
+            }
+            runs += 1;
+        }
+        assert!((2..1000).contains(&runs) && poor.tables.get().is_none());
+    }
 }

@@ -42,6 +42,18 @@ impl Groups {
         }
     }
 
+    /// Adds the groups of another list behind these.
+    pub(super) fn append(&mut self, other: Groups) {
+        let before = self.references.len();
+        if before == 0 && self.offsets.len() == 1 {
+            *self = other;
+            return;
+        }
+        self.references.extend(other.references);
+        self.offsets
+            .extend(other.offsets[1..].iter().map(|offset| offset + before));
+    }
+
     /// Ends the group that was being filled.
     pub(super) fn close(&mut self) {
         self.offsets.push(self.references.len());
