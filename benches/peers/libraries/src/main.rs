@@ -1,0 +1,235 @@
+//! Times Tapeout's CPU kernels beside arkworks' and halo2curves', in one run: repetitions are interleaved, every result
+//! is compared with the others', and medians of wall time and of processor time are printed.
+//!
+//! Each library gets bases, domains and scalars in its own form beforehand; halo2curves, which has no prepared domains,
+//! computes its twiddles in the timed part. Transforms are forward ones on the domain itself.
+
+use std::ops::RangeInclusive;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use ark_ff::{BigInteger, FftField, Field, PrimeField};
+use clap::{Parser, ValueEnum};
+use cpu_time::ProcessTime;
+use halo2curves::bn256;
+use halo2curves::ff::PrimeField as _;
+use halo2curves::group::Curve as _;
+use halo2curves::{Coordinates, CurveAffine, fft::best_fft, msm::msm_best};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+use tapeout_driver::sample::{Bases, fields, root, scalars};
+use tapeout_driver::{Dir, Fr, G1Affine, Scalars, Width, backend};
+
+/// Times Tapeout's CPU kernels beside arkworks' and halo2curves'.
+#[derive(Parser)]
+struct Options {
+    /// What to time.
+    kernel: Kernel,
+    /// Base-2 logarithms of the sizes, such as 12..16 (both ends included).
+    #[arg(long, default_value = "10..16", value_parser = range)]
+    sizes: RangeInclusive<u32>,
+    /// The scalars' width: full, u1 to u64, or i1 to i64.
+    #[arg(long, default_value = "full")]
+    scalars: Width,
+    /// MSMs over the same bases, or columns, in a run.
+    #[arg(long, default_value_t = 1)]
+    batch: usize,
+    /// Runs of which the median is taken; one more goes before.
+    #[arg(long, default_value_t = 5)]
+    repetitions: usize,
+    /// Threads of every library.
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Kernel {
+    /// Multi-scalar multiplication.
+    Msm,
+    /// Number-theoretic transforms.
+    Ntt,
+}
+
+fn range(text: &str) -> Result<RangeInclusive<u32>> {
+    let (low, high) = text
+        .split_once("..")
+        .context("expected two numbers and two dots, such as 12..16")?;
+    let (low, high) = (low.parse()?, high.parse()?);
+    ensure!(low <= high && high <= 28, "expected sizes in order and of at most 2^28");
+    Ok(low..=high)
+}
+
+/// Tapeout's backends that take part, by name.
+const BACKENDS: [&str; 3] = ["cpu", "portable", "arkworks"];
+
+/// One library: computes on its own copy of the round's data, and returns the results and the times it took.
+type Runner<'a, T> = Box<dyn FnMut(&[Vec<Fr>]) -> Result<(T, Duration, Duration)> + 'a>;
+
+fn main() -> Result<()> {
+    let options = Options::parse();
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(options.threads)
+        .build_global()?;
+    println!(
+        "{:12} {:>5} {:>6} {:>6} {:>14} {:>14} {:>8}",
+        "library", "log n", "width", "batch", "wall ms", "cpu ms", "cpu : 1"
+    );
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    for log_n in options.sizes.clone() {
+        match options.kernel {
+            Kernel::Msm => msm(&options, log_n, &mut rng)?,
+            Kernel::Ntt => ntt(&options, log_n, &mut rng)?,
+        }
+    }
+    Ok(())
+}
+
+/// Times `work`.
+fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, Duration, Duration)> {
+    let (wall, cpu) = (Instant::now(), ProcessTime::now());
+    let out = work()?;
+    Ok((out, wall.elapsed(), cpu.elapsed()))
+}
+
+fn msm(options: &Options, log_n: u32, rng: &mut ChaCha8Rng) -> Result<()> {
+    let (n, width) = (1usize << log_n, options.scalars);
+    let bases = Bases::random(n, rng).points;
+    let theirs = bases.iter().map(point).collect::<Result<Vec<_>>>()?;
+    let mut runners: Vec<(&str, Runner<'_, Vec<G1Affine>>)> = Vec::new();
+    for name in BACKENDS {
+        let prepared = backend::open(name)?.prepare_msm(&bases)?;
+        let run = move |items: &[Vec<Fr>]| {
+            let batch: Vec<Scalars<'_>> = items.iter().map(|values| Scalars { values, width }).collect();
+            let (run, wall, cpu) = timed(|| Ok(prepared.run(&batch)?))?;
+            Ok((run.out.into_iter().map(Into::into).collect(), wall, cpu))
+        };
+        runners.push((name, Box::new(run)));
+    }
+    let run = |items: &[Vec<Fr>]| {
+        let items = items.iter().map(|item| elements(item)).collect::<Result<Vec<_>>>()?;
+        let (sums, wall, cpu) = timed(|| Ok(items.iter().map(|item| msm_best(item, &theirs)).collect::<Vec<_>>()))?;
+        Ok((sums.into_iter().map(back).collect::<Result<_>>()?, wall, cpu))
+    };
+    runners.push(("halo2curves", Box::new(run)));
+    compare(options, log_n, runners, || {
+        (0..options.batch).map(|_| scalars(n, width, rng)).collect()
+    })
+}
+
+fn ntt(options: &Options, log_n: u32, rng: &mut ChaCha8Rng) -> Result<()> {
+    let n = 1usize << log_n;
+    let mut runners: Vec<(&str, Runner<'_, Vec<Vec<Fr>>>)> = Vec::new();
+    for name in BACKENDS {
+        let prepared = backend::open(name)?.prepare_ntt(log_n)?;
+        let run = move |columns: &[Vec<Fr>]| {
+            let mut columns = columns.to_vec();
+            let ((), wall, cpu) = timed(|| {
+                prepared.run(Dir::Forward, Fr::ONE, &mut columns)?;
+                Ok(())
+            })?;
+            Ok((columns, wall, cpu))
+        };
+        runners.push((name, Box::new(run)));
+    }
+    let omega = element(&root(log_n))?;
+    let run = move |columns: &[Vec<Fr>]| {
+        let mut columns = columns
+            .iter()
+            .map(|column| elements(column))
+            .collect::<Result<Vec<_>>>()?;
+        let ((), wall, cpu) = timed(|| {
+            columns.iter_mut().for_each(|column| best_fft(column, omega, log_n));
+            Ok(())
+        })?;
+        let ours = |x: &bn256::Fr| Fr::from_le_bytes_mod_order(x.to_repr().as_ref());
+        Ok((
+            columns.iter().map(|column| column.iter().map(ours).collect()).collect(),
+            wall,
+            cpu,
+        ))
+    };
+    ensure!(log_n <= Fr::TWO_ADICITY, "no domain of size 2^{log_n}");
+    runners.push(("halo2curves", Box::new(run)));
+    compare(options, log_n, runners, || {
+        (0..options.batch).map(|_| fields(n, rng)).collect()
+    })
+}
+
+/// Runs all on the same fresh data, round by round, and prints a row for each.
+fn compare<T: PartialEq>(
+    options: &Options,
+    log_n: u32,
+    mut runners: Vec<(&str, Runner<'_, T>)>,
+    mut data: impl FnMut() -> Vec<Vec<Fr>>,
+) -> Result<()> {
+    let mut times = vec![(Vec::new(), Vec::new()); runners.len()];
+    for round in 0..=options.repetitions {
+        let data = data();
+        let mut first = None;
+        for ((name, run), (walls, cpus)) in runners.iter_mut().zip(&mut times) {
+            let (out, wall, cpu) = run(&data)?;
+            match &first {
+                Some(first) if *first != out => bail!("{name} disagrees at 2^{log_n}"),
+                Some(_) => {}
+                None => first = Some(out),
+            }
+            if round > 0 {
+                walls.push(wall);
+                cpus.push(cpu);
+            }
+        }
+    }
+    let width = match options.kernel {
+        Kernel::Msm => options.scalars.to_string(),
+        Kernel::Ntt => "-".to_owned(),
+    };
+    let mut base = None;
+    for ((name, _), (walls, cpus)) in runners.iter().zip(times) {
+        let (wall, cpu) = (median(walls), median(cpus));
+        let ratio = cpu / *base.get_or_insert(cpu);
+        println!(
+            "{name:12} {log_n:>5} {width:>6} {:>6} {wall:>14.3} {cpu:>14.3} {ratio:>8.2}",
+            options.batch
+        );
+    }
+    Ok(())
+}
+
+/// The median in milliseconds.
+fn median(mut times: Vec<Duration>) -> f64 {
+    times.sort_unstable();
+    times
+        .get(times.len() / 2)
+        .map_or(f64::NAN, |time| time.as_secs_f64() * 1e3)
+}
+
+fn element(x: &Fr) -> Result<bn256::Fr> {
+    convert(&x.into_bigint().to_bytes_le(), bn256::Fr::from_repr_vartime)
+}
+
+fn elements(values: &[Fr]) -> Result<Vec<bn256::Fr>> {
+    values.iter().map(element).collect()
+}
+
+/// A point in halo2curves' form.
+fn point(point: &G1Affine) -> Result<bn256::G1Affine> {
+    let [x, y] = [point.x, point.y].map(|x| convert(&x.into_bigint().to_bytes_le(), bn256::Fq::from_repr_vartime));
+    Option::from(bn256::G1Affine::from_xy(x?, y?)).context("a base that is not on the curve")
+}
+
+/// A point in arkworks' form.
+fn back(point: bn256::G1) -> Result<G1Affine> {
+    let coordinates: Option<Coordinates<bn256::G1Affine>> = Option::from(point.to_affine().coordinates());
+    let Some(coordinates) = coordinates else {
+        return Ok(G1Affine::identity());
+    };
+    let ours = |x: &bn256::Fq| PrimeField::from_le_bytes_mod_order(x.to_repr().as_ref());
+    Ok(G1Affine::new_unchecked(ours(coordinates.x()), ours(coordinates.y())))
+}
+
+/// A field element from its 32 bytes, lowest first.
+fn convert<T, R: Default + AsMut<[u8]>>(bytes: &[u8], from: impl FnOnce(R) -> Option<T>) -> Result<T> {
+    let mut repr = R::default();
+    repr.as_mut().copy_from_slice(bytes);
+    from(repr).context("a field element that is not reduced")
+}
