@@ -396,3 +396,6 @@ fn header(reader: &mut Reader<'_>, kind: &'static str, magic: [u8; 8]) -> Result
 fn length(v: u64) -> usize {
     usize::try_from(v).unwrap_or(usize::MAX)
 }
+
+#[cfg(test)]
+mod tests;
