@@ -256,13 +256,19 @@ impl ProvingKey {
                 .zip(&linear.tiles)
                 .for_each(|(term, tile)| term.taps.clone_from(&tile.taps));
         }
-        let public_input = matches!(verifying.interface.input, layout::Input::Public(_));
-        let (interface, wiring) = layout::compile(&program, shape, public_input)?;
+        let (input, public_input) = match &verifying.interface.input {
+            layout::Input::Private { len } => (*len, false),
+            layout::Input::Public(written) => (written.len(), true),
+        };
+        let quantised = verifying.quantised(program);
+        quantised.check()?;
+        if quantised.program.input_len() != input {
+            return Err(KeyError::Mismatch("the program has another input than the circuit"));
+        }
+        let (interface, wiring) = layout::compile(&quantised.program, shape, public_input)?;
         if interface != verifying.interface {
             return Err(KeyError::Mismatch("the program's circuit is not the verifying key's"));
         }
-        let quantised = verifying.quantised(program);
-        quantised.check()?;
         Ok(Self {
             quantised,
             verifying,

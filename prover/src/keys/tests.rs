@@ -239,9 +239,32 @@ fn a_program_that_is_not_the_circuits_is_refused() {
             bytes[at] ^= mask;
             if let Ok(key) = ProvingKey::from_bytes(&with_checksum(bytes)) {
                 // Names and activations are not among what the verifying key states apart from its fixed columns.
-                assert_eq!(key.verifying.interface, files.fixture.key.verifying.interface, "byte {at}");
+                assert_eq!(
+                    key.verifying.interface, files.fixture.key.verifying.interface,
+                    "byte {at}"
+                );
             }
         }
+    }
+}
+
+/// An input that no trace holds, private or public, is refused before anything of its size is made.
+#[test]
+fn an_input_beyond_the_trace_is_refused() {
+    for public_input in [false, true] {
+        let mut key = Fixture::new(&small_network(), 3, public_input).key;
+        if !public_input {
+            let mut verifying = key.verifying.clone();
+            verifying.interface.input = layout::Input::Private { len: usize::MAX };
+            let error = VerifyingKey::from_bytes(&verifying.to_bytes().unwrap()).err();
+            assert!(matches!(error, Some(KeyError::Inconsistent(_))), "{error:?}");
+        }
+        key.quantised.program.input_shape = vec![usize::MAX];
+        let error = ProvingKey::from_bytes(&key.to_bytes().unwrap()).err();
+        assert!(
+            matches!(error, Some(KeyError::Mismatch(what)) if what.contains("input")),
+            "{error:?}"
+        );
     }
 }
 

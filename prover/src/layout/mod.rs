@@ -375,6 +375,9 @@ impl Interface {
             "the number of lanes is out of range",
         )?;
         let n = self.shape.n();
+        if let Input::Private { len } = self.input {
+            require(len <= n * self.shape.lanes, "the input has more elements than the trace has slots")?;
+        }
         for layer in &self.linear {
             require(layer.axes.len() <= MAX_DIMS, "too many position axes")?;
             let groups = (layer.group_stride, layer.groups);
