@@ -376,7 +376,10 @@ impl Interface {
         )?;
         let n = self.shape.n();
         if let Input::Private { len } = self.input {
-            require(len <= n * self.shape.lanes, "the input has more elements than the trace has slots")?;
+            require(
+                len <= n * self.shape.lanes,
+                "the input has more elements than the trace has slots",
+            )?;
         }
         for layer in &self.linear {
             require(layer.axes.len() <= MAX_DIMS, "too many position axes")?;

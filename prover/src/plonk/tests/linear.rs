@@ -162,6 +162,49 @@ fn coefficients_of_inputs_and_outputs_do_not_make_up_for_each_other() {
     attack.needs_defence(|defences| defences.separate_sums = false);
 }
 
+/// A channel that only fills up the lanes has an exponent of its own: were it the next layer's first, what is claimed of the
+/// one could be taken back from the other.
+#[test]
+fn idle_lanes_of_a_layer_are_no_part_of_the_next() {
+    let first = gemm(vec![Source::Input(0)], &[&[SCALE]], Act::Requant);
+    let program = network(1, vec![first, gemm(vec![read(0, 0)], &[&[SCALE]], Act::Requant)]);
+    let attack = Attack::new(program, &[100]).lanes(2).lie(|layer, u, y| {
+        if layer == 1 {
+            u[0] -= 30 * SCALE;
+            y[0] -= signed(30);
+        }
+    });
+    let attack = attack.slots(|slots| {
+        let (row, _) = slots.fixture.slot(0, 0);
+        let mut idle = slots.at(row, 1);
+        idle.set_y(signed(30));
+        idle.set_hi(signed(30 + LIMBS.signed_range()));
+    });
+    assert_eq!(attack.public(), [70]);
+    attack.assert_rejected(&attack.fixture(|_| {}));
+    let shared = attack.fixture(|_| {}).rewired(|interface, _| {
+        assert_eq!(interface.linear[1].offset, 2);
+        interface.linear[1].offset = 1;
+    });
+    attack.assert_accepted(&shared);
+}
+
+/// Two channels side by side in a row are told apart: an output of one is none of the other.
+#[test]
+fn channels_of_a_row_are_not_exchanged() {
+    let layer = gemm(vec![Source::Input(0)], &[&[SCALE], &[2 * SCALE]], Act::Requant);
+    for lanes in [1, 2] {
+        let attack = Attack::new(network(1, vec![layer.clone()]), &[100])
+            .lanes(lanes)
+            .lie(|_, u, y| {
+                u.swap(0, 1);
+                y.swap(0, 1);
+            });
+        assert_eq!(attack.public(), [200, 100]);
+        attack.assert_rejected(&attack.fixture(|_| {}));
+    }
+}
+
 /// Trap T22: a forged `C` whose checksum is wrong by `miss`, to be made up for in `D`.
 fn wrong_checksum() -> Attack {
     one_more().linear(|fixture, columns, _| {
