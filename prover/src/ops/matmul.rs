@@ -1,7 +1,7 @@
 //! Products with a constant matrix.
 
 use super::elementwise::{expand, product, sum};
-use super::movement::permute;
+use super::reshape::permute;
 use crate::model::error::OpError;
 use crate::model::graph::Node;
 use crate::model::lower::{Inputs, Lowering};

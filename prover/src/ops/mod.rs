@@ -8,6 +8,9 @@ mod movement;
 mod norm;
 mod pool;
 mod relu;
+mod reshape;
+#[cfg(test)]
+mod tests;
 mod window;
 
 use crate::model::error::OpError;
@@ -47,7 +50,7 @@ const OPS: &[Op] = &[
     Op { name: "Conv", slots: FREE, doc: "1 to 3 axes; strides, pads, dilations, groups; constant weights", inputs: (2, 3), attributes: conv::ATTRIBUTES, lower: conv::conv },
     Op { name: "Div", slots: FREE, doc: "by a constant", inputs: (2, 2), attributes: &[], lower: elementwise::div },
     Op { name: "Dropout", slots: FREE, doc: "inference form: identity", inputs: (1, 3), attributes: &["ratio", "seed", "is_test"], lower: movement::dropout },
-    Op { name: "Flatten", slots: FREE, doc: "to two axes", inputs: (1, 1), attributes: &["axis"], lower: movement::flatten },
+    Op { name: "Flatten", slots: FREE, doc: "to two axes", inputs: (1, 1), attributes: &["axis"], lower: reshape::flatten },
     Op { name: "Gather", slots: FREE, doc: "with constant indices", inputs: (2, 2), attributes: &["axis"], lower: movement::gather },
     Op { name: "Gemm", slots: FREE, doc: "alpha A B + beta C, one of A and B constant", inputs: (2, 3), attributes: &["alpha", "beta", "transA", "transB"], lower: matmul::gemm },
     Op { name: "GlobalAveragePool", slots: FREE, doc: "mean over all spatial axes", inputs: (1, 1), attributes: &[], lower: pool::global_average },
@@ -62,14 +65,14 @@ const OPS: &[Op] = &[
     Op { name: "Pad", slots: FREE, doc: "constant mode", inputs: (1, 4), attributes: &["mode", "pads", "paddings", "value"], lower: movement::pad },
     Op { name: "ReduceMean", slots: FREE, doc: "mean over constant axes", inputs: (1, 2), attributes: &["axes", "keepdims", "noop_with_empty_axes"], lower: pool::reduce_mean },
     Op { name: "Relu", slots: PER_ELEMENT, doc: "max(0, x), fused with the linear map before it", inputs: (1, 1), attributes: &[], lower: relu::relu },
-    Op { name: "Reshape", slots: FREE, doc: "to a constant shape", inputs: (1, 2), attributes: &["shape", "allowzero"], lower: movement::reshape },
-    Op { name: "Shape", slots: FREE, doc: "the shape as a constant", inputs: (1, 1), attributes: &["start", "end"], lower: movement::shape },
+    Op { name: "Reshape", slots: FREE, doc: "to a constant shape", inputs: (1, 2), attributes: &["shape", "allowzero"], lower: reshape::reshape },
+    Op { name: "Shape", slots: FREE, doc: "the shape as a constant", inputs: (1, 1), attributes: &["start", "end"], lower: reshape::shape },
     Op { name: "Slice", slots: FREE, doc: "with constant bounds and steps", inputs: (1, 5), attributes: &["starts", "ends", "axes"], lower: movement::slice },
     Op { name: "Split", slots: FREE, doc: "into constant or equal lengths", inputs: (1, 2), attributes: &["axis", "split", "num_outputs"], lower: movement::split },
-    Op { name: "Squeeze", slots: FREE, doc: "removes axes of length 1", inputs: (1, 2), attributes: &["axes"], lower: movement::squeeze },
+    Op { name: "Squeeze", slots: FREE, doc: "removes axes of length 1", inputs: (1, 2), attributes: &["axes"], lower: reshape::squeeze },
     Op { name: "Sub", slots: FREE, doc: "difference of two tensors, broadcast", inputs: (2, 2), attributes: &[], lower: elementwise::sub },
-    Op { name: "Transpose", slots: FREE, doc: "permutes axes", inputs: (1, 1), attributes: &["perm"], lower: movement::transpose },
-    Op { name: "Unsqueeze", slots: FREE, doc: "adds axes of length 1", inputs: (1, 2), attributes: &["axes"], lower: movement::unsqueeze },
+    Op { name: "Transpose", slots: FREE, doc: "permutes axes", inputs: (1, 1), attributes: &["perm"], lower: reshape::transpose },
+    Op { name: "Unsqueeze", slots: FREE, doc: "adds axes of length 1", inputs: (1, 2), attributes: &["axes"], lower: reshape::unsqueeze },
 ];
 
 /// The operators that can be proven, by name.

@@ -1,7 +1,7 @@
 //! Pools: means are linear maps, maxima are activations of their own.
 
 use super::conv::{Filter, image_shape};
-use super::movement::permute;
+use super::reshape::permute;
 use super::window::{Axis, Layout, axes, kernel_shape};
 use crate::model::error::OpError;
 use crate::model::graph::Node;
