@@ -1,7 +1,7 @@
 # Every command a person needs. `make` alone lists them.
 
 CARGO ?= cargo
-BACKENDS ?= cpu,reference
+BACKENDS ?= cpu,arkworks
 SIZES ?= 10..14
 
 .DEFAULT_GOAL := help
@@ -34,7 +34,7 @@ deny: ## Check licences, sources and versions of all dependencies
 	@.ci/tools build deny
 	PATH="$(CURDIR)/build/tools/bin:$$PATH" $(CARGO) deny --log-level error check --hide-inclusion-graph bans licenses sources
 
-bench: tools ## Time MSM and NTT on BACKENDS=cpu,reference at SIZES=10..14
+bench: tools ## Time MSM and NTT on BACKENDS=cpu,arkworks at SIZES=10..14
 	@$(CARGO) build --release --quiet --package tapeout-prover
 	@for kernel in msm ntt; do target/release/tapeout bench $$kernel --backends $(BACKENDS) --sizes $(SIZES); done
 

@@ -12,7 +12,7 @@ say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 run() {
     local shown="${*//$work\//}"
     printf '$ tapeout %s\n' "$shown"
-    "$tapeout" "$@" 2> >(grep -v WARN >&2)
+    "$tapeout" "$@" 2>&1
 }
 # refused CODE ARGUMENTS...: a command that must fail with exactly this exit code.
 refused() {

@@ -46,6 +46,8 @@ pub(crate) fn create_folder(path: &Path) -> anyhow::Result<()> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use std::io::Read;
+
     use super::*;
 
     #[test]
@@ -59,11 +61,15 @@ mod tests {
     }
 
     #[test]
-    fn a_write_replaces_the_whole_file() {
+    fn whoever_reads_meanwhile_sees_the_old_file_whole() {
         let folder = tempfile::tempdir().unwrap();
         let place = folder.path().join("place");
         write(&place, b"longer than the next").unwrap();
+        let mut reader = fs::File::open(&place).unwrap();
         write(&place, b"short").unwrap();
+        let mut old = Vec::new();
+        reader.read_to_end(&mut old).unwrap();
+        assert_eq!(old, b"longer than the next");
         assert_eq!(read(&place).unwrap(), b"short");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }

@@ -72,6 +72,7 @@ impl Args {
         let (verified, reason) = match verdict {
             Ok(verified) => (Some(verified), None),
             Err(VerifyError::Rejected(reason)) => (None, Some(reason.to_string())),
+            Err(VerifyError::Unreadable(error)) => return Err(error).with_context(|| self.unreadable()),
             Err(error) => return Err(error).with_context(|| self.unreadable()),
         };
         if reason.is_none() && key.origin() == Origin::InsecureDev {
