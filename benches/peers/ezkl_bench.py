@@ -216,7 +216,7 @@ def table(results):
                 *(f"{median['proof_bytes']:.0f}", f"{median['verify_wall_s']:.3f}", f"{setup['cpu_s']:.2f}"),
                 *(f"{setup['pk_bytes'] / 1e6:.1f}", f"{median['max_error']:.1e}"),
             ))
-        if "tapeout" in result:
+        if "ezkl" in result and "tapeout" in result:
             a, b = result["ezkl"]["median"], result["tapeout"]["median"]
             ratios = (f"{a[key] / b[key]:.1f}x" for key in ("wall_s", "cpu_s", "peak_rss_mib", "proof_bytes", "verify_wall_s"))
             lines.append((result["model"], "ezkl / tapeout", *ratios, "", "", ""))
@@ -234,6 +234,7 @@ def main():
         return ezkl_step(*sys.argv[2:4], sys.argv[4] if len(sys.argv) > 4 else None)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tapeout", type=pathlib.Path, help="the tapeout binary; without it EZKL is measured alone")
+    parser.add_argument("--without-ezkl", action="store_true", help="measure tapeout alone")
     parser.add_argument("--models", type=lambda text: text.split(","), default=list(RUNS), help="comma-separated; default: %(default)s")
     parser.add_argument("--runs", type=int, help="proofs per model and system; default: " + str(RUNS))
     parser.add_argument("--out", type=pathlib.Path, help="write the figures here as JSON")
@@ -241,6 +242,9 @@ def main():
     for name in options.models:
         if not (EXAMPLES / name / "network.onnx").is_file():
             parser.error(f"no example model is named {name}; there are: {', '.join(sorted(p.parent.name for p in EXAMPLES.glob('*/network.onnx')))}")
+    names = [*([] if options.without_ezkl else ["ezkl"]), *(["tapeout"] if options.tapeout else [])]
+    if not names:
+        parser.error("--without-ezkl leaves nothing to measure: give --tapeout")
     if options.runs is not None and options.runs < 1:
         parser.error("--runs must be at least 1")
 
@@ -256,7 +260,7 @@ def main():
         for name in options.models:
             work = pathlib.Path(folder) / name
             systems = []
-            for system in ("ezkl", "tapeout") if options.tapeout else ("ezkl",):
+            for system in names:
                 (work / system).mkdir(parents=True)
                 log = pathlib.Path(folder) / f"{name}-{system}.log"
                 systems.append(Ezkl(work / system, log) if system == "ezkl" else Tapeout(options.tapeout.resolve(), work / system, log))
