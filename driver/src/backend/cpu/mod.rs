@@ -1,11 +1,12 @@
 //! The default backend: kernels of its own for whatever this processor can do best.
 
-mod cosets;
 mod digits;
 mod engine;
 #[cfg(target_arch = "x86_64")]
 mod ifma;
 mod msm;
+mod ntt;
+mod powers;
 mod sums;
 mod tables;
 
@@ -14,9 +15,8 @@ use std::time::Instant;
 use engine::Portable;
 use msm::{CpuMsm, TABLE_BYTES};
 
-use super::arkworks::Arkworks;
 use super::reference::host_run;
-use super::{MAX_LOG_N, check_columns};
+use super::{check_columns, check_domain};
 use crate::{Backend, Dir, Fr, G1Affine, Info, Msm, Ntt, Result, Run};
 
 /// This machine's processor.
@@ -46,11 +46,25 @@ impl Cpu {
     }
 }
 
+impl Cpu {
+    /// Which kernels it runs.
+    fn kernels(&self) -> &'static str {
+        #[cfg(target_arch = "x86_64")]
+        if self.simd.is_some() {
+            return "AVX-512 IFMA kernels";
+        }
+        "portable kernels"
+    }
+}
+
 impl Backend for Cpu {
     fn info(&self) -> Info {
+        let device = format!("{} on {} threads", self.kernels(), rayon::current_num_threads());
         Info {
             name: self.name,
-            ..Arkworks.info()
+            device,
+            clock_hz: None,
+            memory_bytes: None,
         }
     }
 
@@ -63,32 +77,45 @@ impl Backend for Cpu {
     }
 
     fn prepare_ntt(&self, log_n: u32) -> Result<Box<dyn Ntt>> {
+        check_domain(self.name, log_n)?;
+        let n = 1 << log_n;
         #[cfg(target_arch = "x86_64")]
         if let Some(simd) = self.simd
-            && (ifma::MIN_LOG_N..=MAX_LOG_N).contains(&log_n)
+            && log_n >= ifma::MIN_LOG_N
         {
-            return Ok(Box::new(IfmaNtt {
-                log_n,
-                plan: ifma::Plan::new(simd, log_n)?,
+            return Ok(Box::new(CpuNtt {
+                n,
+                transform: Transform::Ifma(Box::new(ifma::Plan::new(simd, log_n)?)),
             }));
         }
-        Arkworks.prepare_ntt(log_n)
+        Ok(Box::new(CpuNtt {
+            n,
+            transform: Transform::Portable(ntt::Plan::new(log_n)?),
+        }))
     }
 }
 
-/// A resident domain of the vector kernels.
-#[cfg(target_arch = "x86_64")]
-struct IfmaNtt {
-    log_n: u32,
-    plan: ifma::Plan,
+/// A resident domain.
+struct CpuNtt {
+    n: usize,
+    transform: Transform,
 }
 
-#[cfg(target_arch = "x86_64")]
-impl Ntt for IfmaNtt {
+enum Transform {
+    #[cfg(target_arch = "x86_64")]
+    Ifma(Box<ifma::Plan>),
+    Portable(ntt::Plan),
+}
+
+impl Ntt for CpuNtt {
     fn run(&self, dir: Dir, coset: Fr, columns: &mut [Vec<Fr>]) -> Result<Run<()>> {
         let start = Instant::now();
-        check_columns(1 << self.log_n, coset, columns)?;
-        self.plan.run(dir, coset, columns)?;
+        check_columns(self.n, coset, columns)?;
+        match &self.transform {
+            #[cfg(target_arch = "x86_64")]
+            Transform::Ifma(plan) => plan.run(dir, coset, columns)?,
+            Transform::Portable(plan) => plan.run(dir, coset, columns)?,
+        }
         Ok(host_run((), start.elapsed()))
     }
 }

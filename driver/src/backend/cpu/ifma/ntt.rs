@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use ark_ff::{FftField, Field};
 use rayon::prelude::*;
 
-use super::super::cosets::{Powers, powers};
+use super::super::powers::{Powers, powers};
 use super::field::{Factor, Field8, Loose8, Scalar};
 use super::lane::{Simd, W, store_words, transpose};
 use crate::{Dir, Error, Fr, Result};

@@ -1,0 +1,110 @@
+//! Number-theoretic transforms with the field arithmetic of arkworks: for processors without vector multiplication, and for
+//! domains too small for vectors.
+
+use ark_ff::{FftField, Field};
+use rayon::prelude::*;
+
+use super::powers::powers;
+use crate::{Dir, Error, Fr, Result};
+
+/// Transforms up to this size stay in the second-level cache and on one thread.
+const NEAR: usize = 1 << 12;
+
+/// A domain's resident constants.
+pub(super) struct Plan {
+    n: usize,
+    forward: Vec<Fr>,
+    inverse: Vec<Fr>,
+    shrink: Fr,
+}
+
+impl Plan {
+    /// The constants of the domain of size `2^log_n`.
+    pub(super) fn new(log_n: u32) -> Result<Plan> {
+        let n = 1usize << log_n;
+        let root = (log_n..Fr::TWO_ADICITY).fold(Fr::TWO_ADIC_ROOT_OF_UNITY, |w, _| w.square());
+        let invert = |x: Fr| x.inverse().ok_or(Error::Coset);
+        Ok(Plan {
+            n,
+            forward: twiddles(root, n),
+            inverse: twiddles(invert(root)?, n),
+            shrink: invert(Fr::from(n as u64))?,
+        })
+    }
+
+    pub(super) fn run(&self, dir: Dir, coset: Fr, batch: &mut [Vec<Fr>]) -> Result<()> {
+        let scale = match dir {
+            Dir::Forward if coset == Fr::ONE => Vec::new(),
+            Dir::Forward => powers(Fr::ONE, coset, self.n),
+            Dir::Inverse => powers(self.shrink, coset.inverse().ok_or(Error::Coset)?, self.n),
+        };
+        let multiply = |column: &mut [Fr]| column.iter_mut().zip(&scale).for_each(|(x, factor)| *x *= factor);
+        batch.par_iter_mut().for_each(|column| match dir {
+            Dir::Forward => {
+                multiply(column);
+                reverse(column);
+                transform(column, &self.forward);
+            }
+            Dir::Inverse => {
+                reverse(column);
+                transform(column, &self.inverse);
+                multiply(column);
+            }
+        });
+        Ok(())
+    }
+}
+
+/// `out[h + j]` is the `j`-th power of the root of unity of order `2 h`, for `j < h < n`; `root` is that of order `n`.
+fn twiddles(root: Fr, n: usize) -> Vec<Fr> {
+    let full = powers(Fr::ONE, root, n / 2);
+    let mut out = vec![Fr::ONE; n];
+    let mut half = 1;
+    while half < n {
+        for j in 0..half {
+            out[half + j] = full[j * (n / (2 * half))];
+        }
+        half *= 2;
+    }
+    out
+}
+
+/// Puts the elements in bit-reversed order.
+fn reverse(column: &mut [Fr]) {
+    // A column of one has no bits to reverse.
+    let unused = column.len().leading_zeros() + 1;
+    for i in 0..column.len() {
+        let j = i.reverse_bits().checked_shr(unused).unwrap_or(0);
+        if i < j {
+            column.swap(i, j);
+        }
+    }
+}
+
+/// Decimation in time: the halves of bit-reversed data are the even and the odd elements.
+fn transform(data: &mut [Fr], twiddles: &[Fr]) {
+    if data.len() <= NEAR {
+        let mut half = 1;
+        while half < data.len() {
+            data.chunks_exact_mut(2 * half)
+                .for_each(|block| butterflies(block, twiddles));
+            half *= 2;
+        }
+        return;
+    }
+    let (even, odd) = data.split_at_mut(data.len() / 2);
+    rayon::join(|| transform(even, twiddles), || transform(odd, twiddles));
+    butterflies(data, twiddles);
+}
+
+/// The last level of a transform.
+fn butterflies(data: &mut [Fr], twiddles: &[Fr]) {
+    let half = data.len() / 2;
+    let (even, odd) = data.split_at_mut(half);
+    let pairs = even.iter_mut().zip(odd).zip(&twiddles[half..2 * half]);
+    for (j, ((a, b), twiddle)) in pairs.enumerate() {
+        // The first twiddle is one.
+        let product = if j == 0 { *b } else { *b * twiddle };
+        (*a, *b) = (*a + product, *a - product);
+    }
+}
