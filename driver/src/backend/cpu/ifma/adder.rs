@@ -219,16 +219,31 @@ fn add_chunk(simd: Simd, scratch: &mut Scratch, points: Points<'_, Simd>, a: &[u
     }
     let inverse = invert(simd, product[0].mul(product[1]));
     let mut inverse = [inverse.mul(product[1]), inverse.mul(product[0])];
-    for (g, group) in groups.iter().enumerate().rev() {
-        let slope = group.numerator.mul(inverse[g % 2].mul(group.prefix));
-        inverse[g % 2] = inverse[g % 2].mul(group.denominator);
-        let x3 = slope.square().minus::<3>(group.x1).minus::<0>(group.x2).reduce();
-        let across = group.x1.minus::<2>(x3).carry_for_product();
-        let y3 = slope.mul(across).minus::<3>(group.y1).reduce();
-        let ([x0, x1, x2, x3], [y0, y1, y2, y3]) = (x3.to_words(), y3.to_words());
-        let rows: [W; 8] = transpose([x0, x1, x2, x3, y0, y1, y2, y3]);
-        for (out, row) in out.iter_mut().skip(8 * g).zip(rows) {
-            row.store(&mut out.0);
+    for (pair, [even, odd]) in groups.as_chunks::<2>().0.iter().enumerate().rev() {
+        // A step of each in turn: one's products run while the other's wait for the one before.
+        let inverses = [inverse[0].mul(even.prefix), inverse[1].mul(odd.prefix)];
+        inverse = [inverse[0].mul(even.denominator), inverse[1].mul(odd.denominator)];
+        let slope = [even.numerator.mul(inverses[0]), odd.numerator.mul(inverses[1])];
+        let square = [slope[0].square(), slope[1].square()];
+        let x3 = [
+            square[0].minus::<3>(even.x1).minus::<0>(even.x2).reduce(),
+            square[1].minus::<3>(odd.x1).minus::<0>(odd.x2).reduce(),
+        ];
+        let across = [
+            even.x1.minus::<2>(x3[0]).carry_for_product(),
+            odd.x1.minus::<2>(x3[1]).carry_for_product(),
+        ];
+        let rise = [slope[0].mul(across[0]), slope[1].mul(across[1])];
+        let y3 = [
+            rise[0].minus::<3>(even.y1).reduce(),
+            rise[1].minus::<3>(odd.y1).reduce(),
+        ];
+        for k in 0..2 {
+            let ([x0, x1, x2, x3], [y0, y1, y2, y3]) = (x3[k].to_words(), y3[k].to_words());
+            let rows: [W; 8] = transpose([x0, x1, x2, x3, y0, y1, y2, y3]);
+            for (out, row) in out.iter_mut().skip(16 * pair + 8 * k).zip(rows) {
+                row.store(&mut out.0);
+            }
         }
     }
     for &(at, sum) in known.iter() {

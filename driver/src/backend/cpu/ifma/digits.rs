@@ -16,14 +16,12 @@ pub(crate) fn integers(simd: Simd, values: &[Fr], out: &mut [Integer]) -> Extent
 
 #[target_feature(enable = "avx512f,avx512ifma,avx512vbmi2,avx512dq,avx512vl")]
 fn integers_of_eights(simd: Simd, values: &[[Fr; 8]], out: &mut [[Integer; 8]]) -> Extent {
-    // In memory arkworks keeps x 2^256 mod r: times 16, over 2^260, this is x.
-    let sixteen = Field8::<Scalar>::splat(simd, [16, 0, 0, 0]);
     let (mut positive, mut negative) = ([simd.zero(); 4], [simd.zero(); 4]);
     let mut any_negative = 0;
     for (values, out) in values.iter().zip(out) {
         let [a, b, c, d, e, f, g, h] = values;
         let words = simd.load_words([&a.0.0, &b.0.0, &c.0.0, &d.0.0, &e.0.0, &f.0.0, &g.0.0, &h.0.0]);
-        let value = Field8::<Scalar>::from_words(words).mul(sixteen).canonical();
+        let value = Field8::<Scalar>::from_words(words).leave_montgomery().canonical();
         let flip = value.above_half();
         any_negative |= flip;
         let magnitude = value.blend(flip, value.negate_canonical());

@@ -240,6 +240,16 @@ impl<P: Prime> Field8<P> {
         Self::redc(t)
     }
 
+    /// `self * 2^4 / 2^260`: takes arkworks' form, which has `R = 2^256`, to the integer itself.
+    #[inline(always)]
+    pub(crate) fn leave_montgomery(self) -> Self {
+        let mut t = [self.0[0].simd().zero(); 10];
+        for (t, limb) in t.iter_mut().zip(self.0) {
+            *t = limb.shl::<4>();
+        }
+        Self::redc(t)
+    }
+
     /// Montgomery's reduction of ten limbs of up to 63 bits.
     #[inline(always)]
     fn redc(mut t: [W; 10]) -> Self {
@@ -545,12 +555,14 @@ mod tests {
         );
         let canonical = words(x.canonical());
         let high = x.canonical().above_half();
+        let integer = words(x.leave_montgomery().canonical());
         let congruent = x.canonical().maybe_congruent(y.canonical());
         for k in 0..8 {
             let (u, v) = (residue::<F>(a[k]), residue::<F>(b[k]));
             assert_eq!(canonical[k], u.into_bigint().0);
             assert_eq!(product[k], (u * v * shrink).into_bigint().0);
             assert_eq!(square[k], (u * u * shrink).into_bigint().0);
+            assert_eq!(integer[k], (u * F::from(16u64) * shrink).into_bigint().0);
             assert_eq!(difference[k], (u - v).into_bigint().0);
             assert_eq!(sum[k], (u + v).into_bigint().0);
             assert_eq!(factor[k], ((u - v) * v * shrink).into_bigint().0);
