@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use ark_ec::{CurveGroup, VariableBaseMSM};
 use ark_ff::{Field, UniformRand};
+use rand::RngCore;
 use tapeout_driver::G1Projective;
 
 use super::*;
@@ -45,6 +46,51 @@ fn two_proofs_of_one_trace_share_nothing() {
     };
     let [first, second] = proofs.each_ref().map(revealed);
     assert_eq!(first.intersection(&second).collect::<Vec<_>>(), Vec::<&String>::new());
+}
+
+/// A generator that gives the same values as another for a while.
+struct Diverging {
+    rng: ChaCha20Rng,
+    same: usize,
+}
+
+impl RngCore for Diverging {
+    fn next_u32(&mut self) -> u32 {
+        self.rng.next_u32()
+    }
+    fn next_u64(&mut self) -> u64 {
+        self.rng.next_u64()
+    }
+    fn fill_bytes(&mut self, out: &mut [u8]) {
+        self.rng.fill_bytes(out);
+        match self.same.checked_sub(1) {
+            Some(left) => self.same = left,
+            None => out.iter_mut().for_each(|byte| *byte ^= 0x5a),
+        }
+    }
+}
+
+impl CryptoRng for Diverging {}
+
+/// Trap T14: how the quotient is split in two depends on a blind of its own, or each part would be one more functional of the
+/// columns.
+#[test]
+fn the_parts_of_the_quotient_are_blinded() {
+    let fixture = Fixture::new(&pool(2, vec![1, 2], vec![0, 1], true), 1, false);
+    let (trace, public) = fixture.run(&[100, 7]);
+    let blinds: usize = fixture.cs().advice.iter().map(|c| c.blinds).sum();
+    let [first, second] = [blinds, blinds + 1].map(|same| {
+        let rng = &mut Diverging {
+            rng: ChaCha20Rng::seed_from_u64(3),
+            same,
+        };
+        let proof = fixture.prove_with(trace.clone(), &public, &mut Honest, rng).unwrap();
+        fixture.verify(&public, &proof).unwrap();
+        proof
+    });
+    assert_eq!(first.advice, second.advice);
+    assert_ne!(first.quotient[0], second.quotient[0]);
+    assert_ne!(first.quotient[1], second.quotient[1]);
 }
 
 /// Keeps the values of all columns, as an observer has them who guesses the input right.

@@ -43,7 +43,7 @@ const IDLE: usize = 100;
 /// Trap T4: a prover that knows `rho` before it commits to the outputs changes two of them so that the sum stays.
 #[test]
 fn outputs_chosen_after_rho_are_rejected() {
-    // High limbs wide enough that a pre-activation can be any of every other field element, or so: 252 bits.
+    // Limbs so many, 252 bits in all, that one field element in three is a pre-activation that they hold.
     let limbs = Limbs { bits: 7, hi: 34, lo: 2 };
     let layer = gemm(vec![Source::Input(0)], &[&[SCALE], &[2 * SCALE]], Act::Requant);
     let mut program = network(1, vec![layer]);

@@ -1,0 +1,150 @@
+//! Programs small enough for 128 rows.
+
+use super::*;
+
+pub(crate) fn read(layer: u32, index: usize) -> Source<i64> {
+    Source::Layer {
+        layer,
+        index: index as u32,
+    }
+}
+
+/// A layer of channels without positions, each a weighted sum of all of `block`.
+pub(crate) fn gemm(block: Vec<Source<i64>>, weights: &[&[i64]], act: Act) -> Layer<i64> {
+    let taps = |row: &&[i64]| row.iter().enumerate().map(|(k, w)| (k as u32, *w)).collect();
+    Layer {
+        name: "gemm".into(),
+        channels: weights.len(),
+        dims: vec![],
+        terms: vec![Term {
+            block,
+            strides: vec![],
+            taps: weights.iter().map(taps).collect(),
+        }],
+        bias: vec![0; weights.len()],
+        act,
+    }
+}
+
+/// A pool over the input itself, one channel. The last two of `dims` are the window's.
+pub(crate) fn pool(inputs: usize, dims: Vec<usize>, strides: Vec<usize>, relu: bool) -> Program<i64> {
+    let layer = Layer {
+        name: "pool".into(),
+        channels: 1,
+        dims,
+        terms: vec![Term {
+            block: (0..inputs as u32).map(Source::Input).collect(),
+            strides,
+            taps: vec![vec![(0, 1 << LIMBS.shift())]].into(),
+        }],
+        bias: vec![0],
+        act: Act::MaxPool { relu },
+    };
+    network(inputs, vec![layer])
+}
+
+/// A program whose output is that of its last layer.
+pub(crate) fn network(inputs: usize, layers: Vec<Layer<i64>>) -> Program<i64> {
+    let outputs = layers.last().unwrap().outputs();
+    Program {
+        input_shape: vec![inputs],
+        output_shape: vec![outputs],
+        outputs: (0..outputs).map(|i| read(layers.len() as u32 - 1, i)).collect(),
+        layers,
+    }
+}
+
+/// A two-channel convolution over a padded 5x5 image with ReLU and overlapping 2x2 pools, a pool without ReLU, a residual sum
+/// and a Gemm: every kind of row, and channel counts that no number of lanes divides.
+pub(crate) fn small_network() -> Program<i64> {
+    let image = |c: usize, i: usize, j: usize| Source::Input((c * 9 + i * 3 + j) as u32);
+    let scale = 1i64 << LIMBS.shift();
+    let weight = |o: usize, k: usize| (((o * 7 + k * 5) % 11) as i64 - 5) * scale / 16;
+    // conv: one input channel of 3x3, padded by 1, kernel 2x2 -> 3 channels of 4x4, pooled 2x2 with stride 1 -> 3x3.
+    let pitch = 4;
+    let mut block = vec![Source::Const(0); pitch * 5 + 1];
+    for i in 0..3 {
+        for j in 0..3 {
+            block[(i + 1) * pitch + 1 + j] = image(0, i, j);
+        }
+    }
+    let taps = (0..3)
+        .map(|o| {
+            [0, 1, pitch, pitch + 1]
+                .iter()
+                .enumerate()
+                .map(|(k, s)| (*s as u32, weight(o, k)))
+                .collect()
+        })
+        .collect();
+    let conv = Layer {
+        name: "conv".into(),
+        channels: 3,
+        dims: vec![3, 3, 2, 2],
+        terms: vec![Term {
+            block,
+            strides: vec![pitch, 1, pitch, 1],
+            taps,
+        }],
+        bias: vec![scale / 3, -scale / 5, 7],
+        act: Act::MaxPool { relu: true },
+    };
+    // A signed pool of 3 channels of 3x3 by 3x1.
+    let identity = |c: usize, s: usize, w: i64| (0..c).map(|o| vec![((o * s) as u32, w)]).collect::<Vec<_>>();
+    let pool = Layer {
+        name: "pool".into(),
+        channels: 3,
+        dims: vec![1, 3, 3, 1],
+        terms: vec![Term {
+            block: (0..27).map(|i| read(0, i)).collect(),
+            strides: vec![0, 1, 3, 1],
+            taps: identity(3, 9, -scale).into(),
+        }],
+        bias: vec![0; 3],
+        act: Act::MaxPool { relu: false },
+    };
+    // A residual sum of the pool and the input, with ReLU.
+    let sum = Layer {
+        name: "sum".into(),
+        channels: 3,
+        dims: vec![3],
+        terms: vec![
+            Term {
+                block: (0..9).map(|i| read(1, i)).collect(),
+                strides: vec![1],
+                taps: identity(3, 3, scale).into(),
+            },
+            Term {
+                block: (0..9).map(|i| image(0, i / 3, i % 3)).collect(),
+                strides: vec![1],
+                taps: identity(3, 3, -scale / 2).into(),
+            },
+        ],
+        bias: vec![1, 2, 3],
+        act: Act::Relu,
+    };
+    let gemm = Layer {
+        name: "gemm".into(),
+        channels: 5,
+        dims: vec![],
+        terms: vec![Term {
+            block: (0..9).map(|i| read(2, i)).collect(),
+            strides: vec![],
+            taps: (0..5)
+                .map(|o| (0..9).map(|k| (k as u32, weight(o, k))).collect())
+                .collect(),
+        }],
+        bias: vec![5, 4, -3, 2, -scale],
+        act: Act::Requant,
+    };
+    Program {
+        input_shape: vec![1, 3, 3],
+        output_shape: vec![5],
+        layers: vec![conv, pool, sum, gemm],
+        outputs: (0..5).map(|i| read(3, i)).collect(),
+    }
+}
+
+pub(crate) fn small_input() -> Vec<i64> {
+    vec![100, -200, 300, 45, -56, 67, 0, 1023, -1023]
+}
