@@ -1,1 +1,14 @@
-//! Tapeout hw.
+//! The hardware as data: configuration, registers, memory layout, latencies and bit-exact models, and the generators that
+//! write `rtl/gen` and `docs/registers.md` from them.
+//!
+//! Everything that both sides of a card must agree on is written here once. This crate runs nothing and simulates
+//! nothing: `sim` runs the SystemVerilog under `rtl/` and judges it by these models, `driver` speaks to a card by these
+//! registers.
+
+pub mod curve;
+pub mod emit;
+pub mod field;
+pub mod msm;
+pub mod regs;
+
+pub use regs::Reg;
