@@ -35,6 +35,8 @@ pub const CONFIG: Config = Config {
 pub const FIELDS: u32 = 32;
 /// Bits of a word of the host's stream.
 pub const WORD_BITS: u32 = 256;
+/// Bits of a word after its sign has been extended, for a last window that reaches beyond the word.
+pub const EXTENDED_BITS: u32 = 272;
 /// 64-bit limbs of a word.
 pub const WORD_LIMBS: usize = 4;
 /// Smallest window width.
@@ -45,7 +47,7 @@ pub const MAGIC: u8 = 0xa5;
 pub const SUM_WORDS: usize = 3;
 
 /// Cycles from a multiplier's operands to its product.
-pub const MUL_LATENCY: u32 = 37;
+pub const MUL_LATENCY: u32 = 35;
 /// Cycles from an adder's operands to its sum.
 pub const ADD_LATENCY: u32 = 2 * MUL_LATENCY + 9;
 
@@ -106,6 +108,7 @@ impl Pass {
             || fields > FIELDS
             || spill
             || self.first_field + self.windows > 1 << self.log_fields_per_base
+            || (self.first_field + self.windows) * self.width > EXTENDED_BITS
         {
             return Err(PassError::Fields);
         }
@@ -143,10 +146,10 @@ pub fn windows_for(bits: u32, width: u32) -> u32 {
 ///
 /// Recoding by one addition: with `K = sum_i 2^(ci + c-1)`, the fields of `(s + K) xor K` in two's complement are signed
 /// digits of `s`, and no digit depends on the one below but by the carries of the addition. Carries do not
-/// cross `lane_tops`; the word is sign-extended for the fields that its top does not fill.
+/// cross `lane_tops`; the word is sign-extended to [`EXTENDED_BITS`], and fields that reach beyond are zero.
 #[must_use]
 pub fn recode(word: &[u64; WORD_LIMBS], lane_tops: &[u64; WORD_LIMBS], width: u32) -> [i32; FIELDS as usize] {
-    let bits = (FIELDS * width).max(WORD_BITS + width) as usize;
+    let bits = EXTENDED_BITS as usize;
     let extend = |limbs: &[u64; WORD_LIMBS], sign: bool| {
         let n = crate::field::from_limbs(limbs);
         let top = (one() << bits) - (one() << WORD_BITS as usize);
@@ -166,6 +169,9 @@ pub fn recode(word: &[u64; WORD_LIMBS], lane_tops: &[u64; WORD_LIMBS], width: u3
     let sum = low(&((&s & &rest) + (&k & &rest)), bits) ^ ((&s ^ &k) & &tops);
     let digits = sum ^ &k;
     std::array::from_fn(|f| {
+        if (f + 1) * width as usize > bits {
+            return 0;
+        }
         let field = low(&(&digits >> (f * width as usize)), width as usize);
         let field = i32::try_from(field).unwrap_or(0);
         if field >> (width - 1) == 1 {

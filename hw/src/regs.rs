@@ -64,7 +64,7 @@ table! {
     Watchdog "WATCHDOG" ReadWrite 1_000_000 "Cycles without progress in a busy engine until it stops with error `watchdog`";
     BaseAddress "BASE_ADDRESS" ReadWrite 0 "Address of base 0 in external memory, in units of 64 bytes";
     BaseCount "BASE_COUNT" ReadWrite 0 "Number of resident bases; a pass that would read beyond stops with error `bases`";
-    CyclesLo "CYCLES_LO" ReadOnly 0 "Cycles in which the engine was busy, low word; reading it latches all high words";
+    CyclesLo "CYCLES_LO" ReadOnly 0 "Cycles in which the engine was busy, low word; reading it takes the snapshot that all counters are read from";
     CyclesHi "CYCLES_HI" ReadOnly 0 "High word";
     AddsLo "ADDS_LO" ReadOnly 0 "Additions issued, low word";
     AddsHi "ADDS_HI" ReadOnly 0 "High word";

@@ -1,0 +1,150 @@
+/// A card with one MSM engine: AXI4-Lite registers, AXI4-Stream words in and sums out, AXI4 reads of bases.
+///
+/// Registers are those of docs/registers.md, generated from hw/src/regs.rs. A read or write takes one cycle once both of its channels'
+/// handshakes are done; unknown addresses read as zero and ignore writes.
+module msm_card (
+  input  logic         clk_i,
+  input  logic         rst_ni,
+  // AXI4-Lite
+  input  logic         c_awvalid_i,
+  output logic         c_awready_o,
+  input  logic [7:0]   c_awaddr_i,
+  input  logic         c_wvalid_i,
+  output logic         c_wready_o,
+  input  logic [31:0]  c_wdata_i,
+  output logic         c_bvalid_o,
+  input  logic         c_bready_i,
+  output logic [1:0]   c_bresp_o,
+  input  logic         c_arvalid_i,
+  output logic         c_arready_o,
+  input  logic [7:0]   c_araddr_i,
+  output logic         c_rvalid_o,
+  input  logic         c_rready_i,
+  output logic [31:0]  c_rdata_o,
+  output logic [1:0]   c_rresp_o,
+  // AXI4-Stream in
+  input  logic         s_tvalid_i,
+  output logic         s_tready_o,
+  input  logic [255:0] s_tdata_i,
+  input  logic         s_tlast_i,
+  // AXI4-Stream out
+  output logic         o_tvalid_o,
+  input  logic         o_tready_i,
+  output logic [255:0] o_tdata_o,
+  output logic         o_tlast_o,
+  // AXI4, read channels; what is constant of a burst of one beat of 64 bytes
+  output logic         m_arvalid_o,
+  input  logic         m_arready_i,
+  output logic [37:0]  m_araddr_o,
+  output logic [7:0]   m_arlen_o,
+  output logic [2:0]   m_arsize_o,
+  output logic [1:0]   m_arburst_o,
+  input  logic         m_rvalid_i,
+  output logic         m_rready_o,
+  input  logic [511:0] m_rdata_i,
+  input  logic [1:0]   m_rresp_i
+);
+  import tapeout_pkg::*;
+  localparam int unsigned CounterStep [Counters] = '{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 32, 32, 64};
+
+  assign m_arlen_o   = 8'd0;
+  assign m_arsize_o  = 3'd6;
+  assign m_arburst_o = 2'b01;
+
+  // ---------------------------------------------------------------- writes
+  logic write_fire, reset_q, clear_counters_q;
+  logic [31:0] watchdog_q, origin_q, count_q;
+  assign write_fire  = c_awvalid_i && c_wvalid_i && !c_bvalid_o;
+  assign c_awready_o = write_fire;
+  assign c_wready_o  = write_fire;
+  assign c_bresp_o   = 2'b00;
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      c_bvalid_o       <= 1'b0;
+      reset_q          <= 1'b0;
+      clear_counters_q <= 1'b0;
+      watchdog_q       <= WatchdogReset;
+      origin_q         <= '0;
+      count_q          <= '0;
+    end else begin
+      c_bvalid_o       <= write_fire || (c_bvalid_o && !c_bready_i);
+      reset_q          <= write_fire && c_awaddr_i == RegControl && c_wdata_i[0];
+      clear_counters_q <= write_fire && c_awaddr_i == RegControl && c_wdata_i[1];
+      if (write_fire && c_awaddr_i == RegWatchdog) watchdog_q <= c_wdata_i;
+      if (write_fire && c_awaddr_i == RegBaseAddress) origin_q <= c_wdata_i;
+      if (write_fire && c_awaddr_i == RegBaseCount) count_q <= c_wdata_i;
+    end
+  end
+
+  // ---------------------------------------------------------------- engine and counters
+  logic ready, busy;
+  logic [7:0] fault;
+  logic [Counters-1:0] events;
+  msm_engine u_engine (
+    .clk_i, .rst_ni,
+    .clear_i      (reset_q),
+    .base_origin_i(origin_q),
+    .base_count_i (count_q),
+    .watchdog_i   (watchdog_q),
+    .ready_o      (ready),
+    .busy_o       (busy),
+    .fault_o      (fault),
+    .events_o     (events),
+    .s_valid_i    (s_tvalid_i),
+    .s_ready_o    (s_tready_o),
+    .s_data_i     (s_tdata_i),
+    .s_last_i     (s_tlast_i),
+    .m_arvalid_o, .m_arready_i, .m_araddr_o, .m_rvalid_i, .m_rready_o, .m_rdata_i, .m_rresp_i,
+    .o_valid_o    (o_tvalid_o),
+    .o_ready_i    (o_tready_i),
+    .o_data_o     (o_tdata_o),
+    .o_last_o     (o_tlast_o)
+  );
+  logic read_fire, snapshot_q;
+  logic [63:0] counter [Counters];
+  perf_counters #(.Count(Counters), .Step(CounterStep)) u_counters (
+    .clk_i, .rst_ni,
+    .clear_i   (clear_counters_q),
+    .snapshot_i(read_fire && c_araddr_i == RegCyclesLo),
+    .events_i  (events),
+    .snapshot_o(counter)
+  );
+
+  // ---------------------------------------------------------------- reads: address, a cycle for the snapshot, data
+  logic [7:0] address_q;
+  logic [31:0] data;
+  assign read_fire   = c_arvalid_i && !snapshot_q && !c_rvalid_o;
+  assign c_arready_o = read_fire;
+  assign c_rresp_o   = 2'b00;
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      snapshot_q <= 1'b0;
+      c_rvalid_o <= 1'b0;
+    end else begin
+      snapshot_q <= read_fire;
+      c_rvalid_o <= snapshot_q || (c_rvalid_o && !c_rready_i);
+    end
+  end
+  always_ff @(posedge clk_i) begin
+    if (read_fire) address_q <= c_araddr_i;
+    if (snapshot_q) c_rdata_o <= data;
+  end
+  localparam int unsigned CapabilityValue = MaxWidth | SlotBits << 8 | Fields << 16 | AddLatency << 24;
+  always_comb begin
+    data = '0;
+    unique case (address_q)
+      RegId:          data = TableHash;
+      RegCapability:  data = CapabilityValue;
+      RegStatus:      data = {16'b0, fault, 6'b0, busy, ready};
+      RegWatchdog:    data = watchdog_q;
+      RegBaseAddress: data = origin_q;
+      RegBaseCount:   data = count_q;
+      default: begin
+        for (int unsigned i = 0; i < Counters; i++) begin
+          if (address_q == RegCyclesLo + 8'(8 * i)) data = counter[i][31:0];
+          if (address_q == RegCyclesLo + 8'(8 * i + 4)) data = counter[i][63:32];
+        end
+      end
+    endcase
+  end
+endmodule

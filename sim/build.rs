@@ -1,0 +1,308 @@
+//! Verilates `rtl/` into C++, wraps every model in a thin C interface, and compiles both with the `cc` crate.
+//!
+//! The Makefile that Verilator writes is not used: it appends `-Os`, which costs half of the speed. Without Verilator 5 nothing is
+//! built, and the crate says so at run time.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+/// Oldest Verilator whose scheduling is that of version 5.
+const OLDEST: u32 = 5;
+
+/// A module that is simulated: its name here, its top module, and whether the multipliers are the host's.
+const MODELS: &[(&str, &str, Fidelity)] = &[
+    ("mont_mul", "mont_mul", Fidelity::Exact),
+    ("mont_mul_fr", "mont_mul", Fidelity::Exact),
+    ("mont_mul_fast", "mont_mul", Fidelity::Fast),
+    ("reduce_small", "reduce_small", Fidelity::Exact),
+    ("point_add", "point_add", Fidelity::Exact),
+    ("point_add_fast", "point_add", Fidelity::Fast),
+    ("digit_unit", "digit_unit", Fidelity::Exact),
+    ("bucket_unit", "bucket_unit", Fidelity::Exact),
+    ("msm_card", "msm_card", Fidelity::Exact),
+    ("msm_card_fast", "msm_card", Fidelity::Fast),
+];
+
+#[derive(Clone, Copy, PartialEq)]
+enum Fidelity {
+    /// Every gate of `rtl/`.
+    Exact,
+    /// The multipliers are computed on the host, with the same latency.
+    Fast,
+}
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+fn main() -> Result<()> {
+    println!("cargo::rustc-check-cfg=cfg(verilator)");
+    println!("cargo::rerun-if-env-changed=PATH");
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=cpp");
+    println!("cargo::rerun-if-changed=../rtl");
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    let models = match verilator() {
+        Some(root) => {
+            println!("cargo::rustc-cfg=verilator");
+            build(&out, &root)?;
+            MODELS
+        }
+        None => &[],
+    };
+    fs::write(out.join("models.rs"), bindings(models)?)?;
+    Ok(())
+}
+
+/// The folder with Verilator's run-time sources, where a recent enough Verilator is installed.
+fn verilator() -> Option<PathBuf> {
+    let ask = |argument: &[&str]| {
+        let output = Command::new("verilator").args(argument).output().ok()?;
+        let text = String::from_utf8(output.stdout).ok()?;
+        output.status.success().then(|| text.trim().to_owned())
+    };
+    let version = ask(&["--version"])?;
+    let major: u32 = version.strip_prefix("Verilator ")?.split('.').next()?.parse().ok()?;
+    (major >= OLDEST).then_some(())?;
+    Some(PathBuf::from(ask(&["--getenv", "VERILATOR_ROOT"])?).join("include"))
+}
+
+fn build(out: &Path, runtime: &Path) -> Result<()> {
+    let rtl = fs::canonicalize("../rtl")?;
+    let waves = env::var_os("CARGO_FEATURE_WAVES").is_some();
+    let mut base = cc::Build::new();
+    base.cpp(true)
+        .std("c++17")
+        .debug(false)
+        .warnings(false)
+        .extra_warnings(false)
+        .cargo_metadata(false)
+        .define("VL_USER_STOP", None)
+        .define("VM_TRACE", if waves { "1" } else { "0" })
+        .include(runtime)
+        .include(runtime.join("vltstd"));
+    println!("cargo::rustc-link-search=native={}", out.display());
+    for &(name, top, fidelity) in MODELS {
+        let folder = out.join(name);
+        let fresh = out.join("fresh");
+        verilate(&rtl, &fresh, name, top, fidelity, waves)?;
+        let header = fs::read_to_string(fresh.join(format!("V{name}.h")))?;
+        fs::write(
+            fresh.join(format!("shim_{name}.cpp")),
+            wrapper(name, &ports(&header), waves),
+        )?;
+        // a model whose C++ is the same as last time is not compiled again
+        let library = out.join(format!("libtapeout_{name}.a"));
+        if !library.exists() || sources(&folder)? != sources(&fresh)? {
+            let _ = fs::remove_file(&library);
+            let _ = fs::remove_dir_all(&folder);
+            fs::rename(&fresh, &folder)?;
+            compile(&base, &folder, name)?;
+        }
+        println!("cargo::rustc-link-lib=static=tapeout_{name}");
+    }
+    let mut run_time = base.clone();
+    run_time
+        .opt_level(3)
+        .file("cpp/mont_mul.cpp")
+        .file("cpp/stop.cpp")
+        .file(runtime.join("verilated.cpp"))
+        .file(runtime.join("verilated_dpi.cpp"))
+        .file(runtime.join("verilated_threads.cpp"));
+    if waves {
+        run_time.file(runtime.join("verilated_fst_c.cpp"));
+    }
+    run_time.compile("tapeout_runtime");
+    println!("cargo::rustc-link-lib=static=tapeout_runtime");
+    if waves {
+        println!("cargo::rustc-link-lib=z");
+    }
+    println!("cargo::rustc-link-lib=stdc++");
+    Ok(())
+}
+
+/// The generated C++ in a folder: names and contents.
+fn sources(folder: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>> {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Ok(Vec::new());
+    };
+    let paths: Vec<_> = entries.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    let wanted = |path: &PathBuf| path.extension().is_some_and(|end| end == "cpp" || end == "h");
+    let read = |path: &PathBuf| Ok((path.strip_prefix(folder)?.to_owned(), fs::read(path)?));
+    let mut found: Vec<_> = paths
+        .iter()
+        .filter(|path| wanted(path))
+        .map(read)
+        .collect::<Result<_>>()?;
+    found.sort();
+    Ok(found)
+}
+
+/// Compiles a model into a static library of its own.
+fn compile(base: &cc::Build, folder: &Path, name: &str) -> Result<()> {
+    let (mut hot, mut cold) = (base.clone(), base.clone());
+    hot.include(folder).opt_level(3);
+    // what runs once, at the start, is not worth the compiler's time
+    cold.include(folder).opt_level(0);
+    for (file, _) in sources(folder)? {
+        if file.extension().is_some_and(|end| end == "cpp") {
+            let half = if file.to_string_lossy().contains("Slow") {
+                &mut cold
+            } else {
+                &mut hot
+            };
+            half.file(folder.join(file));
+        }
+    }
+    for object in cold.try_compile_intermediates()? {
+        hot.object(object);
+    }
+    hot.try_compile(&format!("tapeout_{name}"))?;
+    Ok(())
+}
+
+fn verilate(rtl: &Path, folder: &Path, name: &str, top: &str, fidelity: Fidelity, waves: bool) -> Result<()> {
+    let _ = fs::remove_dir_all(folder);
+    let mut command = Command::new("verilator");
+    command
+        .args([
+            "--cc",
+            "--no-timing",
+            "-O3",
+            "--x-assign",
+            "fast",
+            "--x-initial",
+            "fast",
+            "--assert",
+            "-Wno-fatal",
+        ])
+        .args(["--prefix", &format!("V{name}"), "--top-module", top])
+        .arg("--Mdir")
+        .arg(folder);
+    if name.ends_with("_fr") {
+        command.arg("-GFr=1");
+    }
+    if waves {
+        command.arg("--trace-fst");
+    }
+    // a module of the same name that stands before takes the place of the one in rtl/field
+    if fidelity == Fidelity::Fast {
+        command.arg(format!("-I{}", fs::canonicalize("fast")?.display()));
+    }
+    for part in ["common", "field", "curve", "msm", "shell"] {
+        command.arg(format!("-I{}", rtl.join(part).display()));
+    }
+    command
+        .arg(rtl.join("lint/verilator.vlt"))
+        .arg(rtl.join("gen/tapeout_pkg.sv"));
+    let own = Path::new("fast").join(format!("{top}.sv"));
+    let file = if fidelity == Fidelity::Fast && own.exists() {
+        fs::canonicalize(own)?
+    } else {
+        find(rtl, top)?
+    };
+    let output = command.arg(file).output()?;
+    if !output.status.success() {
+        return Err(format!("{command:?} failed:\n{}", String::from_utf8_lossy(&output.stderr)).into());
+    }
+    Ok(())
+}
+
+/// The file of a module: files are named after their modules.
+fn find(rtl: &Path, module: &str) -> Result<PathBuf> {
+    for part in fs::read_dir(rtl)? {
+        let file = part?.path().join(format!("{module}.sv"));
+        if file.exists() {
+            return Ok(file);
+        }
+    }
+    Err(format!("no {module}.sv under {}", rtl.display()).into())
+}
+
+/// The names of the ports that Verilator's header declares, as `VL_IN8(&clk_i,0,0);` or `VL_OUTW(&y_o,255,0,8);`.
+fn ports(header: &str) -> Vec<String> {
+    let declared = |line: &str| {
+        let line = line.trim();
+        let rest = line.strip_prefix("VL_IN").or_else(|| line.strip_prefix("VL_OUT"))?;
+        let name = rest.split_once("(&")?.1.split_once(',')?.0;
+        Some(name.trim().to_owned())
+    };
+    header.lines().filter_map(declared).collect()
+}
+
+/// The C interface of a model.
+fn wrapper(name: &str, ports: &[String], waves: bool) -> String {
+    let mut rows = String::new();
+    for port in ports {
+        let _ = writeln!(
+            rows,
+            "    out[n++] = {{\"{port}\", &m->top.{port}, sizeof(m->top.{port})}};"
+        );
+    }
+    let (include, open, dump, close) = if waves {
+        (
+            "#include \"verilated_fst_c.h\"\n",
+            "m->context.traceEverOn(true); m->trace = new VerilatedFstC; m->top.trace(m->trace, 99); m->trace->open(path); return 1;",
+            "if (m->trace) m->trace->dump(time);",
+            "if (m->trace) { m->trace->close(); delete m->trace; }",
+        )
+    } else {
+        ("", "(void)m; (void)path; return 0;", "(void)m; (void)time;", "")
+    };
+    let member = if waves {
+        "    VerilatedFstC* trace = nullptr;\n"
+    } else {
+        ""
+    };
+    format!(
+        "#include \"V{name}.h\"\n{include}#include <cstdint>\n\
+         namespace {{\nstruct Model {{\n    VerilatedContext context;\n    V{name} top{{&context}};\n{member}}};\n\
+         struct Port {{ const char* name; void* data; size_t bytes; }};\n}}\n\
+         extern \"C\" {{\n\
+         void* tapeout_{name}_new() {{ return new Model; }}\n\
+         void tapeout_{name}_free(void* p) {{ auto m = static_cast<Model*>(p); {close} m->top.final(); delete m; }}\n\
+         void tapeout_{name}_eval(void* p) {{ auto m = static_cast<Model*>(p); Verilated::threadContextp(&m->context); m->top.eval(); }}\n\
+         int tapeout_{name}_stopped(void* p) {{ return static_cast<Model*>(p)->context.gotFinish(); }}\n\
+         int tapeout_{name}_trace(void* p, const char* path) {{ auto m = static_cast<Model*>(p); {open} }}\n\
+         void tapeout_{name}_dump(void* p, uint64_t time) {{ auto m = static_cast<Model*>(p); {dump} }}\n\
+         size_t tapeout_{name}_ports(void* p, Port* out) {{\n    auto m = static_cast<Model*>(p);\n    size_t n = 0;\n    (void)out;\n{rows}    return n;\n}}\n}}\n"
+    )
+}
+
+/// The Rust side of the interface: one row per model.
+fn bindings(models: &[(&str, &str, Fidelity)]) -> Result<String> {
+    let mut out =
+        String::from("pub(crate) const MAX_PORTS: usize = 128;\n#[allow(improper_ctypes)]\nunsafe extern \"C\" {\n");
+    for (name, ..) in models {
+        writeln!(out, "    fn tapeout_{name}_new() -> *mut c_void;")?;
+        writeln!(out, "    fn tapeout_{name}_free(model: *mut c_void);")?;
+        writeln!(out, "    fn tapeout_{name}_eval(model: *mut c_void);")?;
+        writeln!(out, "    fn tapeout_{name}_stopped(model: *mut c_void) -> c_int;")?;
+        writeln!(
+            out,
+            "    fn tapeout_{name}_trace(model: *mut c_void, path: *const c_char) -> c_int;"
+        )?;
+        writeln!(out, "    fn tapeout_{name}_dump(model: *mut c_void, time: u64);")?;
+        writeln!(
+            out,
+            "    fn tapeout_{name}_ports(model: *mut c_void, ports: *mut RawPort) -> usize;"
+        )?;
+    }
+    out.push_str("}\n/// Every model of this build.\npub(crate) static MODELS: &[Functions] = &[\n");
+    for (name, ..) in models {
+        writeln!(
+            out,
+            "    Functions {{ name: \"{name}\", new: tapeout_{name}_new, free: tapeout_{name}_free,"
+        )?;
+        writeln!(
+            out,
+            "        eval: tapeout_{name}_eval, stopped: tapeout_{name}_stopped, trace: tapeout_{name}_trace,"
+        )?;
+        writeln!(
+            out,
+            "        dump: tapeout_{name}_dump, ports: tapeout_{name}_ports }},"
+        )?;
+    }
+    out.push_str("];\n");
+    Ok(out)
+}

@@ -1,0 +1,107 @@
+//! What the tests of the card share: bases, passes and what they must come to.
+#![allow(clippy::unwrap_used, dead_code, unreachable_pub)]
+
+use ark_bn254::{Fq, G1Affine, G1Projective};
+use ark_ec::{AffineRepr, CurveGroup, PrimeGroup};
+use ark_ff::{AdditiveGroup, Field as _, UniformRand};
+use ark_std::rand::rngs::StdRng;
+use num_bigint::BigUint;
+use tapeout_hw::field::from_limbs;
+use tapeout_hw::msm::{Pass, SUM_WORDS, recode};
+use tapeout_sim::{Card, LINE, WORD};
+
+/// `n` bases: the multiples of a random point, and what the caller asks for in front.
+pub fn bases(n: usize, front: &[G1Affine], rng: &mut StdRng) -> Vec<G1Affine> {
+    let step = G1Projective::rand(rng);
+    let mut next = G1Projective::generator();
+    let mut all = Vec::with_capacity(n);
+    while all.len() < n {
+        all.push(next);
+        next += step;
+    }
+    let mut all = G1Projective::normalize_batch(&all);
+    all[..front.len()].copy_from_slice(front);
+    all
+}
+
+/// A line of external memory: the coordinates in Montgomery form, zero for infinity.
+pub fn line(base: &G1Affine) -> [u64; LINE] {
+    let mut line = [0; LINE];
+    if !base.is_zero() {
+        line[..4].copy_from_slice(&base.x.0.0);
+        line[4..].copy_from_slice(&base.y.0.0);
+    }
+    line
+}
+
+/// The digits of a pass that are not zero, as `(base, window, digit)`.
+pub fn digits(pass: &Pass, words: &[[u64; WORD]]) -> Vec<(usize, usize, i32)> {
+    let mut all = Vec::new();
+    for (i, word) in words.iter().enumerate() {
+        let fields = recode(word, &pass.lane_tops, pass.width);
+        for (f, &digit) in fields.iter().enumerate() {
+            let place = f % (1 << pass.log_fields_per_base);
+            let taken = (pass.first_field..pass.first_field + pass.windows).contains(&(place as u32));
+            if taken && digit != 0 {
+                let base =
+                    pass.first_base as usize + i * pass.bases_per_word as usize + (f >> pass.log_fields_per_base);
+                all.push((base, place - pass.first_field as usize, digit));
+            }
+        }
+    }
+    all
+}
+
+/// The window sums that arkworks gives.
+pub fn sums(pass: &Pass, words: &[[u64; WORD]], bases: &[G1Affine]) -> Vec<G1Affine> {
+    let mut sums = vec![G1Projective::ZERO; pass.windows as usize];
+    for (base, window, digit) in digits(pass, words) {
+        let multiple = bases[base].mul_bigint([u64::from(digit.unsigned_abs())]);
+        sums[window] += if digit < 0 { -multiple } else { multiple };
+    }
+    G1Projective::normalize_batch(&sums)
+}
+
+/// Queues a pass.
+pub fn send(card: &mut Card, pass: &Pass, words: &[[u64; WORD]]) {
+    pass.header().into_iter().for_each(|word| card.send(word, false));
+    for (i, word) in words.iter().enumerate() {
+        card.send(*word, i + 1 == words.len());
+    }
+}
+
+/// Steps until the sums of a pass have come.
+pub fn receive(card: &mut Card, windows: u32) -> Vec<G1Affine> {
+    while card.pending() < windows as usize * SUM_WORDS {
+        card.step().unwrap();
+    }
+    (0..windows)
+        .map(|window| {
+            let words: Vec<_> = (0..SUM_WORDS).map(|_| card.received().unwrap()).collect();
+            let last: Vec<_> = words.iter().map(|word| word.1).collect();
+            assert_eq!(last, [false, false, window + 1 == windows]);
+            point(&[words[0].0, words[1].0, words[2].0])
+        })
+        .collect()
+}
+
+/// The point of homogeneous coordinates, whatever their common factor.
+pub fn point(words: &[[u64; WORD]; 3]) -> G1Affine {
+    let [x, y, z] = words.map(|word| Fq::from(BigUint::from(from_limbs(&word))));
+    z.inverse()
+        .map_or(G1Affine::identity(), |z| G1Affine::new_unchecked(x * z, y * z))
+}
+
+/// The full width of a scalar in windows of width `c`, 26 of them for `c = 10`.
+pub fn full(width: u32, words: usize) -> Pass {
+    Pass {
+        width,
+        log_fields_per_base: 5,
+        bases_per_word: 1,
+        first_field: 0,
+        windows: tapeout_hw::msm::windows_for(254, width).min(tapeout_hw::msm::windows_per_pass(width)),
+        words: words as u32,
+        first_base: 0,
+        lane_tops: [0; 4],
+    }
+}
