@@ -20,7 +20,6 @@ const MODELS: &[(&str, &str, Fidelity)] = &[
     ("point_add", "point_add", Fidelity::Exact),
     ("point_add_fast", "point_add", Fidelity::Fast),
     ("digit_unit", "digit_unit", Fidelity::Exact),
-    ("bucket_unit", "bucket_unit", Fidelity::Exact),
     ("msm_card", "msm_card", Fidelity::Exact),
     ("msm_card_fast", "msm_card", Fidelity::Fast),
 ];

@@ -145,6 +145,7 @@ module digit_unit #(
     logic [2:0]  log_per_base;
     logic [4:0]  first_field;
     logic [5:0]  windows;
+    logic [5:0]  fields;   // that the word's bases have
     logic [31:0] base;
   } about_t;
   logic add_valid_q, cut_valid_q, emit_valid_q, add_ready, cut_ready, emit_ready;
@@ -173,7 +174,8 @@ module digit_unit #(
     if (word_fire) begin
       add_q       <= added;
       add_about_q <= '{bank: bank_q, last: last_word, width: width_q, log_per_base: log_per_base_q,
-                       first_field: first_field_q, windows: windows_q, base: base_q};
+                       first_field: first_field_q, windows: windows_q,
+                       fields: bases_per_word_q << log_per_base_q, base: base_q};
     end
   end
 
@@ -194,7 +196,7 @@ module digit_unit #(
     logic [4:0] place;
     assign field[f]   = cut[add_about_q.width-4'(MinWidth)];
     assign place      = 5'(f) & ~(5'h1f << add_about_q.log_per_base);
-    assign nonzero[f] = field[f] != '0 && place >= add_about_q.first_field
+    assign nonzero[f] = field[f] != '0 && 6'(f) < add_about_q.fields && place >= add_about_q.first_field
         && 6'(place) < 6'(add_about_q.first_field) + add_about_q.windows;
   end
   assign add_ready = !cut_valid_q || cut_ready;

@@ -3,6 +3,9 @@
 mod arkworks;
 mod cpu;
 mod reference;
+mod rtl;
+
+use tapeout_sim::Fidelity;
 
 use crate::{Backend, Error, Fr, Msm, Result, Scalars};
 
@@ -59,6 +62,12 @@ pub const TABLE: &[Entry] = &[
         summary: "the definitions, computed as written: slow, to check against",
         availability: || Availability::Ready,
         open: || Ok(Box::new(reference::Reference)),
+    },
+    Entry {
+        name: "rtl",
+        summary: "the MSM engine in SystemVerilog on a simulated FPGA card; counts cycles, no transforms",
+        availability: rtl::availability,
+        open: || Ok(Box::new(rtl::Rtl::simulated(Fidelity::Fast)?)),
     },
 ];
 

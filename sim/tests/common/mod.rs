@@ -41,7 +41,8 @@ pub fn digits(pass: &Pass, words: &[[u64; WORD]]) -> Vec<(usize, usize, i32)> {
         let fields = recode(word, &pass.lane_tops, pass.width);
         for (f, &digit) in fields.iter().enumerate() {
             let place = f % (1 << pass.log_fields_per_base);
-            let taken = (pass.first_field..pass.first_field + pass.windows).contains(&(place as u32));
+            let taken = f < (pass.bases_per_word << pass.log_fields_per_base) as usize
+                && (pass.first_field..pass.first_field + pass.windows).contains(&(place as u32));
             if taken && digit != 0 {
                 let base =
                     pass.first_base as usize + i * pass.bases_per_word as usize + (f >> pass.log_fields_per_base);
@@ -72,8 +73,14 @@ pub fn send(card: &mut Card, pass: &Pass, words: &[[u64; WORD]]) {
 
 /// Steps until the sums of a pass have come.
 pub fn receive(card: &mut Card, windows: u32) -> Vec<G1Affine> {
+    let patience = card.cycles() + 10_000_000;
     while card.pending() < windows as usize * SUM_WORDS {
         card.step().unwrap();
+        assert!(
+            card.cycles() < patience,
+            "stuck: status {:#x}",
+            card.read(tapeout_hw::Reg::Status).unwrap()
+        );
     }
     (0..windows)
         .map(|window| {

@@ -1,0 +1,364 @@
+//! Which windows of which items share a pass, and how their scalars are packed.
+
+use ark_ff::PrimeField;
+use tapeout_hw::msm::{CONFIG, FIELDS, MIN_WIDTH, Pass, WORD_BITS, WORD_LIMBS, cycles, windows_for, windows_per_pass};
+
+use crate::{Fr, Result, Scalars};
+
+/// Items of more bits have passes of their own.
+const NARROW_BITS: u32 = 120;
+
+/// A word of the stream, or a scalar in two's complement, least significant limb first.
+type Word = [u64; WORD_LIMBS];
+
+/// One item's scalars as signed integers.
+pub(super) struct Item {
+    values: Vec<Word>,
+    /// Every value is in `-2^(bits-1) .. 2^(bits-1)`; zero when all are zero.
+    bits: u32,
+}
+
+/// Consecutive windows of an item in a pass.
+#[derive(Clone, Copy, Debug)]
+struct Lane {
+    item: usize,
+    first_window: u32,
+    windows: u32,
+}
+
+/// A pass and whose windows it has.
+pub(super) struct Job {
+    pub(super) pass: Pass,
+    lanes: Vec<Lane>,
+    /// Whether the lane is the whole word.
+    wide: bool,
+}
+
+/// What a window sum is to be multiplied with: `2^bit`, for this item.
+pub(super) struct Weight {
+    pub(super) item: usize,
+    pub(super) bit: u32,
+}
+
+impl Item {
+    /// Refuses values that break the promise of their width.
+    pub(super) fn new(scalars: &Scalars<'_>, index: usize) -> Result<Self> {
+        scalars.integers(index)?;
+        let values: Vec<_> = scalars.values.iter().map(signed).collect();
+        let bits = values.iter().map(signed_bits).max().unwrap_or(0);
+        Ok(Self { values, bits })
+    }
+
+    fn digits(&self, windows: u32) -> u64 {
+        self.values.len() as u64 * u64::from(windows)
+    }
+}
+
+/// The representative of least magnitude: `r - v` becomes `-v`.
+fn signed(value: &Fr) -> Word {
+    let value = value.into_bigint().0;
+    let mut rest = [0; WORD_LIMBS];
+    let mut borrow = false;
+    for i in 0..WORD_LIMBS {
+        let (once, first) = value[i].overflowing_sub(Fr::MODULUS.0[i]);
+        let (twice, second) = once.overflowing_sub(u64::from(borrow));
+        rest[i] = twice;
+        borrow = first || second;
+    }
+    if signed_bits(&rest) < signed_bits(&value) {
+        rest
+    } else {
+        value
+    }
+}
+
+/// The least `b` with the value in `-2^(b-1) .. 2^(b-1)`; zero for zero.
+fn signed_bits(value: &Word) -> u32 {
+    if *value == [0; WORD_LIMBS] {
+        return 0;
+    }
+    let sign = if value[WORD_LIMBS - 1] >> 63 == 1 { u64::MAX } else { 0 };
+    let top = (0..WORD_LIMBS).rev().find(|&i| value[i] != sign);
+    top.map_or(1, |i| 64 * i as u32 + 65 - (value[i] ^ sign).leading_zeros())
+}
+
+/// The passes of a batch, in the order in which they are to run.
+pub(super) fn plan(items: &[Item]) -> Vec<Job> {
+    let mut narrow: Vec<_> = (0..items.len())
+        .filter(|&i| (1..=NARROW_BITS).contains(&items[i].bits))
+        .collect();
+    narrow.sort_by_key(|&i| (items[i].bits, items[i].values.len()));
+    let wide = (0..items.len()).filter(|&i| items[i].bits > NARROW_BITS);
+    let mut jobs: Vec<_> = wide
+        .flat_map(|i| cheapest(items, |width| split(items, i, width)))
+        .collect();
+    jobs.extend(cheapest(items, |width| share(items, &narrow, width)));
+    jobs
+}
+
+/// The window width whose passes take the fewest cycles.
+fn cheapest(items: &[Item], make: impl Fn(u32) -> Option<Vec<Job>>) -> Vec<Job> {
+    let cost = |jobs: &Vec<Job>| {
+        let passes: Vec<_> = jobs.iter().map(|job| (job.digits(items), &job.pass)).collect();
+        cycles(&passes)
+    };
+    let all = (MIN_WIDTH..=CONFIG.max_width).filter_map(make);
+    all.min_by_key(cost).unwrap_or_default()
+}
+
+/// All windows of one item, in as few passes of nearly the same size as the buckets allow.
+fn split(items: &[Item], item: usize, width: u32) -> Option<Vec<Job>> {
+    let windows = windows_for(items[item].bits, width);
+    if windows > FIELDS {
+        return None;
+    }
+    let passes = windows.div_ceil(windows_per_pass(width));
+    let job = |i: u32| {
+        let first_window = windows * i / passes;
+        let lane = Lane {
+            item,
+            first_window,
+            windows: windows * (i + 1) / passes - first_window,
+        };
+        let pass = Pass {
+            width,
+            log_fields_per_base: FIELDS.ilog2(),
+            bases_per_word: 1,
+            first_field: first_window,
+            windows: lane.windows,
+            words: items[item].values.len() as u32,
+            first_base: 0,
+            lane_tops: [0; WORD_LIMBS],
+        };
+        Job {
+            pass,
+            lanes: vec![lane],
+            wide: true,
+        }
+    };
+    Some((0..passes).map(job).collect())
+}
+
+/// Items side by side in a word, in the order given, as many as fit.
+fn share(items: &[Item], order: &[usize], width: u32) -> Option<Vec<Job>> {
+    let most = windows_per_pass(width).min(WORD_BITS / width);
+    let mut jobs = Vec::new();
+    let mut lanes: Vec<Lane> = Vec::new();
+    let mut used = 0;
+    for &item in order {
+        let windows = windows_for(items[item].bits, width);
+        if windows > most {
+            return None;
+        }
+        if used + windows > most {
+            jobs.push(side_by_side(items, std::mem::take(&mut lanes), width));
+            used = 0;
+        }
+        used += windows;
+        lanes.push(Lane {
+            item,
+            first_window: 0,
+            windows,
+        });
+    }
+    if !lanes.is_empty() {
+        jobs.push(side_by_side(items, lanes, width));
+    }
+    Some(jobs)
+}
+
+fn side_by_side(items: &[Item], lanes: Vec<Lane>, width: u32) -> Job {
+    let windows: u32 = lanes.iter().map(|lane| lane.windows).sum();
+    let per_base = windows.next_power_of_two();
+    let bases_per_word = (FIELDS / per_base).min(WORD_BITS / (per_base * width)).max(1);
+    let bases = lanes
+        .iter()
+        .map(|lane| items[lane.item].values.len())
+        .max()
+        .unwrap_or(0) as u32;
+    let mut lane_tops = [0; WORD_LIMBS];
+    for base in 0..bases_per_word {
+        let mut end = base * per_base;
+        for lane in &lanes {
+            end += lane.windows;
+            let top = (end * width - 1) as usize;
+            lane_tops[top / 64] |= 1 << (top % 64);
+        }
+    }
+    let pass = Pass {
+        width,
+        log_fields_per_base: per_base.ilog2(),
+        bases_per_word,
+        first_field: 0,
+        windows,
+        words: bases.div_ceil(bases_per_word),
+        first_base: 0,
+        lane_tops,
+    };
+    Job {
+        pass,
+        lanes,
+        wide: false,
+    }
+}
+
+impl Job {
+    fn digits(&self, items: &[Item]) -> u64 {
+        self.lanes
+            .iter()
+            .map(|lane| items[lane.item].digits(lane.windows))
+            .sum()
+    }
+
+    /// What the pass's window sums are worth, in their order.
+    pub(super) fn weights(&self) -> impl Iterator<Item = Weight> {
+        let width = self.pass.width;
+        self.lanes.iter().flat_map(move |lane| {
+            let windows = lane.first_window..lane.first_window + lane.windows;
+            windows.map(move |window| Weight {
+                item: lane.item,
+                bit: window * width,
+            })
+        })
+    }
+
+    /// The packet to send: the header and the packed scalars.
+    pub(super) fn words(&self, items: &[Item]) -> Vec<u64> {
+        let pass = &self.pass;
+        let mut words: Vec<Word> = pass.header().into();
+        if self.wide {
+            words.extend(self.lanes.iter().flat_map(|lane| &items[lane.item].values));
+            return words.concat();
+        }
+        let headers = words.len();
+        words.resize(headers + pass.words as usize, [0; WORD_LIMBS]);
+        let mut field = 0;
+        for lane in &self.lanes {
+            for (i, value) in items[lane.item].values.iter().enumerate() {
+                let (word, place) = (i / pass.bases_per_word as usize, i as u32 % pass.bases_per_word);
+                let at = ((place << pass.log_fields_per_base) + field) * pass.width;
+                put(&mut words[headers + word], value, at, lane.windows * pass.width);
+            }
+            field += lane.windows;
+        }
+        words.concat()
+    }
+}
+
+/// Writes the low `count` bits of `value` into `word` from bit `at` on, where it is zero.
+fn put(word: &mut Word, value: &Word, at: u32, count: u32) {
+    for (i, &limb) in value.iter().enumerate() {
+        let left = count.saturating_sub(64 * i as u32);
+        let limb = if left >= 64 { limb } else { limb & ((1 << left) - 1) };
+        let bit = at as usize + 64 * i;
+        if limb == 0 || bit >= WORD_BITS as usize {
+            continue;
+        }
+        word[bit / 64] |= limb << (bit % 64);
+        if bit % 64 != 0 && bit / 64 + 1 < WORD_LIMBS {
+            word[bit / 64 + 1] |= limb >> (64 - bit % 64);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ark_ff::{AdditiveGroup, Field};
+    use proptest::prelude::*;
+    use tapeout_hw::msm::recode;
+
+    use super::*;
+    use crate::Width;
+
+    fn power(bit: u32) -> Fr {
+        Fr::from(2u64).pow([u64::from(bit)])
+    }
+
+    /// What the passes add up to for each scalar, as the engine's model recodes them.
+    fn rebuilt(items: &[Item], jobs: &[Job]) -> Vec<Vec<Fr>> {
+        let mut out: Vec<Vec<Fr>> = items.iter().map(|item| vec![Fr::ZERO; item.values.len()]).collect();
+        for job in jobs {
+            let pass = &job.pass;
+            assert_eq!(pass.check(), Ok(()), "{pass:?}");
+            let words = job.words(items);
+            let (words, _) = words.as_chunks::<WORD_LIMBS>();
+            assert_eq!(words.len() as u32, pass.words + 2);
+            let weights: Vec<_> = job.weights().collect();
+            for (i, word) in words[2..].iter().enumerate() {
+                let digits = recode(word, &pass.lane_tops, pass.width);
+                for place in 0..pass.bases_per_word {
+                    let base = i * pass.bases_per_word as usize + place as usize;
+                    for (w, weight) in weights.iter().enumerate() {
+                        let field = (place << pass.log_fields_per_base) + pass.first_field + w as u32;
+                        let digit = digits[field as usize];
+                        match out[weight.item].get_mut(base) {
+                            Some(value) => *value += Fr::from(i64::from(digit)) * power(weight.bit),
+                            None => assert_eq!(digit, 0),
+                        }
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    fn check(batch: &[Vec<Fr>]) {
+        let full = |values| Scalars {
+            values,
+            width: Width::Full,
+        };
+        let items: Vec<_> = batch
+            .iter()
+            .enumerate()
+            .filter_map(|(i, v)| Item::new(&full(v), i).ok())
+            .collect();
+        assert_eq!(rebuilt(&items, &plan(&items)), batch);
+    }
+
+    #[test]
+    fn extremes_of_every_width_are_rebuilt() {
+        let half = -Fr::from(2u64).inverse().unwrap_or_default();
+        check(&[vec![half, half + Fr::ONE, -half, Fr::ZERO, Fr::ONE, -Fr::ONE]]);
+        for bits in 0..=253 {
+            let edge = power(bits);
+            check(&[vec![edge, -edge, edge - Fr::ONE, Fr::ONE - edge, -edge - Fr::ONE]]);
+        }
+        check(&[]);
+        check(&[vec![], vec![Fr::ZERO; 3]]);
+    }
+
+    #[test]
+    fn narrow_items_share_passes() {
+        let batch: Vec<_> = (0..20)
+            .map(|i| (0..2048).map(|j| Fr::from((i * j % 127) as u64)).collect())
+            .collect();
+        check(&batch);
+        let full = |values| Scalars {
+            values,
+            width: Width::Full,
+        };
+        let items: Vec<_> = batch
+            .iter()
+            .enumerate()
+            .filter_map(|(i, v): (_, &Vec<Fr>)| Item::new(&full(v), i).ok())
+            .collect();
+        assert!(plan(&items).len() <= 2);
+    }
+
+    proptest! {
+        #[test]
+        fn batches_are_rebuilt(
+            batch in prop::collection::vec((0u32..=253, prop::collection::vec((any::<[u64; 4]>(), any::<bool>()), 0..9)), 0..12)
+        ) {
+            let value = |bits: u32, (limbs, negative): ([u64; 4], bool)| {
+                let keep = |i: u32| if bits >= 64 * (i + 1) { u64::MAX } else { (1u64 << bits.saturating_sub(64 * i)) - 1 };
+                let limbs: Vec<_> = (0..4).map(|i| limbs[i as usize] & keep(i)).collect();
+                let sum: Fr = limbs.iter().enumerate().map(|(i, &limb)| Fr::from(limb) * power(64 * i as u32)).sum();
+                if negative { -sum } else { sum }
+            };
+            let batch: Vec<Vec<Fr>> =
+                batch.into_iter().map(|(bits, values)| values.into_iter().map(|v| value(bits, v)).collect()).collect();
+            check(&batch);
+        }
+    }
+}

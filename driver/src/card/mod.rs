@@ -1,0 +1,55 @@
+//! An accelerator card as the driver sees it: registers, memory and two streams.
+//!
+//! The RTL backend is written against [`Card`]; what carries the words (a simulation now, PCIe later) is one file here.
+
+mod verilator;
+
+pub use tapeout_hw::Reg;
+pub use verilator::VerilatorCard;
+
+use crate::Result;
+
+/// Where words go to or come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Port {
+    /// The card's memory, from this line of 64 bytes on.
+    Memory(u32),
+    /// The stream into the engine; the words of one call are one packet.
+    Passes,
+    /// The stream out of the engine.
+    Sums,
+}
+
+/// One accelerator card.
+pub trait Card: Send {
+    /// Reads a register.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] when the card does not answer.
+    fn read(&mut self, reg: Reg) -> Result<u32>;
+
+    /// Writes a register.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] when the card does not answer.
+    fn write(&mut self, reg: Reg, value: u32) -> Result<()>;
+
+    /// Sends words to [`Port::Memory`] or [`Port::Passes`]; may return before the engine has taken them.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] when the port does not take words, or not that many.
+    fn send(&mut self, port: Port, words: &[u64]) -> Result<()>;
+
+    /// Fills `words` from [`Port::Sums`].
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] when the port gives no words, or the engine stops with a fault first. What was sent and not taken is
+    /// dropped then.
+    fn recv(&mut self, port: Port, words: &mut [u64]) -> Result<()>;
+
+    /// Lines of 64 bytes that its memory has.
+    fn lines(&self) -> u32;
+
+    /// What it is, in words.
+    fn describe(&self) -> String;
+}

@@ -1,0 +1,118 @@
+//! A card simulated by Verilator.
+
+use tapeout_hw::regs::Fault;
+use tapeout_sim::{Fidelity, LINE, Surroundings, WORD};
+
+use super::{Card, Port, Reg};
+use crate::{Error, Result};
+
+/// Memory of the simulated card in lines: 256 MiB.
+const LINES: u32 = 1 << 22;
+
+/// Cycles between two looks at the status while sums are awaited.
+const LOOK: u64 = 1 << 16;
+
+/// The simulated card.
+pub struct VerilatorCard {
+    card: tapeout_sim::Card,
+    fidelity: Fidelity,
+}
+
+fn failed(error: impl std::fmt::Display) -> Error {
+    Error::Device {
+        backend: "rtl",
+        reason: error.to_string(),
+    }
+}
+
+impl VerilatorCard {
+    /// A card after power-on, with memory of 64 bytes per cycle and a latency of 100 cycles.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where this build has no models.
+    pub fn new(fidelity: Fidelity) -> Result<Self> {
+        let card = tapeout_sim::Card::new(fidelity, Surroundings::default()).map_err(failed)?;
+        Ok(Self { card, fidelity })
+    }
+}
+
+impl Card for VerilatorCard {
+    fn read(&mut self, reg: Reg) -> Result<u32> {
+        self.card.read(reg).map_err(failed)
+    }
+
+    fn write(&mut self, reg: Reg, value: u32) -> Result<()> {
+        self.card.write(reg, value).map_err(failed)
+    }
+
+    fn send(&mut self, port: Port, words: &[u64]) -> Result<()> {
+        match port {
+            Port::Memory(line) => {
+                let end = line as usize + words.len() / LINE;
+                if words.len() % LINE != 0 || end > LINES as usize {
+                    return Err(failed(format!(
+                        "{} words at line {line} do not fit the memory",
+                        words.len()
+                    )));
+                }
+                let memory = self.card.memory();
+                memory.resize(memory.len().max(end), [0; LINE]);
+                for (line, words) in memory[line as usize..end].iter_mut().zip(words.chunks_exact(LINE)) {
+                    line.copy_from_slice(words);
+                }
+            }
+            Port::Passes => {
+                if words.is_empty() || words.len() % WORD != 0 {
+                    return Err(failed(format!(
+                        "{} words are no packet of words of 256 bits",
+                        words.len()
+                    )));
+                }
+                let count = words.len() / WORD;
+                for (i, limbs) in words.chunks_exact(WORD).enumerate() {
+                    let mut word = [0; WORD];
+                    word.copy_from_slice(limbs);
+                    self.card.send(word, i + 1 == count);
+                }
+            }
+            Port::Sums => return Err(failed("the stream of sums takes no words")),
+        }
+        Ok(())
+    }
+
+    fn recv(&mut self, port: Port, words: &mut [u64]) -> Result<()> {
+        if port != Port::Sums || words.len() % WORD != 0 {
+            return Err(failed("only whole words of the stream of sums can be received"));
+        }
+        let count = words.len() / WORD;
+        let mut look = self.card.cycles() + LOOK;
+        while self.card.pending() < count {
+            self.card.step().map_err(failed)?;
+            if self.card.cycles() >= look {
+                look += LOOK;
+                if let Some(fault) = Fault::of_status(self.card.read(Reg::Status).map_err(failed)?) {
+                    self.card.drop_words();
+                    while self.card.received().is_some() {}
+                    return Err(failed(fault));
+                }
+            }
+        }
+        for limbs in words.chunks_exact_mut(WORD) {
+            if let Some((word, _)) = self.card.received() {
+                limbs.copy_from_slice(&word);
+            }
+        }
+        Ok(())
+    }
+
+    fn lines(&self) -> u32 {
+        LINES
+    }
+
+    fn describe(&self) -> String {
+        match self.fidelity {
+            Fidelity::Exact => "FPGA card simulated by Verilator, every gate".into(),
+            Fidelity::Fast => "FPGA card simulated by Verilator, modular products on the host".into(),
+        }
+    }
+}
