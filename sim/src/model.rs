@@ -71,6 +71,9 @@ pub struct Port {
     bytes: usize,
 }
 
+// SAFETY: a port is an address within a model, which alone reads and writes through it.
+unsafe impl Send for Port {}
+
 /// A Verilated module with a clock `clk_i`.
 pub struct Model {
     functions: &'static Functions,

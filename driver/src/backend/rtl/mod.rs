@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 use ark_bn254::Fq;
+use ark_ec::AffineRepr;
 use ark_ff::{AdditiveGroup, BigInt, PrimeField};
 use tapeout_hw::Reg;
 use tapeout_hw::msm::{SUM_WORDS, WORD_LIMBS};
@@ -18,7 +19,7 @@ use tapeout_sim::Fidelity;
 use super::{Availability, check_lengths};
 use crate::card::{Card, Port, VerilatorCard};
 use crate::{Backend, Error, G1Affine, G1Projective, Info, Msm, Ntt, Result, Run, Scalars};
-use plan::{Item, Job};
+use plan::Item;
 
 const NAME: &str = "rtl";
 
@@ -243,9 +244,9 @@ fn combine(mut windows: Vec<(u32, G1Projective)>) -> G1Projective {
 /// A line of the card's memory: the coordinates as they are in memory here, in Montgomery form; zero is infinity.
 fn line(base: &G1Affine) -> [u64; LINE] {
     let mut line = [0; LINE];
-    if !base.infinity {
-        line[..4].copy_from_slice(&base.x.0.0);
-        line[4..].copy_from_slice(&base.y.0.0);
+    if let Some((x, y)) = base.xy() {
+        line[..4].copy_from_slice(&x.0.0);
+        line[4..].copy_from_slice(&y.0.0);
     }
     line
 }

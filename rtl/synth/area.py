@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+"""Synthesises every module for UltraScale+ with Yosys and writes docs/area.md from its statistics.
+
+Usage: rtl/synth/area.py [MODULE...]      without modules, all of them
+
+Needs pyosys (rtl/synth/requirements.txt). The figures are Yosys' mapping (synth_xilinx -family xcup), flat, before placement and
+routing: estimates. Results are kept in build/area.json, so that modules can be run one at a time.
+"""
+import json
+import pathlib
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+RTL = ROOT / "rtl"
+MODULES = [
+    "common/delay_line", "common/fifo", "field/mul_limb", "field/carry_chain", "field/reduce_small", "field/mont_mul",
+    "msm/digit_unit", "msm/base_fetch", "msm/reducer", "msm/bucket_bank", "shell/perf_counters",
+]
+RESOURCES = {
+    "DSP48E2": ("DSP48E2",),
+    "LUT": ("LUT1", "LUT2", "LUT3", "LUT4", "LUT5", "LUT6"),
+    "LUT as memory": ("SRL16E", "SRLC32E", "RAM32M", "RAM32M16", "RAM64M", "RAM64M8", "RAM32X1D", "RAM64X1D",
+                      "RAM128X1D", "RAM256X1D", "RAM512X1S", "RAM64X8SW"),
+    "carry": ("CARRY4", "CARRY8"),
+    "FF": ("FDRE", "FDSE", "FDCE", "FDPE"),
+    "BRAM36": ("RAMB36E2",),
+    "BRAM18": ("RAMB18E2",),
+    "URAM": ("URAM288",),
+}
+BEGIN, END = "<!-- figures: written by rtl/synth/area.py -->\n", "<!-- end of figures -->\n"
+
+
+def synthesise(module: str) -> dict:
+    from pyosys import libyosys
+
+    design = libyosys.Design()
+    name = module.split("/")[1]
+    folders = " ".join(f"-y {RTL / part} -I {RTL / part}" for part in ("common", "field", "curve", "msm", "shell"))
+    source = f"{RTL}/gen/tapeout_pkg.sv {RTL}/{module}.sv"
+    libyosys.run_pass(f"read_slang --threads 1 -Y .sv {folders} --top {name} {source}", design)
+    libyosys.run_pass(f"synth_xilinx -family xcup -flatten -noiopad -top {name}", design)
+    with tempfile.TemporaryDirectory() as folder:
+        out = pathlib.Path(folder) / "stat.json"
+        libyosys.run_pass(f"tee -q -o {out} stat -json", design)
+        cells = json.loads(out.read_text())["design"]["num_cells_by_type"]
+    return {name: sum(cells.get(cell, 0) for cell in kinds) for name, kinds in RESOURCES.items()}
+
+
+def table(found: dict) -> str:
+    lines = ["| module | " + " | ".join(RESOURCES) + " |", "|---" * (len(RESOURCES) + 1) + "|"]
+    for module in [m for m in MODULES if m in found]:
+        row = found[module]
+        lines.append(f"| `{module}` | " + " | ".join(f"{row[name]:,}" for name in RESOURCES) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    kept = ROOT / "build/area.json"
+    kept.parent.mkdir(exist_ok=True)
+    found = json.loads(kept.read_text()) if kept.exists() else {}
+    for module in sys.argv[1:] or MODULES:
+        found[module] = synthesise(module)
+        kept.write_text(json.dumps(found, indent=2))
+        print(module, found[module], file=sys.stderr)
+    page = ROOT / "docs/area.md"
+    text = page.read_text()
+    before, rest = text.split(BEGIN)
+    page.write_text(before + BEGIN + "\n" + table(found) + "\n" + END + rest.split(END)[1])
+
+
+if __name__ == "__main__":
+    main()
