@@ -49,7 +49,7 @@ impl Card for VerilatorCard {
         match port {
             Port::Memory(line) => {
                 let end = line as usize + words.len() / LINE;
-                if words.len() % LINE != 0 || end > LINES as usize {
+                if !words.len().is_multiple_of(LINE) || end > LINES as usize {
                     return Err(failed(format!(
                         "{} words at line {line} do not fit the memory",
                         words.len()
@@ -62,7 +62,7 @@ impl Card for VerilatorCard {
                 }
             }
             Port::Passes => {
-                if words.is_empty() || words.len() % WORD != 0 {
+                if words.is_empty() || !words.len().is_multiple_of(WORD) {
                     return Err(failed(format!(
                         "{} words are no packet of words of 256 bits",
                         words.len()
@@ -81,7 +81,7 @@ impl Card for VerilatorCard {
     }
 
     fn recv(&mut self, port: Port, words: &mut [u64]) -> Result<()> {
-        if port != Port::Sums || words.len() % WORD != 0 {
+        if port != Port::Sums || !words.len().is_multiple_of(WORD) {
             return Err(failed("only whole words of the stream of sums can be received"));
         }
         let count = words.len() / WORD;

@@ -5,7 +5,6 @@ use ark_bn254::{Fq, G1Affine, G1Projective};
 use ark_ec::{AffineRepr, CurveGroup, PrimeGroup};
 use ark_ff::{AdditiveGroup, Field as _, UniformRand};
 use ark_std::rand::rngs::StdRng;
-use num_bigint::BigUint;
 use tapeout_hw::field::from_limbs;
 use tapeout_hw::msm::{Pass, SUM_WORDS, recode};
 use tapeout_sim::{Card, LINE, WORD};
@@ -94,7 +93,7 @@ pub fn receive(card: &mut Card, windows: u32) -> Vec<G1Affine> {
 
 /// The point of homogeneous coordinates, whatever their common factor.
 pub fn point(words: &[[u64; WORD]; 3]) -> G1Affine {
-    let [x, y, z] = words.map(|word| Fq::from(BigUint::from(from_limbs(&word))));
+    let [x, y, z] = words.map(|word| Fq::from(from_limbs(&word)));
     z.inverse()
         .map_or(G1Affine::identity(), |z| G1Affine::new_unchecked(x * z, y * z))
 }

@@ -255,7 +255,7 @@ fn put(word: &mut Word, value: &Word, at: u32, count: u32) {
             continue;
         }
         word[bit / 64] |= limb << (bit % 64);
-        if bit % 64 != 0 && bit / 64 + 1 < WORD_LIMBS {
+        if !bit.is_multiple_of(64) && bit / 64 + 1 < WORD_LIMBS {
             word[bit / 64 + 1] |= limb >> (64 - bit % 64);
         }
     }
