@@ -4,11 +4,10 @@
 //! non-zero digits and of additions of the reduction; occupancy is work over cycles, for the whole run from the first word to the last sum.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
-use std::time::Instant;
-
 use ark_bn254::{G1Affine, G1Projective};
 use ark_ec::{CurveGroup, PrimeGroup};
 use ark_std::rand::{Rng, SeedableRng, rngs::StdRng};
+use cpu_time::ProcessTime;
 use tapeout_hw::Reg;
 use tapeout_hw::msm::{self, Pass, SUM_WORDS, best_width, windows_for, windows_per_pass};
 use tapeout_hw::regs::bits;
@@ -81,7 +80,7 @@ struct Row {
 
 fn run(card: &mut Card, passes: &[(Pass, &[Word])]) -> Row {
     card.write(Reg::Control, bits::CLEAR).unwrap();
-    let start = Instant::now();
+    let start = ProcessTime::now();
     let first = card.cycles();
     for (pass, words) in passes {
         pass.header().into_iter().for_each(|word| card.send(word, false));
@@ -166,7 +165,7 @@ fn main() {
     let mut card = Card::new(fidelity, Surroundings::default()).unwrap();
     let mut rng = StdRng::seed_from_u64(1);
     println!(
-        "| scalars | c | cycles | work | occupancy | digits per streaming cycle | additions | idle: host / memory / drain | model / counter | Mcycle/s |\n\
+        "| scalars | c | cycles | work | occupancy | digits per streaming cycle | additions | idle: host / memory / drain | model / counter | Mcycle per CPU second |\n\
          |---|---|---|---|---|---|---|---|---|---|"
     );
     for log_n in from.parse::<u32>().unwrap()..=to.parse().unwrap() {
