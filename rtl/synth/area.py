@@ -14,7 +14,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 RTL = ROOT / "rtl"
 MODULES = [
-    "common/delay_line", "common/fifo", "field/mul_limb", "field/carry_chain", "field/reduce_small", "field/mont_mul",
+    "field/mul_limb", "field/carry_chain", "field/reduce_small", "field/mont_mul",
     "msm/digit_unit", "msm/base_fetch", "msm/reducer", "msm/bucket_bank", "shell/perf_counters",
 ]
 RESOURCES = {
