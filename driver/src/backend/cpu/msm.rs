@@ -23,8 +23,9 @@ use crate::{Error, G1Affine, G1Projective, Msm, Result, Run, Scalars};
 /// How many scalars of an item one task recodes.
 const CHUNK: usize = 1 << 12;
 
-/// Items are taken together until their scalars are more than this.
-const WAVE: usize = 1 << 18;
+/// Items are taken together until their scalars are more than this: enough for long batches of additions, few enough that
+/// digits and buckets of a batch of small items stay within a few MiB.
+const WAVE: usize = 1 << 13;
 
 /// Resident bases.
 pub(super) struct CpuMsm<E: Engine> {
@@ -215,6 +216,7 @@ impl<E: Engine> Msm for CpuMsm<E> {
             out.extend(self.wave(&items.collect::<Result<Vec<_>>>()?));
             rest = later;
         }
+        self.summer.release();
         Ok(host_run(out, start.elapsed()))
     }
 }

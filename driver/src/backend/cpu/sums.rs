@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::engine::{Engine, Points, RESULT};
 
 /// How many points one task sums. Its results so far, 64 bytes each, should stay in the second-level cache.
-const TASK: usize = 1 << 15;
+const TASK: usize = 1 << 14;
 
 /// Fewer points than this are not worth waking another thread for.
 const SPLIT: usize = 1 << 10;
@@ -135,6 +135,13 @@ impl<E: Engine> Summer<E> {
             b: Vec::new(),
             open: Vec::new(),
         })
+    }
+
+    /// Frees the buffers. A proof has several lists of resident bases, each with a summer, and uses them in turn: what one keeps
+    /// the others cannot have.
+    pub(super) fn release(&self) {
+        let mut idle = self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        idle.clear();
     }
 
     fn give(&self, workspace: Workspace<E>) {
