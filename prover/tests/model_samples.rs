@@ -126,6 +126,7 @@ fn ranges_of_samples_differ_by_less_than_the_margin() {
                 "{name}: layer {layer}: ranges of samples differ by a factor of {:.2}",
                 high / low
             );
+            assert!(high / low < calibrate::MARGIN);
         }
     }
 }
