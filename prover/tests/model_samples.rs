@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use serde_json::Value;
-use tapeout_prover::model::{Calibration, Limbs, Model, Quantised, execute, interval, io};
+use tapeout_prover::model::{Calibration, Limbs, Model, Quantised, calibrate, execute, interval, io};
 
 /// Each model with the limbs that its layout takes.
 const MODELS: [(&str, (u32, u32, u32)); 4] = [
