@@ -5,7 +5,7 @@ BACKENDS ?= cpu,arkworks
 SIZES ?= 10..14
 
 .DEFAULT_GOAL := help
-.PHONY: help tools demo test fmt lint doc deny bench bench-ezkl ci clean
+.PHONY: help tools demo test fmt lint doc deny bench bench-ezkl bench-peers ci clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,10 @@ bench-ezkl: ## Time EZKL and tapeout side by side in one run (MODELS=... RUNS=..
 	@$(CARGO) build --release --quiet --package tapeout-prover
 	@build/ezkl/bin/python benches/peers/ezkl_bench.py --tapeout target/release/tapeout --out build/ezkl.json \
 		$(if $(MODELS),--models $(MODELS)) $(if $(RUNS),--runs $(RUNS))
+
+bench-peers: ## Time MSM and NTT beside other libraries on one thread (SIZES=10..14)
+	@for kernel in msm ntt; do \
+		$(CARGO) run --release --quiet --manifest-path benches/peers/libraries/Cargo.toml -- $$kernel --sizes $(SIZES); done
 
 ci: ## Everything that a change must pass
 	@.ci/run
