@@ -49,7 +49,7 @@ fn every_case_agrees_with_onnxruntime_in_floats() {
 #[test]
 fn every_case_agrees_with_onnxruntime_quantised() {
     // Weights keep as many bits behind the point as the shift has, so that the error follows `bits * lo`: 24, 24, 20, 16.
-    for (bits, hi, lo, tolerance) in [(12, 2, 2, 2e-5), (8, 3, 3, 2e-5), (10, 3, 2, 1e-4), (16, 2, 1, 1e-3)] {
+    for (bits, hi, lo, tolerance) in [(12, 2, 2, 2e-5), (8, 3, 3, 2e-5), (10, 3, 2, 1e-4), (16, 2, 1, 3e-4)] {
         let limbs = Limbs::new(bits, hi, lo).unwrap();
         let mut worst = (0.0, String::new());
         for (name, case) in cases() {
