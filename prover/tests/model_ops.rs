@@ -49,7 +49,7 @@ fn every_case_agrees_with_onnxruntime_in_floats() {
 #[test]
 fn every_case_agrees_with_onnxruntime_quantised() {
     // Weights keep as many bits behind the point as the shift has, so that the error follows `bits * lo`: 24, 24, 20, 16.
-    for (bits, hi, lo, tolerance) in [(12, 2, 2, 2e-5), (8, 3, 3, 2e-5), (10, 3, 2, 1e-4), (16, 2, 1, 3e-4)] {
+    for (bits, hi, lo, tolerance) in [(12, 2, 2, 2e-5), (8, 3, 3, 2e-5), (10, 3, 2, 5e-5), (16, 2, 1, 3e-4)] {
         let limbs = Limbs::new(bits, hi, lo).unwrap();
         let mut worst = (0.0, String::new());
         for (name, case) in cases() {
@@ -61,6 +61,9 @@ fn every_case_agrees_with_onnxruntime_quantised() {
                 let trace = quantised.run(&quantised.quantise_input(input).unwrap()).unwrap();
                 let error = largest_difference(&quantised.dequantise_output(&trace.outputs), output);
                 worst = if error > worst.0 { (error, name.clone()) } else { worst };
+                // An offset folded into a padded convolution makes for large pads, which 20 bits of weight resolve less well.
+                let coarse = name == "conv_normalised_input" && limbs.shift() == 20;
+                let tolerance = if coarse { 1e-4 } else { tolerance };
                 assert!(error < tolerance, "{name}, {limbs:?}: {error:e}");
             }
         }
