@@ -2,6 +2,7 @@
 
 mod arkworks;
 mod cpu;
+mod icicle;
 mod reference;
 mod rtl;
 
@@ -68,6 +69,18 @@ pub const TABLE: &[Entry] = &[
         summary: "the MSM engine in SystemVerilog on a simulated FPGA card; counts cycles, no transforms",
         availability: rtl::availability,
         open: || Ok(Box::new(rtl::Rtl::simulated(Fidelity::Fast)?)),
+    },
+    Entry {
+        name: "icicle-cuda",
+        summary: "an NVIDIA GPU, through Ingonyama's ICICLE",
+        availability: || icicle::CUDA.availability(),
+        open: || Ok(Box::new(icicle::Icicle::open(&icicle::CUDA)?)),
+    },
+    Entry {
+        name: "icicle-cpu",
+        summary: "ICICLE's own kernels for this machine's processor",
+        availability: || icicle::CPU.availability(),
+        open: || Ok(Box::new(icicle::Icicle::open(&icicle::CPU)?)),
     },
 ];
 
@@ -176,7 +189,7 @@ mod tests {
         let message = open("fpga").err().unwrap().to_string();
         assert_eq!(
             message,
-            "no backend is named 'fpga'; there are: cpu, portable, arkworks, reference, rtl"
+            "no backend is named 'fpga'; there are: cpu, portable, arkworks, reference, rtl, icicle-cuda, icicle-cpu"
         );
     }
 
