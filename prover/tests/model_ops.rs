@@ -71,13 +71,14 @@ fn every_case_agrees_with_onnxruntime_quantised() {
     }
 }
 
-/// Kinds of a model's layers, in order: requantised, rectified, pooled, pooled with a ReLU.
+/// Kinds of a model's layers, in order: requantised, rectified, pooled, pooled with a ReLU, others.
 fn acts(layers: &[Layer<f64>]) -> String {
     let kind = |l: &Layer<f64>| match l.act {
         Act::Requant => 'q',
         Act::Relu => 'r',
         Act::MaxPool { relu: false } => 'm',
         Act::MaxPool { relu: true } => 'M',
+        _ => '?',
     };
     layers.iter().map(kind).collect()
 }

@@ -6,7 +6,7 @@ use anyhow::Context;
 use serde::Serialize;
 use tapeout_prover::keys::{KeyError, ProvingKey, VerifyingKey};
 use tapeout_prover::layout::{self, Input};
-use tapeout_prover::model::program::{Act, Layer};
+use tapeout_prover::model::program::{Act, Composite, Layer};
 use tapeout_prover::model::{Limbs, Model, Summary};
 use tapeout_prover::srs::{Srs, SrsError};
 use tapeout_prover::statement::{Header, ReadError, Statement};
@@ -197,6 +197,17 @@ fn layer_report(layer: &Layer<f64>) -> LayerReport {
             Act::Relu => "relu",
             Act::MaxPool { relu: false } => "max-pool",
             Act::MaxPool { relu: true } => "max-pool, relu",
+            Act::Floor => "floor",
+            Act::Zero => "zero",
+            Act::Function(_) => "function",
+            Act::Product { .. } => "product",
+            Act::RawProduct => "raw product",
+            Act::Advice(_) => "advice",
+            Act::MatMul { .. } => "matrix product",
+            Act::Composite(Composite::Divide) => "divide",
+            Act::Composite(Composite::SquareRoot) => "square root",
+            Act::Composite(Composite::ReciprocalSquareRoot) => "reciprocal square root",
+            Act::Composite(Composite::Negative) => "negative",
         },
         channels: layer.channels,
         positions: layer.dims.clone(),

@@ -39,6 +39,12 @@ pub enum Error {
         /// Rows of the read column.
         reads: usize,
     },
+    /// A kind of layer that runs, but cannot be proven yet.
+    #[error("layer '{layer}' cannot be proven yet: only sums, ReLUs and maxima can")]
+    Unproven {
+        /// The layer.
+        layer: String,
+    },
     /// A layer has more position axes than there are challenges.
     #[error("layer '{layer}' has {got} position axes; at most {MAX_DIMS} can be proven")]
     Axes {
@@ -101,14 +107,14 @@ pub(crate) fn output_slot(layer: &LinearLayer, act: Act, lanes: usize, index: us
     let count: usize = layer.axes.iter().map(|a| a.count).product();
     let window: usize = match act {
         Act::MaxPool { .. } => layer.axes[layer.axes.len() - 2..].iter().map(|a| a.count).product(),
-        Act::Requant | Act::Relu => 1,
+        _ => 1,
     };
     let per_channel = count / window;
     let (channel, position) = (index / per_channel, index % per_channel);
     let group = layer.row + channel / lanes * layer.group_stride;
     let row = match act {
         Act::MaxPool { .. } => group + position * (window + 1) + window,
-        Act::Requant | Act::Relu => group + position,
+        _ => group + position,
     };
     (row, channel % lanes)
 }
@@ -130,6 +136,11 @@ pub fn compile(program: &Program<i64>, shape: &Shape, public_input: bool) -> Res
     let mut row = if public_input { 0 } else { inputs.div_ceil(lanes) };
     let (mut offset, mut reads, mut linear) = (0, Vec::new(), Vec::with_capacity(program.layers.len()));
     for layer in &program.layers {
+        if !matches!(layer.act, Act::Requant | Act::Relu | Act::MaxPool { .. }) {
+            return Err(Error::Unproven {
+                layer: layer.name.clone(),
+            });
+        }
         if layer.dims.len() > MAX_DIMS {
             return Err(Error::Axes {
                 layer: layer.name.clone(),
@@ -340,6 +351,8 @@ fn fixed_columns(
                     }
                 }
             }
+            // Refused by `compile`.
+            _ => {}
         }
     }
     fixed

@@ -31,8 +31,8 @@ pub(super) fn layer_rows<W>(layer: &Layer<W>, lanes: usize) -> usize {
 /// The rows that one group of channels takes: a row a position, and one that closes each window.
 pub(super) fn group_rows<W>(layer: &Layer<W>) -> usize {
     match layer.act {
-        Act::Requant | Act::Relu => layer.positions(),
         Act::MaxPool { .. } => layer.positions() / layer.window() * (layer.window() + 1),
+        _ => layer.positions(),
     }
 }
 

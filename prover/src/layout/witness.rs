@@ -80,7 +80,7 @@ fn fill_layer(interface: &Interface, cs: &ConstraintSystem, l: usize, act: Act, 
     let (shift, half) = (shape.limbs.shift(), shape.limbs.half());
     let window: usize = match act {
         Act::MaxPool { .. } => layer.axes[layer.axes.len() - 2..].iter().map(|a| a.count).product(),
-        Act::Requant | Act::Relu => 1,
+        _ => 1,
     };
     // Ghost channels, which only fill up the lanes, have pre-activation 0 throughout.
     for channel in 0..layer.groups * shape.lanes {
@@ -92,6 +92,9 @@ fn fill_layer(interface: &Interface, cs: &ConstraintSystem, l: usize, act: Act, 
         for (at, u) in u.chunks(window).enumerate() {
             let (row, _) = output_slot(layer, act, shape.lanes, channel * (positions / window) + at);
             match act {
+                // Refused by `compile`.
+                Act::Floor | Act::Zero | Act::Function(_) | Act::Product { .. } => {}
+                Act::RawProduct | Act::Advice(_) | Act::MatMul { .. } | Act::Composite(_) => {}
                 Act::Requant => {
                     let v = u[0] + half;
                     requantised(shape, lane, columns, row, v >> shift, v & ((1 << shift) - 1));

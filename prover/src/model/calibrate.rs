@@ -20,6 +20,11 @@ pub struct Calibration {
     pub input: f64,
     /// Of a pre-activation, per layer.
     pub layers: Vec<f64>,
+    /// Of an output, per layer.
+    pub outputs: Vec<f64>,
+    /// Between which values a layer's pre-activations may lie: what was seen, as much farther from zero (or nearer, where zero
+    /// lies beyond) as the margin says.
+    pub ranges: Vec<(f64, f64)>,
 }
 
 impl Calibration {
@@ -40,12 +45,19 @@ impl Calibration {
         let mut seen = Self {
             input: 0.0,
             layers: vec![0.0; program.layers.len()],
+            outputs: vec![0.0; program.layers.len()],
+            ranges: vec![(f64::INFINITY, f64::NEG_INFINITY); program.layers.len()],
         };
         let widen = |max: &mut f64, values: &[f64]| values.iter().for_each(|v| *max = max.max(v.abs()));
         for (i, sample) in samples.iter().enumerate() {
             check_input(program, sample, &format!("calibration sample {i}"))?;
             let trace = execute::float(program, sample)?;
             widen(&mut seen.input, sample);
+            for (i, pre) in trace.pre.iter().enumerate() {
+                widen(&mut seen.outputs[i], &trace.out[i]);
+                let (low, high) = &mut seen.ranges[i];
+                pre.iter().for_each(|u| (*low, *high) = (low.min(*u), high.max(*u)));
+            }
             for (layer, (max, pre)) in program.layers.iter().zip(seen.layers.iter_mut().zip(&trace.pre)) {
                 widen(max, pre);
                 if pre.iter().any(|u| !u.is_finite()) {
@@ -57,8 +69,12 @@ impl Calibration {
             }
         }
         // What no sample moves could be of any size; 1 is as good a guess as any.
-        for max in seen.layers.iter_mut().chain([&mut seen.input]) {
+        for max in seen.layers.iter_mut().chain(&mut seen.outputs).chain([&mut seen.input]) {
             *max = if *max == 0.0 { 1.0 } else { *max * margin };
+        }
+        for (low, high) in &mut seen.ranges {
+            *low *= if *low < 0.0 { margin } else { 1.0 / margin };
+            *high *= if *high > 0.0 { margin } else { 1.0 / margin };
         }
         Ok(seen)
     }

@@ -1,13 +1,21 @@
 //! Runs a program: in floats for calibration, and exactly as it is proven.
 
+mod exact;
+mod float;
+#[cfg(test)]
+mod tests;
+
 use super::error::{Error, Result};
 use super::fixed::Limbs;
-use super::program::{Act, Layer, Program, Source};
+use super::program::{Act, Layer, Program, Source, Term};
+use exact::Exact;
+use float::Float;
 
 /// Every value of one inference.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trace<W> {
-    /// Pre-activations per layer, `(channel, positions...)` row-major, a pool's window included.
+    /// Pre-activations per layer, `(channel, positions...)` row-major, a pool's window included. For a layer without a linear map
+    /// what its operands give before it is rounded.
     pub pre: Vec<Vec<W>>,
     /// Outputs per layer, `(channel, positions...)` row-major.
     pub out: Vec<Vec<W>>,
@@ -15,29 +23,19 @@ pub struct Trace<W> {
     pub outputs: Vec<W>,
 }
 
-/// Runs a program in floats, without requantisation.
+/// Runs a program in floats. Only layers whose scale the model fixes are rounded.
 ///
 /// # Errors
 /// [`Error::Length`] for an input of the wrong length, [`Error::Program`] for a program that breaks its rules.
 pub fn float(program: &Program<f64>, input: &[f64]) -> Result<Trace<f64>> {
-    run(program, input, |layer, pre| {
-        Ok(match layer.act {
-            Act::Requant => pre.to_vec(),
-            Act::Relu => pre.iter().map(|u| u.max(0.0)).collect(),
-            Act::MaxPool { relu } => {
-                let least = if relu { 0.0 } else { f64::NEG_INFINITY };
-                pre.chunks_exact(layer.window())
-                    .map(|w| w.iter().copied().fold(least, f64::max))
-                    .collect()
-            }
-        })
-    })
+    run(&Float(program), program, input)
 }
 
 /// Runs a quantised program as it is proven: exact integers, each activation as its slot's gates define it.
 ///
 /// # Errors
-/// [`Error::Range`] when the input or a pre-activation does not fit the limbs, and those of [`float`].
+/// [`Error::Range`] when the input or a pre-activation does not fit the limbs, or an assertion does not hold, and those of
+/// [`float`()].
 pub fn exact(program: &Program<i64>, limbs: &Limbs, input: &[i64]) -> Result<Trace<i64>> {
     if !input.iter().all(|&x| limbs.holds_signed(x)) {
         return Err(Error::Range {
@@ -45,41 +43,7 @@ pub fn exact(program: &Program<i64>, limbs: &Limbs, input: &[i64]) -> Result<Tra
             what: "a value",
         });
     }
-    run(program, input, |layer, pre| {
-        let range = |what| Error::Range {
-            layer: layer.name.clone(),
-            what,
-        };
-        let activate = |window: &[i64]| activation(layer.act, limbs, window).ok_or_else(|| range("an activation"));
-        pre.chunks_exact(layer.window()).map(activate).collect()
-    })
-}
-
-/// The activation of one window (of one element, but for a pool), unless it does not fit the limbs.
-fn activation(act: Act, limbs: &Limbs, window: &[i64]) -> Option<i64> {
-    let (low, high) = window
-        .iter()
-        .fold((i64::MAX, i64::MIN), |(l, h), &u| (l.min(u), h.max(u)));
-    let y = match act {
-        Act::Requant => return Some(limbs.round(high)).filter(|&y| limbs.holds_signed(y)),
-        Act::Relu => {
-            return Some(limbs.round(high))
-                .filter(|y| y.abs() < limbs.hi_range())
-                .map(|y| y.max(0));
-        }
-        Act::MaxPool { relu } => {
-            let top = if relu { high.max(0) } else { high };
-            // Each element's distance from the maximum is written with all limbs.
-            top.checked_sub(low).filter(|d| d >> limbs.shift() < limbs.hi_range())?;
-            limbs.round(top)
-        }
-    };
-    let fits = if act == (Act::MaxPool { relu: true }) {
-        y < limbs.hi_range()
-    } else {
-        limbs.holds_signed(y)
-    };
-    fits.then_some(y)
+    run(&Exact { program, limbs }, program, input)
 }
 
 /// Numbers that a program computes with.
@@ -87,24 +51,39 @@ trait Number: Copy + Default {
     fn add_product(self, a: Self, b: Self) -> Self;
 }
 
-impl Number for f64 {
-    fn add_product(self, a: f64, b: f64) -> f64 {
-        self + a * b
+/// How the layers are computed.
+trait Arithmetic {
+    type Value: Number;
+    /// Pre-activations of a layer with a linear map.
+    fn linear(&self, layer: &Layer<Self::Value>, values: Values<'_, Self::Value>) -> Result<Vec<Self::Value>>;
+    /// What the operands of a layer without a linear map give.
+    fn combine(&self, layer: &Layer<Self::Value>, operands: &[Vec<Self::Value>]) -> Result<Vec<Self::Value>>;
+    /// Outputs from either.
+    fn activate(&self, layer: &Layer<Self::Value>, pre: &[Self::Value]) -> Result<Vec<Self::Value>>;
+}
+
+/// What can be read: the input and the outputs of earlier layers.
+#[derive(Clone, Copy)]
+struct Values<'a, W> {
+    input: &'a [W],
+    out: &'a [Vec<W>],
+}
+
+impl<W: Number> Values<'_, W> {
+    fn read(&self, source: &Source<W>) -> W {
+        match *source {
+            Source::Input(i) => self.input[i as usize],
+            Source::Layer { layer, index } => self.out[layer as usize][index as usize],
+            Source::Const(c) => c,
+        }
+    }
+
+    fn read_all(&self, sources: &[Source<W>]) -> Vec<W> {
+        sources.iter().map(|s| self.read(s)).collect()
     }
 }
 
-impl Number for i64 {
-    /// Modulo 2^64: where the interval analysis has passed, the result is exact whatever the partial sums.
-    fn add_product(self, a: i64, b: i64) -> i64 {
-        self.wrapping_add(a.wrapping_mul(b))
-    }
-}
-
-fn run<W: Number>(
-    program: &Program<W>,
-    input: &[W],
-    activate: impl Fn(&Layer<W>, &[W]) -> Result<Vec<W>>,
-) -> Result<Trace<W>> {
+fn run<A: Arithmetic>(arithmetic: &A, program: &Program<A::Value>, input: &[A::Value]) -> Result<Trace<A::Value>> {
     let expected = program.input_len();
     if input.len() != expected {
         return Err(Error::Length {
@@ -120,41 +99,46 @@ fn run<W: Number>(
         outputs: Vec::new(),
     };
     for layer in &program.layers {
-        let pre = pre_activations(layer, input, &trace.out);
-        trace.out.push(activate(layer, &pre)?);
+        let values = Values { input, out: &trace.out };
+        let pre = if layer.operands.is_empty() {
+            arithmetic.linear(layer, values)?
+        } else {
+            let operands: Vec<_> = layer.operands.iter().map(|o| values.read_all(o)).collect();
+            arithmetic.combine(layer, &operands)?
+        };
+        let out = match layer.act {
+            // Nothing reads what is only asserted.
+            Act::Zero => arithmetic.activate(layer, &pre).map(|_| Vec::new())?,
+            _ => arithmetic.activate(layer, &pre)?,
+        };
+        trace.out.push(out);
         trace.pre.push(pre);
     }
-    trace.outputs = program.outputs.iter().map(|s| read(s, input, &trace.out)).collect();
+    let values = Values { input, out: &trace.out };
+    trace.outputs = values.read_all(&program.outputs);
     Ok(trace)
 }
 
-fn read<W: Number>(source: &Source<W>, input: &[W], out: &[Vec<W>]) -> W {
-    match *source {
-        Source::Input(i) => input[i as usize],
-        Source::Layer { layer, index } => out[layer as usize][index as usize],
-        Source::Const(c) => c,
-    }
-}
-
-fn pre_activations<W: Number>(layer: &Layer<W>, input: &[W], out: &[Vec<W>]) -> Vec<W> {
+/// A layer's linear map, what is read and the weights lifted to `N`.
+fn pre_activations<W: Number, N: Number>(layer: &Layer<W>, values: Values<'_, W>, lift: impl Fn(W) -> N) -> Vec<N> {
     let positions = layer.positions();
-    let mut pre: Vec<W> = layer
+    let mut pre: Vec<N> = layer
         .bias
         .iter()
-        .flat_map(|&b| std::iter::repeat_n(b, positions))
+        .flat_map(|&b| std::iter::repeat_n(lift(b), positions))
         .collect();
-    for term in &layer.terms {
-        let block: Vec<W> = term.block.iter().map(|s| read(s, input, out)).collect();
+    for Term { block, strides, taps } in &layer.terms {
+        let block: Vec<N> = block.iter().map(|s| lift(values.read(s))).collect();
         let mut offsets = vec![0];
-        for (&count, &stride) in layer.dims.iter().zip(&term.strides) {
+        for (&count, &stride) in layer.dims.iter().zip(strides) {
             offsets = offsets
                 .iter()
                 .flat_map(|&o| (0..count).map(move |i| o + i * stride))
                 .collect();
         }
-        for (pre, taps) in pre.chunks_exact_mut(positions).zip(&term.taps) {
+        for (pre, taps) in pre.chunks_exact_mut(positions).zip(taps) {
             for &(slot, w) in taps {
-                let block = &block[slot as usize..];
+                let (block, w) = (&block[slot as usize..], lift(w));
                 pre.iter_mut()
                     .zip(&offsets)
                     .for_each(|(u, &o)| *u = u.add_product(w, block[o]));
@@ -164,229 +148,24 @@ fn pre_activations<W: Number>(layer: &Layer<W>, input: &[W], out: &[Vec<W>]) -> 
     pre
 }
 
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use rand::{Rng, SeedableRng};
-    use rand_chacha::ChaCha20Rng;
-
-    use super::super::program::Term;
-    use super::*;
-
-    const LIMBS: Limbs = Limbs { bits: 4, hi: 2, lo: 1 };
-
-    /// A layer of one channel that passes its inputs on, so that a test chooses the pre-activations.
-    fn pass(inputs: usize, dims: &[usize], strides: &[usize], act: Act) -> Program<i64> {
-        let layer = Layer {
-            name: "layer".into(),
-            channels: 1,
-            dims: dims.to_vec(),
-            terms: vec![Term {
-                block: (0..inputs as u32).map(Source::Input).collect(),
-                strides: strides.to_vec(),
-                taps: vec![vec![(0, 1)]].into(),
-            }],
-            bias: vec![0],
-            act,
-        };
-        let outputs = (0..layer.outputs() as u32)
-            .map(|index| Source::Layer { layer: 0, index })
-            .collect::<Vec<_>>();
-        Program {
-            input_shape: vec![inputs],
-            output_shape: vec![outputs.len()],
-            layers: vec![layer],
-            outputs,
-        }
-    }
-
-    /// The activation of pre-activations that are `scale` times inputs.
-    fn act_on(act: Act, inputs: &[i64], scale: i64, bias: i64) -> Result<i64> {
-        let (dims, strides) = match act {
-            Act::MaxPool { .. } => (vec![1, inputs.len()], vec![0, 1]),
-            _ => (vec![], vec![]),
-        };
-        let mut program = pass(inputs.len(), &dims, &strides, act);
-        program.layers[0].terms[0].taps[0][0].1 = scale;
-        program.layers[0].bias[0] = bias;
-        exact(&program, &LIMBS, inputs).map(|t| t.outputs[0])
-    }
-
-    #[test]
-    fn ties_round_toward_plus_infinity() {
-        // s = 4: halves are odd multiples of 8.
-        for (u, y) in [
-            (8, 1),
-            (7, 0),
-            (9, 1),
-            (-8, 0),
-            (-9, -1),
-            (-7, 0),
-            (24, 2),
-            (-24, -1),
-            (-25, -2),
-            (0, 0),
-        ] {
-            assert_eq!(act_on(Act::Requant, &[u], 1, 0).unwrap(), y, "{u}");
-            assert_eq!(act_on(Act::Relu, &[u], 1, 0).unwrap(), y.max(0), "{u}");
-            assert_eq!(
-                act_on(Act::MaxPool { relu: false }, &[u, -128], 1, 0).unwrap(),
-                y,
-                "{u}"
-            );
-            assert_eq!(
-                act_on(Act::MaxPool { relu: true }, &[u, -128], 1, 0).unwrap(),
-                y.max(0),
-                "{u}"
-            );
-        }
-    }
-
-    #[test]
-    fn requantised_values_are_signed() {
-        let at = |u: i64| act_on(Act::Requant, &[0], 1, u);
-        assert_eq!(at(127 * 16 + 7).unwrap(), 127);
-        assert!(at(127 * 16 + 8).is_err());
-        assert_eq!(at(-128 * 16 - 8).unwrap(), -128);
-        assert!(at(-128 * 16 - 9).is_err());
-    }
-
-    #[test]
-    fn rectified_values_use_all_high_limbs_on_both_sides() {
-        let at = |u: i64| act_on(Act::Relu, &[0], 1, u);
-        assert_eq!(at(255 * 16 + 7).unwrap(), 255);
-        assert!(at(255 * 16 + 8).is_err());
-        assert_eq!(at(-255 * 16 - 8).unwrap(), 0);
-        assert!(at(-255 * 16 - 9).is_err());
-        assert!(at(i64::MAX).is_err() && at(i64::MIN).is_err());
-    }
-
-    #[test]
-    fn pools_bound_the_maximum_and_each_distance_from_it() {
-        let at = |relu, a: i64, b: i64| act_on(Act::MaxPool { relu }, &[a, b], 16, 0);
-        assert_eq!(at(false, 127, -128).unwrap(), 127);
-        assert_eq!(at(true, -1, -128).unwrap(), 0);
-        // A distance of 2^(s + kA) = 16 * 256 is too long.
-        let wide = |relu, a, b, scale| act_on(Act::MaxPool { relu }, &[a, b], scale, 0);
-        assert_eq!(wide(false, 64, -64, 31).unwrap(), 124);
-        assert!(wide(false, 64, -64, 32).is_err());
-        // With a ReLU the maximum is 0 at least, and the distance is from there.
-        assert_eq!(wide(true, -64, -127, 32).unwrap(), 0);
-        assert!(wide(true, -64, -128, 32).is_err());
-        // The maximum itself: signed without a ReLU, all high limbs with one.
-        assert!(wide(false, 64, 60, 32).is_err());
-        assert_eq!(wide(true, 64, 60, 32).unwrap(), 128);
-        assert!(wide(true, 64, 60, 64).is_err());
-        assert!(wide(false, -128, -128, 17).is_err());
-    }
-
-    #[test]
-    fn errors_name_the_layer_and_no_value() {
-        let error = act_on(Act::Requant, &[0], 1, 123_456).unwrap_err().to_string();
-        assert!(
-            error.contains("layer layer") && error.contains("outside of the calibrated range"),
-            "{error}"
-        );
-        assert!(!error.contains("123456") && !error.contains("7716"));
-        let error = act_on(Act::Requant, &[128], 1, 0).unwrap_err().to_string();
-        assert!(
-            error.starts_with("layer input: a value") && !error.contains("128"),
-            "{error}"
-        );
-        assert!(act_on(Act::Requant, &[-128], 1, 0).is_ok() && act_on(Act::Requant, &[-129], 1, 0).is_err());
-    }
-
-    #[test]
-    fn inputs_of_another_length_are_refused() {
-        let program = pass(2, &[2], &[1], Act::Requant);
-        assert!(matches!(
-            exact(&program, &LIMBS, &[1]),
-            Err(Error::Length {
-                expected: 2,
-                got: 1,
-                ..
-            })
-        ));
-    }
-
-    /// Pre-activations by the formula in [`Layer`]'s documentation, one at a time.
-    fn by_definition(layer: &Layer<i64>, input: &[i64]) -> Vec<i64> {
-        let mut out = Vec::new();
-        for o in 0..layer.channels {
-            for p in 0..layer.positions() {
-                let mut index = vec![0; layer.dims.len()];
-                let mut rest = p;
-                for d in (0..layer.dims.len()).rev() {
-                    index[d] = rest % layer.dims[d];
-                    rest /= layer.dims[d];
-                }
-                let mut u = layer.bias[o];
-                for term in &layer.terms {
-                    let offset: usize = index.iter().zip(&term.strides).map(|(i, s)| i * s).sum();
-                    for &(slot, w) in &term.taps[o] {
-                        u += w * match term.block[slot as usize + offset] {
-                            Source::Input(i) => input[i as usize],
-                            Source::Const(c) => c,
-                            Source::Layer { .. } => unreachable!(),
-                        };
-                    }
-                }
-                out.push(u);
+/// `sum_k left[b, i, k] right[b, k, j]` for every `(i, b, j)`, the operands lifted to `N`.
+fn matrix_product<W: Number, N: Number>(layer: &Layer<W>, operands: &[Vec<W>], lift: impl Fn(W) -> N) -> Vec<N> {
+    let (inner, columns) = (layer.inner(), layer.dims[1]);
+    let mut out = Vec::with_capacity(layer.channels * layer.positions());
+    for i in 0..layer.channels {
+        for b in 0..layer.dims[0] {
+            for j in 0..columns {
+                let term = |k: usize| {
+                    let left = operands[0][(b * layer.channels + i) * inner + k];
+                    (lift(left), lift(operands[1][(b * inner + k) * columns + j]))
+                };
+                out.push(
+                    (0..inner)
+                        .map(term)
+                        .fold(N::default(), |sum, (l, r)| sum.add_product(l, r)),
+                );
             }
         }
-        out
     }
-
-    #[test]
-    fn pre_activations_follow_the_definition() {
-        let mut rng = ChaCha20Rng::seed_from_u64(1);
-        for _ in 0..200 {
-            let dims: Vec<usize> = (0..rng.random_range(0..=4)).map(|_| rng.random_range(1..4)).collect();
-            let channels = rng.random_range(1..4);
-            let input: Vec<i64> = (0..10).map(|_| rng.random_range(-100..100)).collect();
-            let term = |rng: &mut ChaCha20Rng| {
-                let strides: Vec<usize> = dims.iter().map(|_| rng.random_range(0..4)).collect();
-                let reach: usize = dims.iter().zip(&strides).map(|(d, s)| (d - 1) * s).sum();
-                let free = rng.random_range(1..6);
-                let source = |rng: &mut ChaCha20Rng| match rng.random() {
-                    true => Source::Input(rng.random_range(0..10)),
-                    false => Source::Const(rng.random_range(-9..9)),
-                };
-                let block = (0..reach + free).map(|_| source(rng)).collect();
-                let taps = |rng: &mut ChaCha20Rng| {
-                    let slots: Vec<u32> = (0..free as u32).filter(|_| rng.random()).collect();
-                    slots
-                        .into_iter()
-                        .map(|slot| (slot, rng.random_range(-50..50)))
-                        .collect()
-                };
-                let taps = (0..channels).map(|_| taps(rng)).collect();
-                Term { block, strides, taps }
-            };
-            let terms = (0..rng.random_range(0..3)).map(|_| term(&mut rng)).collect();
-            let bias = (0..channels).map(|_| rng.random_range(-99..99)).collect();
-            let layer = Layer {
-                name: "layer".into(),
-                channels,
-                dims: dims.clone(),
-                terms,
-                bias,
-                act: Act::Requant,
-            };
-            let outputs: Vec<_> = (0..layer.outputs() as u32)
-                .map(|index| Source::Layer { layer: 0, index })
-                .collect();
-            let expected = by_definition(&layer, &input);
-            let program = Program {
-                input_shape: vec![10],
-                output_shape: vec![outputs.len()],
-                layers: vec![layer],
-                outputs,
-            };
-            let trace = exact(&program, &Limbs { bits: 8, hi: 2, lo: 1 }, &input).unwrap();
-            assert_eq!(trace.pre[0], expected);
-            let rounded: Vec<i64> = expected.iter().map(|u| (u + 128).div_euclid(256)).collect();
-            assert_eq!(trace.outputs, rounded);
-        }
-    }
+    out
 }

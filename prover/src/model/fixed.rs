@@ -71,6 +71,17 @@ impl Limbs {
     }
 }
 
+/// A scale `2^e`: the real `x` is represented by the integer nearest to `x * 2^e`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Scale(pub i32);
+
+impl Scale {
+    /// `2^e`.
+    pub fn factor(self) -> f64 {
+        f64::from(self.0).exp2()
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {

@@ -92,6 +92,7 @@ impl Lowering {
             terms: linear.terms,
             bias: linear.bias,
             act: linear.act.unwrap_or(Act::Requant),
+            ..Layer::default()
         });
         Ok(Affine::plain(linear.shape, sources))
     }
@@ -271,6 +272,7 @@ fn finish(mut ctx: Lowering, graph: &Graph, output: Option<Value>) -> Result<Low
         output_shape: view.shape,
         layers: ctx.layers,
         outputs: view.parts.swap_remove(0).sources,
+        ..Program::default()
     };
     Ok(Lowered {
         program,

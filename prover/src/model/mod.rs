@@ -1,8 +1,10 @@
 //! Models: import, calibration, quantisation and the exact integer executor.
 
 pub mod calibrate;
+pub mod curve;
 pub mod error;
 pub mod execute;
+mod expand;
 pub mod fixed;
 pub(crate) mod graph;
 pub mod interval;
@@ -11,6 +13,7 @@ pub(crate) mod lower;
 mod onnx;
 pub mod program;
 pub mod quantise;
+mod scales;
 pub(crate) mod tensor;
 mod validate;
 pub(crate) mod value;
@@ -23,9 +26,9 @@ use sha3::{Digest, Keccak256};
 
 pub use calibrate::Calibration;
 pub use error::{Error, OpError, Result};
-pub use fixed::Limbs;
+pub use fixed::{Limbs, Scale};
 pub use program::Program;
-pub use quantise::{Quantised, Scale};
+pub use quantise::Quantised;
 
 /// An imported model.
 #[derive(Clone, Debug)]

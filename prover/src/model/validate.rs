@@ -1,7 +1,10 @@
 //! The rules that a [`Program`] must keep, checked: programs also come from key files.
 
 use super::error::{Error, Result};
-use super::program::{Act, Layer, MAX_DIMS, Program, Source};
+use super::program::{Act, Function, Layer, MAX_DIMS, Program, Rule, Source};
+
+/// Rules for advice shift by at most this many bits, so that 128 hold the result.
+const MAX_SHIFT: u32 = 62;
 
 impl<W> Program<W> {
     /// Number of elements of the input tensor.
@@ -28,7 +31,16 @@ impl<W> Program<W> {
                 Source::Const(_) => true,
             };
             let count = layer.check().map_err(|what| error(&layer.name, what))?;
-            if !layer.terms.iter().flat_map(|t| &t.block).all(valid) {
+            if let Act::Function(f) = layer.act {
+                let rows = self.functions.get(f as usize).map(|f| match f {
+                    Function::Curve(_) => 1,
+                    Function::Table(rows) => rows.len(),
+                });
+                if rows.unwrap_or(0) == 0 {
+                    return Err(error(&layer.name, "it refers to no function, or to an empty one"));
+                }
+            }
+            if !layer.sources().all(valid) {
                 return Err(error(
                     &layer.name,
                     "it reads what is neither the input nor an earlier layer",
@@ -70,6 +82,22 @@ impl<W> Layer<W> {
             .checked_mul(positions)
             .filter(|&n| n > 0 && n <= u32::MAX as usize);
         let elements = elements.ok_or("it has no outputs, or too many")?;
+        if self.operands.len() != self.act.operands() {
+            return Err("it has another number of operands than its kind reads");
+        }
+        if let Act::Advice(rule) = self.act {
+            let shifts = match rule {
+                Rule::Quotient { numerator, denominator } => [numerator, denominator],
+                Rule::SquareRoot { shift } | Rule::ReciprocalSquareRoot { shift } => [shift, 0],
+            };
+            if shifts.iter().any(|s| *s > MAX_SHIFT) {
+                return Err("a rule for advice shifts too far");
+            }
+        }
+        if self.act.operands() > 0 {
+            self.check_operands(elements)?;
+            return Ok(elements);
+        }
         if self.bias.len() != self.channels {
             return Err("it needs one bias per channel");
         }
@@ -92,7 +120,32 @@ impl<W> Layer<W> {
                 }
             }
         }
-        Ok(elements / self.window())
+        Ok(match self.act {
+            Act::Zero => 0,
+            _ => elements / self.window(),
+        })
+    }
+
+    /// The operands of a layer without a linear map.
+    fn check_operands(&self, elements: usize) -> std::result::Result<(), &'static str> {
+        if !self.terms.is_empty() || !self.bias.is_empty() {
+            return Err("a layer that reads operands has no linear map");
+        }
+        if !matches!(self.act, Act::MatMul { .. }) {
+            return match self.operands.iter().all(|o| o.len() == elements) {
+                true => Ok(()),
+                false => Err("an operand needs one value per element"),
+            };
+        }
+        let [batch, columns] = self.dims[..] else {
+            return Err("a product of matrices has two axes of positions, the batch and the columns");
+        };
+        let inner = self.inner();
+        let lengths = [self.channels * batch * inner, batch * inner * columns];
+        match inner > 0 && self.operands.iter().map(Vec::len).eq(lengths) {
+            true => Ok(()),
+            false => Err("the operands of a product of matrices do not fit each other"),
+        }
     }
 }
 
@@ -113,6 +166,7 @@ mod tests {
             }],
             bias: vec![0],
             act: Act::Relu,
+            ..Layer::default()
         };
         Program {
             input_shape: vec![5],
@@ -125,6 +179,7 @@ mod tests {
                 }),
             ],
             outputs: (0..4).map(|index| Source::Layer { layer: 1, index }).collect(),
+            ..Program::default()
         }
     }
 

@@ -287,6 +287,7 @@ fn activate(layer: &Layer<i64>, u: &[i64]) -> Vec<i64> {
             .chunks(layer.window())
             .map(|w| round(*w.iter().max().unwrap()).max(if relu { 0 } else { i64::MIN }))
             .collect(),
+        _ => panic!("no linear map"),
     }
 }
 

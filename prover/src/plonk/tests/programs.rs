@@ -23,6 +23,7 @@ pub(crate) fn gemm(block: Vec<Source<i64>>, weights: &[&[i64]], act: Act) -> Lay
         }],
         bias: vec![0; weights.len()],
         act,
+        ..Layer::default()
     }
 }
 
@@ -39,6 +40,7 @@ pub(crate) fn pool(inputs: usize, dims: Vec<usize>, strides: Vec<usize>, relu: b
         }],
         bias: vec![0],
         act: Act::MaxPool { relu },
+        ..Layer::default()
     };
     network(inputs, vec![layer])
 }
@@ -51,6 +53,7 @@ pub(crate) fn network(inputs: usize, layers: Vec<Layer<i64>>) -> Program<i64> {
         output_shape: vec![outputs],
         outputs: (0..outputs).map(|i| read(layers.len() as u32 - 1, i)).collect(),
         layers,
+        ..Program::default()
     }
 }
 
@@ -88,6 +91,7 @@ pub(crate) fn small_network() -> Program<i64> {
         }],
         bias: vec![scale / 3, -scale / 5, 7],
         act: Act::MaxPool { relu: true },
+        ..Layer::default()
     };
     // A signed pool of 3 channels of 3x3 by 3x1.
     let identity = |c: usize, s: usize, w: i64| (0..c).map(|o| vec![((o * s) as u32, w)]).collect::<Vec<_>>();
@@ -102,6 +106,7 @@ pub(crate) fn small_network() -> Program<i64> {
         }],
         bias: vec![0; 3],
         act: Act::MaxPool { relu: false },
+        ..Layer::default()
     };
     // A residual sum of the pool and the input, with ReLU.
     let sum = Layer {
@@ -122,6 +127,7 @@ pub(crate) fn small_network() -> Program<i64> {
         ],
         bias: vec![1, 2, 3],
         act: Act::Relu,
+        ..Layer::default()
     };
     let gemm = Layer {
         name: "gemm".into(),
@@ -136,12 +142,14 @@ pub(crate) fn small_network() -> Program<i64> {
         }],
         bias: vec![5, 4, -3, 2, -scale],
         act: Act::Requant,
+        ..Layer::default()
     };
     Program {
         input_shape: vec![1, 3, 3],
         output_shape: vec![5],
         layers: vec![conv, pool, sum, gemm],
         outputs: (0..5).map(|i| read(3, i)).collect(),
+        ..Program::default()
     }
 }
 

@@ -35,6 +35,7 @@ fn random_program(rng: &mut impl Rng) -> Program<i64> {
         output_shape: vec![outputs.len()],
         layers,
         outputs,
+        ..Program::default()
     }
 }
 
@@ -85,6 +86,7 @@ fn random_layer(rng: &mut impl Rng, l: usize, sources: &[Source<i64>]) -> Layer<
         terms,
         bias,
         act,
+        ..Layer::default()
     }
 }
 

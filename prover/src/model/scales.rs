@@ -1,0 +1,305 @@
+//! Which scale every tensor has.
+
+use super::calibrate::Calibration;
+use super::error::{Error, Result};
+use super::fixed::{Limbs, Scale};
+use super::interval;
+use super::program::{Act, Composite, Function, Layer, Program, Source};
+
+/// Weights stay below this many bits.
+pub(super) const WEIGHT_BITS: i32 = 40;
+
+/// Bits of an activation that are kept before any are given up in favour of weights.
+const ACTIVATION_BITS: u32 = 20;
+
+/// Dividends and radicands of assertions stay below this many bits.
+const ASSERTION_BITS: i32 = 60;
+
+/// The node of a source in the graph of scales: 0 for the input, `1 + l` for layer `l`.
+pub(super) fn node<W>(source: &Source<W>) -> Option<usize> {
+    match *source {
+        Source::Input(_) => Some(0),
+        Source::Layer { layer, .. } => Some(layer as usize + 1),
+        Source::Const(_) => None,
+    }
+}
+
+/// The largest exponent at which magnitudes up to `max` take `bits` bits.
+pub(super) fn room(bits: u32, max: f64) -> i32 {
+    ((f64::from(bits).exp2() / max).log2().floor() as i32).clamp(-64, 64)
+}
+
+/// Exponents of the scales. What is read from one block or operand, or makes up the output, has one scale.
+pub(super) struct Scales {
+    /// Union-find over the nodes.
+    parent: Vec<usize>,
+    /// Per root.
+    exponent: Vec<i32>,
+    /// Per root: whether the model fixes it.
+    fixed: Vec<bool>,
+}
+
+impl Scales {
+    /// Chooses scales: as fine as calibrated magnitudes leave room for, and as what is computed from the values demands.
+    ///
+    /// # Errors
+    /// [`Error::Program`] where the model fixes a scale and that contradicts another, or leaves no room.
+    pub(super) fn choose(program: &Program<f64>, calibration: &Calibration, limbs: &Limbs) -> Result<Self> {
+        let nodes = program.layers.len() + 1;
+        let mut scales = Self {
+            parent: (0..nodes).collect(),
+            exponent: vec![i32::MAX; nodes],
+            fixed: vec![false; nodes],
+        };
+        let blocks = program
+            .layers
+            .iter()
+            .flat_map(|l| l.terms.iter().map(|t| &t.block).chain(&l.operands));
+        for block in blocks.chain([&program.outputs]) {
+            let mut members = block.iter().filter_map(node);
+            if let Some(first) = members.next() {
+                members.for_each(|other| scales.unite(first, other));
+            }
+        }
+        scales.fix(program, limbs)?;
+        // Room for the largest magnitude; a ReLU's values have a bit more, since its limbs hold no sign.
+        let hi = limbs.hi_bits();
+        scales.bound("input", 0, room(hi - 1, calibration.input))?;
+        for (i, (layer, &max)) in program.layers.iter().zip(&calibration.layers).enumerate() {
+            let to = match layer.act {
+                Act::Relu | Act::Floor => room(hi, max),
+                Act::Function(f) => {
+                    limbs.shift() as i32 + room(hi - 1, largest(&program.functions[f as usize], calibration, i))
+                }
+                Act::Zero | Act::Composite(Composite::Negative) => continue,
+                _ => room(hi - 1, max),
+            };
+            scales.bound(&layer.name, i + 1, to)?;
+        }
+        scales.balance(program, limbs);
+        scales.fit(program, limbs);
+        Ok(scales)
+    }
+
+    /// Takes over what the model fixes.
+    fn fix(&mut self, program: &Program<f64>, limbs: &Limbs) -> Result<()> {
+        let layers = program.layers.iter().enumerate().map(|(i, layer)| {
+            let scale = match layer.act {
+                Act::Composite(Composite::Negative) => Some(Scale(0)),
+                _ => layer.scale,
+            };
+            let extra = if layer.act.is_raw() { limbs.shift() as i32 } else { 0 };
+            (layer.name.as_str(), i + 1, scale.map(|s| s.0 + extra))
+        });
+        for (name, node, scale) in std::iter::once(("input", 0, program.input_scale.map(|s| s.0))).chain(layers) {
+            let Some(exponent) = scale else { continue };
+            let root = self.find(node);
+            if self.fixed[root] && self.exponent[root] != exponent {
+                return Err(Error::Program {
+                    layer: name.into(),
+                    what: "values of different fixed scales are read as one tensor",
+                });
+            }
+            (self.fixed[root], self.exponent[root]) = (true, exponent);
+        }
+        Ok(())
+    }
+
+    /// Lowers a scale to what there is room for.
+    fn bound(&mut self, layer: &str, node: usize, to: i32) -> Result<()> {
+        let root = self.find(node);
+        match self.fixed[root] {
+            true if to < self.exponent[root] => Err(Error::Program {
+                layer: layer.into(),
+                what: "its fixed scale leaves no room for the calibrated range",
+            }),
+            true => Ok(()),
+            false => {
+                self.lower(root, to);
+                Ok(())
+            }
+        }
+    }
+
+    /// Where limbs give activations more bits than weights, hands the surplus to the weights: the scale rises from the input
+    /// to the output, evenly over the layers on the way, and a layer's weights are scaled by the ratio of its two ends.
+    fn balance(&mut self, program: &Program<f64>, limbs: &Limbs) {
+        let surplus = limbs.hi_bits().saturating_sub(limbs.shift().max(ACTIVATION_BITS));
+        let mut depths = vec![0];
+        for layer in &program.layers {
+            let sources = layer.sources().filter_map(node);
+            depths.push(1 + sources.map(|n| depths[n]).max().unwrap_or(0));
+        }
+        let deepest = depths.iter().copied().max().unwrap_or(0).max(1);
+        let mut of_root = vec![0; depths.len()];
+        for (n, &depth) in depths.iter().enumerate() {
+            let root = self.find(n);
+            of_root[root] = depth.max(of_root[root]);
+        }
+        for (root, depth) in of_root.into_iter().enumerate().filter(|(root, _)| !self.fixed[*root]) {
+            let less = (surplus as usize * (deepest - depth) / deepest) as i32;
+            self.exponent[root] = self.exponent[root].saturating_sub(less);
+        }
+    }
+
+    /// Lowers scales until weights and worst-case accumulators are in bounds, at the price of resolution: of half of the
+    /// bits at most. A model that needs more is refused by the interval analysis.
+    fn fit(&mut self, program: &Program<f64>, limbs: &Limbs) {
+        let spare = |e: &i32| e.saturating_sub(limbs.hi_bits() as i32 / 2);
+        let least: Vec<i32> = self.exponent.iter().map(spare).collect();
+        loop {
+            let mut changed = false;
+            for (i, layer) in program.layers.iter().enumerate() {
+                for (node, excess) in self.excesses(layer, i, limbs) {
+                    let root = self.find(node);
+                    let target = (self.exponent[root] - excess).max(least[root]);
+                    if excess > 0 && !self.fixed[root] && target < self.exponent[root] {
+                        self.exponent[root] = target;
+                        changed = true;
+                    }
+                }
+            }
+            if !changed {
+                return;
+            }
+        }
+    }
+
+    /// By how many bits which scales are too fine for what a layer computes.
+    fn excesses(&self, layer: &Layer<f64>, i: usize, limbs: &Limbs) -> Vec<(usize, i32)> {
+        let shift = limbs.shift() as i32;
+        let out = self.of(i + 1);
+        let operand = |o: usize| layer.operands[o].iter().find_map(node);
+        let scale = |o: usize| self.of_operand(&layer.operands[o], limbs);
+        match layer.act {
+            Act::Product { .. } | Act::MatMul { .. } => {
+                // The factor is 2^surplus.
+                let surplus = shift + out - scale(0) - scale(1);
+                let finer = if scale(0) >= scale(1) {
+                    operand(0).or(operand(1))
+                } else {
+                    operand(1).or(operand(0))
+                };
+                let coarser = finer.map(|node| (node, -surplus));
+                [(i + 1, surplus - WEIGHT_BITS)].into_iter().chain(coarser).collect()
+            }
+            Act::Composite(Composite::Divide) => {
+                let dividend = out + scale(1) - scale(0) + limbs.hi_bits() as i32;
+                let divisor = -dividend + 2 * limbs.hi_bits() as i32 - ASSERTION_BITS;
+                let dividends = operand(0).map(|node| (node, divisor));
+                [(i + 1, dividend - ASSERTION_BITS)]
+                    .into_iter()
+                    .chain(dividends)
+                    .collect()
+            }
+            Act::Composite(Composite::SquareRoot) => {
+                let radicand = 2 * out - scale(0);
+                let finer = (radicand + limbs.hi_bits() as i32 - ASSERTION_BITS + 1) / 2;
+                operand(0)
+                    .map(|node| (node, -radicand))
+                    .into_iter()
+                    .chain([(i + 1, finer)])
+                    .collect()
+            }
+            Act::Composite(Composite::ReciprocalSquareRoot) => {
+                vec![(i + 1, (2 * out + scale(0) - ASSERTION_BITS + 1) / 2)]
+            }
+            // An argument's scale is the table's, a comparison's that of what is compared.
+            Act::Function(_) | Act::Zero | Act::Composite(Composite::Negative) => self.raw_sources(layer, i64::MAX),
+            _ => {
+                let mut found = self.raw_sources(layer, i64::from(shift + out));
+                found.push((i + 1, self.excess(layer, i, limbs)));
+                found
+            }
+        }
+    }
+
+    /// Raw values that are finer than a weight of 1 allows, `finest` being the scale of the accumulator.
+    fn raw_sources(&self, layer: &Layer<f64>, finest: i64) -> Vec<(usize, i32)> {
+        let first = layer.terms.iter().filter_map(|t| t.block.iter().find_map(node));
+        let excess = |node| (i64::from(self.of(node)) - finest).clamp(0, 64) as i32;
+        first.map(|node| (node, excess(node))).collect()
+    }
+
+    /// By how many bits a layer's weights or accumulators are too large.
+    fn excess(&self, layer: &Layer<f64>, i: usize, limbs: &Limbs) -> i32 {
+        let shift = limbs.shift() as i32 + self.of(i + 1);
+        let mut sums: Vec<f64> = layer.bias.iter().map(|b| b.abs() * f64::from(shift).exp2()).collect();
+        let mut heaviest: f64 = 0.0;
+        for term in &layer.terms {
+            let factor = f64::from(shift - self.of_block(&term.block, limbs)).exp2();
+            for (sum, taps) in sums.iter_mut().zip(&term.taps) {
+                let weights = taps.iter().map(|t| t.1.abs() * factor);
+                heaviest = weights.clone().fold(heaviest, f64::max);
+                *sum += weights.sum::<f64>() * limbs.hi_range() as f64;
+            }
+        }
+        let bits = |v: f64| if v > 0.0 { v.log2().ceil().min(1e6) as i32 } else { 0 };
+        let sum = sums.into_iter().fold(0.0, f64::max);
+        (bits(heaviest) - WEIGHT_BITS)
+            .max(bits(sum) + 1 - interval::LIMIT_BITS as i32)
+            .max(0)
+    }
+
+    fn find(&self, mut node: usize) -> usize {
+        while self.parent[node] != node {
+            node = self.parent[node];
+        }
+        node
+    }
+
+    fn unite(&mut self, a: usize, b: usize) {
+        let (a, b) = (self.find(a), self.find(b));
+        self.parent[b.max(a)] = a.min(b);
+    }
+
+    fn lower(&mut self, node: usize, to: i32) {
+        let root = self.find(node);
+        self.exponent[root] = self.exponent[root].min(to);
+    }
+
+    /// The exponent of the input's scale (node 0) or of a layer's.
+    pub(super) fn of(&self, node: usize) -> i32 {
+        self.exponent[self.find(node)]
+    }
+
+    /// The scale of what is read from one block; constants alone are scaled to their own size.
+    pub(super) fn of_block(&self, block: &[Source<f64>], limbs: &Limbs) -> i32 {
+        match (block.iter().find_map(node), largest_constant(block)) {
+            (Some(node), _) => self.of(node),
+            (None, max) if max > 0.0 => room(limbs.hi_bits() - 1, max),
+            _ => 0,
+        }
+    }
+
+    /// The scale of an operand; constants alone have the coarsest at which they are exact, if there is one.
+    pub(super) fn of_operand(&self, operand: &[Source<f64>], limbs: &Limbs) -> i32 {
+        let finest = self.of_block(operand, limbs);
+        if operand.iter().any(|s| node(s).is_some()) {
+            return finest;
+        }
+        let integer =
+            |s: &Source<f64>, e: i32| matches!(s, Source::Const(c) if (c * f64::from(e).exp2()).fract() == 0.0);
+        let exact = |e: &i32| operand.iter().all(|s| integer(s, *e));
+        (0..finest).find(exact).unwrap_or(finest)
+    }
+}
+
+fn largest_constant(sources: &[Source<f64>]) -> f64 {
+    let constant = |s: &Source<f64>| if let Source::Const(c) = s { c.abs() } else { 0.0 };
+    sources.iter().map(constant).fold(0.0, f64::max)
+}
+
+/// The largest magnitude that a function's layer `i` gives.
+fn largest(function: &Function<f64>, calibration: &Calibration, i: usize) -> f64 {
+    let max = match function {
+        Function::Curve(_) => calibration.outputs[i],
+        Function::Table(rows) => {
+            let ends = rows
+                .iter()
+                .flat_map(|(value, rise)| [value.abs(), (value + rise).abs()]);
+            ends.fold(0.0, f64::max)
+        }
+    };
+    if max > 0.0 { max } else { 1.0 }
+}
