@@ -213,7 +213,7 @@ fn size(plan: &Plan, log_n: u32) -> Result<usize> {
 
 /// The weights `l_i` with `f(point) = sum_i l_i * f(coset * w^i)` for each `f` of degree below `n` (the barycentric formula):
 /// `l_i = x_i * (point^n - coset^n) / (n * coset^n * (point - x_i))` where `x_i = coset * w^i`.
-fn barycentric(log_n: u32, coset: Fr, point: Fr) -> Vec<Fr> {
+pub(crate) fn barycentric(log_n: u32, coset: Fr, point: Fr) -> Vec<Fr> {
     let n = 1u64 << log_n;
     let w = root(log_n);
     let nodes: Vec<Fr> = (0..n).scan(coset, |x, _| Some(std::mem::replace(x, *x * w))).collect();
@@ -248,7 +248,7 @@ fn summarise(plan: &Plan, backend: &dyn Backend, log_n: u32, samples: &[Sample])
 }
 
 /// The middle value, the upper one of two; the default of an empty list.
-fn median<T: Ord + Default + Copy>(mut values: Vec<T>) -> T {
+pub(crate) fn median<T: Ord + Default + Copy>(mut values: Vec<T>) -> T {
     values.sort_unstable();
     values.get(values.len() / 2).copied().unwrap_or_default()
 }

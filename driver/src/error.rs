@@ -76,6 +76,14 @@ pub enum Error {
         /// How to get it.
         remedy: String,
     },
+    /// A recorded trace contradicts itself.
+    #[error("the trace cannot be run: call {call}: {what}")]
+    Trace {
+        /// Which call.
+        call: usize,
+        /// What is wrong with it.
+        what: String,
+    },
     /// A backend returned a wrong result where it was checked.
     #[error("backend {backend}: wrong result for {what}")]
     Wrong {

@@ -13,8 +13,10 @@ pub mod bench;
 pub mod card;
 pub mod conformance;
 mod error;
+pub mod replay;
 pub mod sample;
 mod scalars;
+pub mod trace;
 
 use std::time::Duration;
 

@@ -12,6 +12,7 @@ mod meter;
 mod output;
 mod progress;
 mod prove;
+mod replay;
 mod run;
 mod setup;
 mod verify;
@@ -59,6 +60,7 @@ enum Verb {
     Inspect(inspect::Args),
     Backends(backends::Args),
     Bench(bench::Args),
+    Replay(replay::Args),
 }
 
 /// Parses the arguments, runs the verb and gives the exit code.
@@ -74,6 +76,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Inspect(args) => args.run(&output),
         Verb::Backends(args) => args.run(&output),
         Verb::Bench(args) => args.run(&output),
+        Verb::Replay(args) => args.run(&output),
     };
     let status = status.unwrap_or_else(|error| {
         output.error(&error);

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use serde::Serialize;
 use sha3::{Digest, Keccak256};
+use tapeout_driver::Backend;
+use tapeout_driver::trace::Recorder;
 use tapeout_prover::model::io;
 use tapeout_prover::pipeline;
 use tapeout_prover::plonk::cost::{self, Prediction};
@@ -40,6 +42,10 @@ pub(crate) struct Args {
     /// Fix the blinding, so that every backend gives the same bytes; for comparisons only, since it weakens secrecy
     #[arg(long)]
     seed: Option<u64>,
+
+    /// Write the kernel calls (their sizes and times, not their data) to FILE, for `tapeout replay`
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
 
     /// Afterwards, measure what single operations take on this machine and backend, and print what the cost formula predicts
     #[arg(long)]
@@ -86,7 +92,9 @@ impl Args {
         let mut observe = |phase: &'static str| spinner.set_message(phase);
         let mut reading = Phases::new(&mut observe);
         reading.begin("read the key");
-        let backend = self.backend.open()?;
+        let opened = self.backend.open()?;
+        let recorder = self.record.as_ref().map(|_| Recorder::new(opened.as_ref()));
+        let backend: &dyn Backend = recorder.as_ref().map_or(opened.as_ref(), |recorder| recorder);
         let key = keys::read_proving(&self.keys)?;
         let verifying = key.verifying();
         let model_hash: [u8; 32] = Keccak256::digest(files::read(&self.model)?).into();
@@ -101,7 +109,7 @@ impl Args {
         }
         let input = io::read_input(&self.input, key.quantised().program.input_len())?;
         let mut times = reading.finish();
-        let proven = pipeline::prove(&key, &input, backend.as_ref(), self.seed, &mut observe)
+        let proven = pipeline::prove(&key, &input, backend, self.seed, &mut observe)
             .with_context(|| format!("no proof for the input '{}'", self.input.display()))?;
         let formula_covers = |phase: &&PhaseTime| !NOT_PREDICTED.contains(&phase.name);
         let measured_cpu_s = proven
@@ -110,13 +118,17 @@ impl Args {
             .filter(formula_covers)
             .map(|phase| phase.cpu_s)
             .sum();
+        let trace = recorder.as_ref().map(Recorder::trace);
         times.extend(proven.phases);
         let bytes = proven.statement.to_bytes();
         files::write(&self.out, &bytes)?;
+        if let (Some(path), Some(trace)) = (&self.record, trace) {
+            files::write(path, &serde_json::to_vec_pretty(&trace)?)?;
+        }
         let cost = meter.read();
         let prediction = if self.predict {
             spinner.set_message("measure single operations");
-            let predicted = cost::predict(verifying.constraints(), key.bases(), backend.as_ref())?;
+            let predicted = cost::predict(verifying.constraints(), key.bases(), opened.as_ref())?;
             Some(Comparison {
                 predicted,
                 measured_cpu_s,

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{json, stderr, stdout, tapeout};
+use super::{FIXTURE, json, prove, stderr, stdout, tapeout};
 
 #[test]
 fn transforms_take_no_width() {
@@ -90,5 +90,55 @@ fn bench_as_a_table_names_what_it_measured() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     for cell in ["2^1", "reference", "u4", "host wall ms", "1.00x"] {
         assert!(stdout(&output).contains(cell), "{cell}: {}", stdout(&output));
+    }
+}
+
+#[test]
+fn a_recorded_proof_runs_again_without_the_prover() {
+    let folder = tempfile::tempdir().unwrap();
+    let trace = folder.path().join("trace.json");
+    let record = ["--record", trace.to_str().unwrap()];
+    prove(&FIXTURE.keys(), &folder.path().join("proof"), &record);
+    let replay = |backends: &str| {
+        tapeout(&[
+            "replay",
+            trace.to_str().unwrap(),
+            "--backends",
+            backends,
+            "--runs",
+            "1",
+            "--json",
+        ])
+    };
+    let output = replay("cpu,arkworks");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let report = json(&output);
+    assert_eq!(report["recorded_on"], "cpu");
+    for total in report["totals"].as_array().unwrap() {
+        assert_eq!(total["unsupported_calls"], 0);
+        assert!(total["whole_ms"].as_f64() > report["host_ms"].as_f64());
+    }
+    let calls: u64 = report["rows"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["calls"].as_u64().unwrap())
+        .sum();
+    assert_eq!(calls, 2 * report["calls"].as_u64().unwrap());
+
+    let text = std::fs::read_to_string(&trace).unwrap();
+    for (damaged, message) in [
+        (text.replace("\"version\": 1", "\"version\": 9"), "its version is 9"),
+        (text[..text.len() / 2].to_owned(), "EOF"),
+        (text.replace("\"version\"", "\"edition\""), "unknown field"),
+    ] {
+        std::fs::write(&trace, damaged).unwrap();
+        let output = replay("cpu");
+        assert_eq!(output.status.code(), Some(2));
+        assert!(
+            stderr(&output).contains("cannot use the trace") && stderr(&output).contains(message),
+            "{}",
+            stderr(&output)
+        );
     }
 }
