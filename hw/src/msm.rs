@@ -26,7 +26,7 @@ pub struct Config {
 pub const CONFIG: Config = Config {
     slot_bits: 14,
     max_width: 13,
-    queue: 16,
+    queue: 64,
     digit_fifo: 512,
     base_fifo: 256,
 };

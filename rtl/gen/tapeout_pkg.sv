@@ -12,7 +12,7 @@ package tapeout_pkg;
   localparam int unsigned MinWidth = 4;
   localparam int unsigned MaxWidth = 13;
   localparam int unsigned Fields = 32;
-  localparam int unsigned QueueDepth = 16;
+  localparam int unsigned QueueDepth = 64;
   localparam int unsigned DigitFifoDepth = 512;
   localparam int unsigned BaseFifoDepth = 256;
   localparam logic [7:0] HeaderMagic = 8'ha5;

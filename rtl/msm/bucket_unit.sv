@@ -4,7 +4,8 @@
 /// Arrivals come from the stream and the reducer (arrival_*, valid/ready) and from the adder itself (sum_*, never held back). Each names
 /// a bank and a slot; two points of the same slot become a pair whose sum comes back to that slot, so no hazard can exist. Pairs of sums go to the adder
 /// at once, pairs of arrivals when no other wants to, through a queue. take_* empties a slot: its point, if any, stands on
-/// taken_* two cycles after take_ready_o.
+/// taken_* two cycles after take_ready_o, unless a sum comes to the slot in the same cycle. scan_*: which groups of 16 slots of a bank have
+/// been stored to (touched_map.sv).
 ///
 /// moving_o[b] is zero when no point of bank b is on its way: announce_i[b] counts a point when it is promised to the bank, and it is
 /// forgotten when it is stored or becomes one with another. Throughput: one arrival, one sum, one pair per cycle.
@@ -30,6 +31,11 @@ module bucket_unit #(
   output logic               taken_valid_o,
   output logic               taken_hit_o,
   output logic [767:0]       taken_point_o,
+  input  logic [1:0]         scan_bank_i,
+  input  logic [4:0]         scan_word_i,
+  output logic [31:0]        scan_bits_o,
+  input  logic               scan_clear_i,
+  input  logic [9:0]         scan_group_i,
   output logic               pair_valid_o,
   output logic [TagBits-1:0] pair_tag_o,
   output logic [767:0]       pair_first_o,
@@ -58,6 +64,8 @@ module bucket_unit #(
   // ---------------------------------------------------------------- banks
   logic [Banks-1:0] ready, a_store, b_store, meet, a_hit, b_hit;
   logic [767:0] a_point [Banks], b_point [Banks];
+  logic [767:0] arrival_point_1_q, sum_point_1_q;
+  logic [31:0] scan_bits [Banks];
   for (genvar b = 0; b < Banks; b++) begin : gen_bank
     localparam int unsigned Bits = b == Banks - 1 ? ScratchBits : SlotBits;
     logic arrives, takes;
@@ -69,10 +77,14 @@ module bucket_unit #(
       .a_valid_i(arrives || takes),
       .a_take_i (!arrives),
       .a_slot_i (arrives ? arrival_tag_i[Bits-1:0] : take_tag_i[Bits-1:0]),
-      .a_point_i(arrival_point_i),
       .b_valid_i(sum_valid_i && sum_bank == bank_t'(b)),
       .b_slot_i (sum_tag_i[Bits-1:0]),
-      .b_point_i(sum_point_i),
+      .scan_word_i (scan_word_i[Bits-10:0]),
+      .scan_bits_o (scan_bits[b]),
+      .scan_clear_i(scan_clear_i && scan_bank_i == bank_t'(b)),
+      .scan_group_i(scan_group_i[Bits-5:0]),
+      .a_point_i(arrival_point_1_q),
+      .b_point_i(sum_point_1_q),
       .a_store_o(a_store[b]),
       .b_store_o(b_store[b]),
       .meet_o   (meet[b]),
@@ -84,12 +96,13 @@ module bucket_unit #(
   end
   assign banks_ready = &ready;
   assign ready_o     = banks_ready;
+  assign scan_bits_o = scan_bits[scan_bank_i];
 
   // ---------------------------------------------------------------- the third cycle's side of the requests
   logic arrival_1_q, take_1_q, sum_1_q, arrival_2_q, take_2_q, sum_2_q, meet_q;
   logic [TagBits-1:0] arrival_tag_1_q, sum_tag_1_q, arrival_tag_2_q, sum_tag_2_q;
   bank_t take_bank_1_q, take_bank_2_q;
-  logic [767:0] arrival_point_1_q, sum_point_1_q, arrival_point_2_q, sum_point_2_q;
+  logic [767:0] arrival_point_2_q, sum_point_2_q;
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       {arrival_1_q, take_1_q, sum_1_q} <= '0;

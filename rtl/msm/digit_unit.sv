@@ -5,7 +5,8 @@
 /// Stream: two header words, then the pass's words, the last one marked (hw/src/msm.rs, `Pass`). A pass starts when its bank is free
 /// (bank_free_i) and the two banks take turns; start_o is high for a cycle then, and sent_o[b] from the last digit of the pass in bank b until the
 /// bank is taken anew. Digits are valid/ready; request_* asks for a base once per base that has a non-zero digit, in order, and
-/// the digit that is the last of its base says so. fault_o is latched until reset; nothing is taken or emitted from then on.
+/// the digit that is the last of its base says so. A digit's slot is {magnitude, window}, with as many bits for the window as the pass's windows
+/// need (log_windows_o). fault_o is latched until reset; nothing is taken or emitted from then on.
 ///
 /// Recoding: (s + K) xor K with K the top bits of all windows, no carry across lane tops (hw/src/msm.rs, `recode`).
 module digit_unit #(
@@ -25,6 +26,7 @@ module digit_unit #(
   output logic                start_o,
   output logic                bank_o,     // of the pass that starts
   output logic [3:0]          log_buckets_o,
+  output logic [2:0]          log_windows_o,  // rounded up
   output logic [5:0]          windows_o,
   output logic [1:0]          sent_o,
   output logic                idle_o,     // between passes, nothing to emit
@@ -49,7 +51,7 @@ module digit_unit #(
   typedef enum logic [1:0] {StHeader, StTops, StStart, StWords} state_e;
   state_e state_q;
   logic [3:0]   width_q;
-  logic [2:0]   log_per_base_q;
+  logic [2:0]   log_per_base_q, log_windows_q;
   logic [5:0]   bases_per_word_q, windows_q;
   logic [4:0]   first_field_q;
   logic [31:0]  words_q, base_q;
@@ -87,6 +89,13 @@ module digit_unit #(
       || 32'(h_reach) > Extended || 32'(h_buckets) > (32'd1 << SlotBits) || h_words == '0
       || s_data_i[23:22] != '0 || s_data_i[31:29] != '0 || s_data_i[63:38] != '0 || s_data_i[255:128] != '0;
 
+  function automatic logic [2:0] log_up(logic [5:0] count);
+    logic [2:0] log;
+    log = 3'd5;
+    for (int i = 4; i >= 0; i--) if (count <= 6'd1 << i) log = i[2:0];
+    return log;
+  endfunction
+
   logic last_word, emission_fault;
   assign last_word = words_q == 32'd1;
   always_ff @(posedge clk_i or negedge rst_ni) begin
@@ -101,6 +110,7 @@ module digit_unit #(
   assign start_o       = state_q == StStart && bank_free_i[bank_q] && fault_o == '0;
   assign bank_o        = bank_q;
   assign log_buckets_o = width_q - 4'd1;
+  assign log_windows_o = log_windows_q;
   assign windows_o     = windows_q;
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
@@ -127,6 +137,7 @@ module digit_unit #(
       bases_per_word_q <= h_bases;
       first_field_q    <= h_first;
       windows_q        <= h_windows;
+      log_windows_q    <= log_up(h_windows);
       words_q          <= h_words;
       base_q           <= s_data_i[127:96];
     end
@@ -143,9 +154,8 @@ module digit_unit #(
     logic        last;     // of its pass
     logic [3:0]  width;
     logic [2:0]  log_per_base;
+    logic [2:0]  log_windows;
     logic [4:0]  first_field;
-    logic [5:0]  windows;
-    logic [5:0]  fields;   // that the word's bases have
     logic [31:0] base;
   } about_t;
   logic add_valid_q, cut_valid_q, emit_valid_q, add_ready, cut_ready, emit_ready;
@@ -160,11 +170,34 @@ module digit_unit #(
     return tops;
   endfunction
 
-  logic [Extended-1:0] k_q, extended, tops, added, add_q;
-  always_ff @(posedge clk_i) k_q <= window_tops(width_q);
-  assign extended = {{16{s_data_i[255]}}, s_data_i};
-  assign tops     = {16'b0, tops_q};
-  assign added    = (((extended & ~tops) + (k_q & ~tops)) ^ ((extended ^ k_q) & tops)) ^ k_q;
+  function automatic logic [Extended-1:0] recode(logic [255:0] word, logic [255:0] lane_tops, logic [Extended-1:0] k);
+    logic [Extended-1:0] s, tops;
+    s    = {{16{word[255]}}, word};
+    tops = {16'b0, lane_tops};
+    return (((s & ~tops) + (k & ~tops)) ^ ((s ^ k) & tops)) ^ k;
+  endfunction
+
+  // the fields that the pass takes, by their places among those of their base
+  function automatic logic [Fields-1:0] taken_fields(logic [5:0] fields, logic [2:0] log_per_base, logic [4:0] first,
+                                                     logic [5:0] windows);
+    logic [Fields-1:0] taken;
+    logic [4:0] place;
+    for (int unsigned f = 0; f < Fields; f++) begin
+      place    = f[4:0] & ~(5'h1f << log_per_base);
+      taken[f] = f[5:0] < fields && place >= first && 6'(place) < 6'(first) + windows;
+    end
+    return taken;
+  endfunction
+
+  // what of the recoding and cutting is the same for all words of a pass
+  logic [Extended-1:0] k_q, add_q;
+  logic [Fields-1:0] taken_q, add_taken_q;
+  always_ff @(posedge clk_i) begin
+    if (state_q == StStart) begin
+      k_q     <= window_tops(width_q);
+      taken_q <= taken_fields(bases_per_word_q << log_per_base_q, log_per_base_q, first_field_q, windows_q);
+    end
+  end
   assign word_ready = !add_valid_q || add_ready;
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) add_valid_q <= 1'b0;
@@ -172,33 +205,31 @@ module digit_unit #(
   end
   always_ff @(posedge clk_i) begin
     if (word_fire) begin
-      add_q       <= added;
+      add_q       <= recode(s_data_i, tops_q, k_q);
+      add_taken_q <= taken_q;
       add_about_q <= '{bank: bank_q, last: last_word, width: width_q, log_per_base: log_per_base_q,
-                       first_field: first_field_q, windows: windows_q,
-                       fields: bases_per_word_q << log_per_base_q, base: base_q};
+                       log_windows: log_windows_q, first_field: first_field_q, base: base_q};
     end
   end
 
-  // fields of the word at the pass's width, sign-extended
-  // packed: field f at MaxWidth * f
-  logic [Fields-1:0][MaxWidth-1:0] field, cut_field_q, emit_field_q;
-  logic [Fields-1:0] nonzero, cut_mask_q, emit_mask_q;
-  for (genvar f = 0; f < Fields; f++) begin : gen_field
-    logic [MaxWidth-1:0] cut [MaxWidth-MinWidth+1];
-    for (genvar w = MinWidth; w <= MaxWidth; w++) begin : gen_width
-      if (f * w + w <= Extended) begin : gen_inside
-        assign cut[w-MinWidth] = MaxWidth'($signed(add_q[f*w+:w]));
-      end else begin : gen_outside
-        assign cut[w-MinWidth] = '0;
+  // field f of the word at the pass's width, sign-extended
+  function automatic logic [MaxWidth-1:0] cut(logic [Extended-1:0] word, logic [3:0] width, int unsigned f);
+    logic [Extended+MaxWidth-1:0] padded;
+    logic [MaxWidth-1:0] field;
+    padded = {{MaxWidth{1'b0}}, word};
+    field  = '0;
+    for (int unsigned w = MinWidth; w <= MaxWidth; w++) begin
+      if (width == w[3:0] && f * w + w <= Extended) begin
+        field = padded[f*w+:MaxWidth] & ~({MaxWidth{1'b1}} << w);
+        if (padded[f*w+w-1]) field |= {MaxWidth{1'b1}} << w;
       end
     end
-    // the field's place among those of its base, and whether the pass takes it
-    logic [4:0] place;
-    assign field[f]   = cut[add_about_q.width-4'(MinWidth)];
-    assign place      = 5'(f) & ~(5'h1f << add_about_q.log_per_base);
-    assign nonzero[f] = field[f] != '0 && 6'(f) < add_about_q.fields && place >= add_about_q.first_field
-        && 6'(place) < 6'(add_about_q.first_field) + add_about_q.windows;
-  end
+    return field;
+  endfunction
+
+  // packed: field f at MaxWidth * f
+  logic [Fields-1:0][MaxWidth-1:0] cut_field_q, emit_field_q;
+  logic [Fields-1:0] cut_mask_q, emit_mask_q;
   assign add_ready = !cut_valid_q || cut_ready;
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) cut_valid_q <= 1'b0;
@@ -206,8 +237,10 @@ module digit_unit #(
   end
   always_ff @(posedge clk_i) begin
     if (add_valid_q && add_ready) begin
-      cut_field_q <= field;
-      cut_mask_q  <= nonzero;
+      for (int unsigned f = 0; f < Fields; f++) begin
+        cut_field_q[f] <= cut(add_q, add_about_q.width, f);
+        cut_mask_q[f]  <= add_taken_q[f] && cut(add_q, add_about_q.width, f) != '0;
+      end
       cut_about_q <= add_about_q;
     end
   end
@@ -288,7 +321,7 @@ module digit_unit #(
   always_ff @(posedge clk_i) begin
     if (emit_go) begin
       digit_bank_o     <= emit_about_q.bank;
-      digit_slot_o     <= (SlotBits'(window) << log_buckets) | bucket;
+      digit_slot_o     <= (bucket << emit_about_q.log_windows) | SlotBits'(window);
       digit_negative_o <= digit[MaxWidth-1];
       digit_last_o     <= rest == '0 || next_group != group;
       request_index_o  <= base;

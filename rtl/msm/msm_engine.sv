@@ -46,8 +46,9 @@ module msm_engine (
 
   // ---------------------------------------------------------------- digits and their bases
   logic buckets_ready, start, start_bank, front_idle, starved;
-  logic [1:0] occupied_q, freed, sent, settled;
+  logic [1:0] occupied_q, freed, sent, absorbed;
   logic [3:0] start_log;
+  logic [2:0] start_log_windows;
   logic [5:0] start_windows;
   logic request_valid, request_ready;
   logic [31:0] request_index;
@@ -63,6 +64,7 @@ module msm_engine (
     .start_o         (start),
     .bank_o          (start_bank),
     .log_buckets_o   (start_log),
+    .log_windows_o   (start_log_windows),
     .windows_o       (start_windows),
     .sent_o          (sent),
     .idle_o          (front_idle),
@@ -142,6 +144,11 @@ module msm_engine (
   logic [767:0] move_point, arrival_point, taken_point, pair_first, pair_second, sum_point;
   logic take_valid, take_ready, taken_valid, taken_hit, pair_valid, sum_valid;
   logic [2:0] announce, moving;
+  logic [1:0] scan_bank;
+  logic [4:0] scan_word;
+  logic [31:0] scan_bits;
+  logic scan_clear;
+  logic [9:0] scan_group;
   // what the reducer moves goes first: it frees a bank
   assign arrival_valid = move_valid || stream_valid_q;
   assign arrival_tag   = move_valid ? move_tag : stream_tag_q;
@@ -168,6 +175,11 @@ module msm_engine (
     .taken_valid_o  (taken_valid),
     .taken_hit_o    (taken_hit),
     .taken_point_o  (taken_point),
+    .scan_bank_i    (scan_bank),
+    .scan_word_i    (scan_word),
+    .scan_bits_o    (scan_bits),
+    .scan_clear_i   (scan_clear),
+    .scan_group_i   (scan_group),
     .pair_valid_o   (pair_valid),
     .pair_tag_o     (pair_tag),
     .pair_first_o   (pair_first),
@@ -192,8 +204,9 @@ module msm_engine (
     .z_o    (sum_point[767:512])
   );
 
-  // banks: taken by a pass when it starts, settled when all its sums are, free when the reducer has emptied them
+  // banks: taken by a pass when it starts, absorbed when its digits have all arrived, free when the reducer has emptied them
   logic [3:0] log_q [2];
+  logic [2:0] log_windows_q [2];
   logic [5:0] windows_q [2];
   for (genvar b = 0; b < 2; b++) begin : gen_bank
     always_ff @(posedge clk_i or negedge run_n) begin
@@ -203,22 +216,35 @@ module msm_engine (
     end
     always_ff @(posedge clk_i) begin
       if (start && start_bank == 1'(b)) begin
-        log_q[b]     <= start_log;
-        windows_q[b] <= start_windows;
+        log_q[b]         <= start_log;
+        log_windows_q[b] <= start_log_windows;
+        windows_q[b]     <= start_windows;
       end
     end
-    assign settled[b] = occupied_q[b] && sent[b] && !moving[b] && !digit_valid;
+    // digits on their way to the buckets
+    logic [10:0] waiting_q;
+    always_ff @(posedge clk_i or negedge run_n) begin
+      if (!run_n) waiting_q <= '0;
+      else waiting_q <= waiting_q + 11'(announce[b]) - 11'(stream_pop && stream_tag_q[SlotBits] == 1'(b));
+    end
+    assign absorbed[b] = occupied_q[b] && sent[b] && waiting_q == '0 && !digit_valid;
   end
   logic reducer_busy, total_valid, total_ready, total_last;
   logic [767:0] total;
   reducer u_reducer (
     .clk_i, .rst_ni(run_n),
-    .settled_i       (settled),
+    .absorbed_i      (absorbed),
     .log_buckets_i   (log_q),
+    .log_windows_i   (log_windows_q),
     .windows_i       (windows_q),
     .freed_o         (freed),
     .busy_o          (reducer_busy),
-    .scratch_moving_i(moving[Scratch]),
+    .moving_i        (moving),
+    .scan_bank_o     (scan_bank),
+    .scan_word_o     (scan_word),
+    .scan_bits_i     (scan_bits),
+    .scan_clear_o    (scan_clear),
+    .scan_group_o    (scan_group),
     .take_valid_o    (take_valid),
     .take_ready_i    (take_ready),
     .take_tag_o      (take_tag),

@@ -2,29 +2,40 @@
 /// Bucket reduction: turns the buckets of a bank into one sum per window, sum_d d * bucket[d], on the same adder.
 ///
 /// It only moves points: it takes a point out of its slot and lets it arrive at others, where arrivals pair up. With k bits of bucket index
-/// split in a high and a low half, per window:
-///  1. bucket j arrives at row[j's high half] and column[j's low half]; bucket 0, which holds the digits of magnitude 2^k, at plane[k];
-///  2. row i arrives at plane[b + bits of the low half] and column i at plane[b], for each bit b of i;
-///  3. from the top, plane[b] arrives twice at plane[b-1]: a doubling and an addition;
-///  4. plane[0] is the sum.
-/// All windows go through each step together; between steps it waits until nothing of them is moving. Rows, columns and planes live in the
-/// scratch bank, so the other bank fills meanwhile. freed_o is high for a cycle when the bank has been emptied.
+/// split in high and low halves of h and l bits, per window:
+///  1. bucket j arrives at row[j's high half] and column[j's low half]; bucket 0, which holds the digits of magnitude 2^k, twice at
+///     high plane h-1;
+///  2. row i arrives at the high plane b and column i at the low plane b, for each bit b of i;
+///  3. from the top, a plane is doubled and then joins the one below it, high and low planes side by side; high plane 0 is doubled l times and joins
+///     low plane 0, which is the sum then (reduce_rounds.sv).
+/// All windows go through each step together; between steps it waits until nothing in the scratch bank is moving. Rows, columns and planes live
+/// there, so the other bank fills meanwhile.
+///
+/// Step 1 begins as soon as all digits have arrived at the buckets. Sums still under way then come to slots that have been visited, so the walk is
+/// repeated when they have settled; as it looks at touched slots only, that takes next to nothing. freed_o is high for a cycle when the bank
+/// has been emptied.
 ///
 /// Takes go one per cycle (take_*, answered two cycles later by taken_*), arrivals one per cycle (arrival_*), sums by valid/ready,
-/// sum_last_o marking the pass's last.
+/// sum_last_o marking the pass's last. scan_*: the map of touched groups of slots.
 module reducer #(
   localparam int unsigned SlotBits = tapeout_pkg::SlotBits,
   localparam int unsigned TagBits  = SlotBits + 2
 ) (
   input  logic               clk_i,
   input  logic               rst_ni,
-  // banks whose digits have all been absorbed, and what is in them
-  input  logic [1:0]         settled_i,
+  // banks whose digits have all arrived, and what is in them
+  input  logic [1:0]         absorbed_i,
   input  logic [3:0]         log_buckets_i [2],
+  input  logic [2:0]         log_windows_i [2],
   input  logic [5:0]         windows_i     [2],
   output logic [1:0]         freed_o,
   output logic               busy_o,
-  input  logic               scratch_moving_i,
+  input  logic [2:0]         moving_i,
+  output logic [1:0]         scan_bank_o,
+  output logic [4:0]         scan_word_o,
+  input  logic [31:0]        scan_bits_i,
+  output logic               scan_clear_o,
+  output logic [9:0]         scan_group_o,
   output logic               take_valid_o,
   input  logic               take_ready_i,
   output logic [TagBits-1:0] take_tag_o,
@@ -42,108 +53,164 @@ module reducer #(
 );
   localparam int unsigned Depth = 8;
   localparam logic [1:0] Scratch = 2'd2, Row = 2'd0, Column = 2'd1, Plane = 2'd2;
-  typedef enum logic [2:0] {StIdle, StBuckets, StRows, StColumns, StDouble, StSums, StSettle} state_e;
+  // the last word of the map that has rows or columns: 4 words of 512 slots for each kind
+  localparam logic [4:0] LastLine = 5'd7;
+  typedef enum logic [2:0] {StIdle, StBuckets, StRest, StLines, StRound, StSums, StSettle} state_e;
   state_e state_q, after_q;
 
-  // ---------------------------------------------------------------- the walk: windows inside, indices outside
-  logic        bank_q;
+  // ---------------------------------------------------------------- steps
+  logic        bank_q, complete_q, quiet_q;
   logic [3:0]  log_q, low_bits, high_bits;
+  logic [2:0]  log_windows_q;
   logic [5:0]  windows_q;
-  logic [4:0]  window_q;
-  logic [11:0] index_q;
-  logic        take_fire, last_window, last_index, walking, drained;
-  logic [3:0]  under_way_q;
-  logic [11:0] end_index;
+  logic        drained, step_done, scan_start, scan_busy, scan_valid, scan_ready;
+  logic [4:0]  scan_last;
+  logic        round_start, round_busy, round_valid, rounds_done, round_doubles;
+  logic [3:0]  round_plane;
+  logic [9:0]  scan_group;
+  logic [14:0] slots;
   assign low_bits  = (log_q + 4'd1) >> 1;
   assign high_bits = log_q - low_bits;
-  always_comb begin
-    unique case (state_q)
-      StBuckets: end_index = ~(12'hfff << log_q);
-      StRows:    end_index = ~(12'hfff << high_bits);
-      StColumns: end_index = ~(12'hfff << low_bits);
-      default:   end_index = index_q;
-    endcase
-  end
-  assign walking      = state_q != StIdle && state_q != StSettle;
-  assign last_window  = 6'(window_q) + 6'd1 == windows_q;
-  assign last_index   = index_q == end_index;
-  assign take_valid_o = walking && under_way_q < 4'(Depth);
-  assign take_fire    = take_valid_o && take_ready_i;
-  logic [1:0] kind;
-  always_comb begin
-    unique case (state_q)
-      StRows:    kind = Row;
-      StColumns: kind = Column;
-      default:   kind = Plane;
-    endcase
-  end
-  assign take_tag_o = state_q == StBuckets
-      ? {1'b0, bank_q, (SlotBits'(window_q) << log_q) | SlotBits'(index_q)}
-      : {Scratch, 1'b0, window_q, kind, index_q[5:0]};
-
+  assign slots     = 15'd1 << (log_q + 4'(log_windows_q));
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      state_q <= StIdle;
-      after_q <= StIdle;
-      bank_q  <= 1'b0;
-      freed_o <= '0;
+      state_q     <= StIdle;
+      after_q     <= StIdle;
+      bank_q      <= 1'b0;
+      freed_o     <= '0;
+      scan_start  <= 1'b0;
+      round_start <= 1'b0;
+      quiet_q     <= 1'b0;
     end else begin
-      freed_o <= '0;
+      freed_o     <= '0;
+      scan_start  <= 1'b0;
+      round_start <= 1'b0;
+      // what was stored last shows in the map a cycle later
+      quiet_q     <= drained;
       unique case (state_q)
-        StIdle: begin
-          window_q <= '0;
-          index_q  <= '0;
-          if (settled_i[bank_q]) begin
-            state_q   <= StBuckets;
-            log_q     <= log_buckets_i[bank_q];
-            windows_q <= windows_i[bank_q];
+        StIdle: if (absorbed_i[bank_q]) begin
+          state_q    <= StBuckets;
+          scan_start <= 1'b1;
+        end
+        StBuckets: if (step_done) begin
+          if (complete_q) begin
+            freed_o[bank_q] <= 1'b1;
+            state_q <= StSettle;
+            after_q <= StLines;
+          end else begin
+            state_q <= StRest;
           end
         end
-        StSettle: if (drained) begin
-          state_q  <= after_q;
-          window_q <= '0;
+        StRest: if (!moving_i[{1'b0, bank_q}]) begin
+          state_q    <= StBuckets;
+          scan_start <= 1'b1;
+        end
+        StLines: if (step_done) begin
+          state_q <= StSettle;
+          after_q <= StRound;
+        end
+        StRound: if (step_done) begin
+          state_q <= StSettle;
+          after_q <= rounds_done ? StSums : StRound;
+        end
+        StSums: if (step_done) begin
+          state_q <= StSettle;
+          after_q <= StIdle;
+        end
+        default: if (drained && quiet_q) begin
+          state_q     <= after_q;
+          scan_start  <= after_q == StLines;
+          round_start <= after_q == StRound || after_q == StSums;
           if (after_q == StIdle) bank_q <= !bank_q;
-        end
-        default: if (take_fire) begin
-          window_q <= window_q + 5'd1;
-          if (last_window) begin
-            window_q <= '0;
-            index_q  <= index_q + 12'd1;
-            if (last_index) begin
-              unique case (state_q)
-                StBuckets: begin
-                  freed_o[bank_q] <= 1'b1;
-                  state_q <= StSettle;
-                  // index 0 of rows and columns has weight 0 and was never filled
-                  after_q <= high_bits == '0 ? StColumns : StRows;
-                  index_q <= 12'd1;
-                end
-                StRows: begin
-                  state_q <= StColumns;
-                  index_q <= 12'd1;
-                end
-                StColumns: begin
-                  state_q <= StSettle;
-                  after_q <= StDouble;
-                  index_q <= 12'(log_q);
-                end
-                StDouble: begin
-                  state_q <= StSettle;
-                  after_q <= index_q == 12'd1 ? StSums : StDouble;
-                  index_q <= index_q - 12'd1;
-                end
-                default: begin
-                  state_q <= StSettle;
-                  after_q <= StIdle;
-                end
-              endcase
-            end
-          end
         end
       endcase
     end
   end
+  always_ff @(posedge clk_i) begin
+    if (state_q == StIdle) begin
+      log_q         <= log_buckets_i[bank_q];
+      log_windows_q <= log_windows_i[bank_q];
+      windows_q     <= windows_i[bank_q];
+    end
+    // a walk that begins when nothing moves in the bank is its last
+    if (scan_start) complete_q <= !moving_i[{1'b0, bank_q}];
+  end
   assign busy_o = state_q != StIdle;
+
+  // ---------------------------------------------------------------- groups of slots to visit
+  logic group_valid, group_ready;
+  logic [9:0] group;
+  assign scan_bank_o  = state_q == StBuckets ? {1'b0, bank_q} : Scratch;
+  assign scan_last    = state_q == StBuckets ? 5'((slots - 15'd1) >> 9) : LastLine;
+  assign scan_clear_o = scan_valid && scan_ready;
+  assign scan_group_o = scan_group;
+  group_scan u_scan (
+    .clk_i, .rst_ni,
+    .start_i      (scan_start),
+    .last_i       (scan_last),
+    .word_o       (scan_word_o),
+    .bits_i       (scan_bits_i),
+    .busy_o       (scan_busy),
+    .group_valid_o(scan_valid),
+    .group_ready_i(scan_ready),
+    .group_o      (scan_group)
+  );
+  logic round_half;
+  reduce_rounds u_rounds (
+    .clk_i, .rst_ni,
+    .first_i      (state_q == StIdle),
+    .start_i      (round_start),
+    .sums_i       (state_q == StSums),
+    .low_bits_i   (low_bits),
+    .high_bits_i  (high_bits),
+    .two_halves_i (windows_q > 6'd16),
+    .busy_o       (round_busy),
+    .done_o       (rounds_done),
+    .valid_o      (round_valid),
+    .ready_i      (group_ready),
+    .plane_o      (round_plane),
+    .half_o       (round_half),
+    .doubles_o    (round_doubles)
+  );
+  assign group_valid = scan_valid || round_valid;
+  assign group       = round_valid ? {1'b0, Plane, 2'b0, round_plane, round_half} : scan_group;
+  assign scan_ready  = group_ready && !round_valid;
+
+  // ---------------------------------------------------------------- slots of a group that have a window
+  logic slot_valid_q, doubles_q, in_bank, take_fire, last_slot;
+  logic [9:0] group_q;
+  logic [3:0] sub_q, last_sub;
+  logic [13:0] slot;
+  logic [4:0]  window;
+  logic [11:0] index;
+  logic [3:0]  under_way_q;
+  logic [5:0]  windows_here;
+  assign in_bank = state_q == StBuckets;
+  assign slot    = {group_q, sub_q};
+  // in the bank: {index, window} with as many bits for the window as the pass needs; in the scratch bank {kind, index, window}
+  assign window  = in_bank ? slot[4:0] & ~(5'h1f << log_windows_q) : slot[4:0];
+  assign index   = in_bank ? 12'(slot >> log_windows_q) : {6'b0, slot[10:5]};
+  assign windows_here = windows_q - (window[4] ? 6'd16 : 6'd0);
+  assign last_sub     = (in_bank && log_windows_q < 3'd4) || windows_here > 6'd15 ? 4'd15 : 4'(windows_here - 6'd1);
+  assign last_slot    = sub_q == last_sub;
+  assign take_valid_o = slot_valid_q && under_way_q < 4'(Depth);
+  assign take_tag_o   = {in_bank ? {1'b0, bank_q} : Scratch, slot};
+  assign take_fire    = take_valid_o && take_ready_i;
+  assign group_ready  = !slot_valid_q || (take_fire && last_slot);
+  assign step_done    = !scan_start && !scan_busy && !round_start && !round_busy && !slot_valid_q;
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) slot_valid_q <= 1'b0;
+    else if (group_ready) slot_valid_q <= group_valid;
+  end
+  always_ff @(posedge clk_i) begin
+    if (group_ready) begin
+      group_q   <= group;
+      doubles_q <= round_doubles;
+      sub_q     <= '0;
+    end else if (take_fire) begin
+      sub_q <= sub_q + 4'd1;
+    end
+  end
 
   // ---------------------------------------------------------------- what is to become of a taken point
   typedef struct packed {
@@ -154,39 +221,37 @@ module reducer #(
     logic [5:0] mask;    // one arrival for each bit
     logic [5:0] row;
     logic [5:0] column;
-    logic [3:0] plane;   // of bit 0
+    logic [3:0] plane;   // of bit 0; high planes from 8 on
     logic       same;    // every arrival at that plane
   } fate_t;
   fate_t fate, fate_1_q, fate_2_q, head_fate;
   logic [5:0] row, column;
-  assign row    = 6'(index_q >> low_bits);
-  assign column = 6'(index_q) & ~(6'h3f << low_bits);
+  assign row    = 6'(index >> low_bits);
+  assign column = 6'(index) & ~(6'h3f << low_bits);
   always_comb begin
-    fate           = '0;
-    fate.window    = window_q;
-    fate.row       = row;
-    fate.column    = column;
+    fate        = '0;
+    fate.window = window;
+    fate.row    = row;
+    fate.column = column;
     unique case (state_q)
       StBuckets: begin
         fate.from_bank = 1'b1;
-        fate.mask      = {3'b0, index_q == '0, column != '0, row != '0};
-        fate.plane     = log_q;
+        fate.mask      = {2'b0, {2{index == '0}}, column != '0, row != '0};
+        fate.plane     = 4'd7 + high_bits;
       end
-      StRows: begin
-        fate.mask  = index_q[5:0];
-        fate.plane = low_bits;
+      StLines: begin
+        fate.mask  = index[5:0];
+        fate.plane = slot[12:11] == Row ? 4'd8 : 4'd0;
       end
-      StColumns: begin
-        fate.mask  = index_q[5:0];
-      end
-      StDouble: begin
-        fate.mask  = 6'b11;
-        fate.plane = 4'(index_q - 12'd1);
+      StRound: begin
+        fate.mask  = {4'b0, doubles_q, 1'b1};
+        // high plane 0 joins low plane 0
+        fate.plane = doubles_q ? index[3:0] : index[3:0] == 4'd8 ? 4'd0 : index[3:0] - 4'd1;
         fate.same  = 1'b1;
       end
       default: begin
         fate.is_sum  = 1'b1;
-        fate.is_last = last_window;
+        fate.is_last = 6'(window) + 6'd1 == windows_q;
       end
     endcase
   end
@@ -216,7 +281,7 @@ module reducer #(
     if (!rst_ni) under_way_q <= '0;
     else under_way_q <= under_way_q + 4'(take_fire) - 4'(taken_valid_i && !keep) - 4'(head_pop);
   end
-  assign drained = under_way_q == '0 && !scratch_moving_i;
+  assign drained = under_way_q == '0 && !moving_i[Scratch];
 
   logic [5:0] done_q, left;
   logic [2:0] bit_index;
@@ -239,7 +304,7 @@ module reducer #(
     end
   end
   assign arrival_valid_o = head_valid && !head_fate.is_sum;
-  assign arrival_tag_o   = {Scratch, 1'b0, head_fate.window, target};
+  assign arrival_tag_o   = {Scratch, 1'b0, target, head_fate.window};
   assign arrival_point_o = head_point;
   assign arrival_fire    = arrival_valid_o && arrival_ready_i;
   assign sum_valid_o     = head_valid && head_fate.is_sum;

@@ -5,6 +5,7 @@
 //!
 //! Where Verilator 5 was missing when this crate was built there are no models, and [`Model::new`] says so.
 
+mod adder;
 mod card;
 mod model;
 

@@ -51,6 +51,11 @@ fn random_pass(rng: &mut StdRng, width: u32) -> (Pass, Vec<[u64; WORD]>) {
     (pass, (0..words).map(|_| word(rng)).collect())
 }
 
+/// Bits that `windows` windows need.
+fn log_up(windows: u32) -> u32 {
+    windows.next_power_of_two().ilog2()
+}
+
 #[test]
 fn digits_equal_the_model() {
     if !available() {
@@ -86,7 +91,7 @@ fn digits_equal_the_model() {
                 let k = pass.width - 1;
                 let bucket = digit.unsigned_abs() & ((1 << k) - 1);
                 let ends = found.get(n + 1).is_none_or(|next| next.0 != base);
-                let slot = (window as u64) << k | u64::from(bucket);
+                let slot = u64::from(bucket) << log_up(pass.windows) | window as u64;
                 expected.push_back([i as u64 % 2, slot, u64::from(digit < 0), u64::from(ends)]);
                 if requests.back() != Some(&(i, base as u64)) {
                     requests.push_back((i, base as u64));

@@ -104,11 +104,7 @@ fn products_equal_the_model() {
     if !available() {
         return;
     }
-    for (model, field) in [
-        ("mont_mul", Field::fq()),
-        ("mont_mul_fr", Field::fr()),
-        ("mont_mul_fast", Field::fq()),
-    ] {
+    for (model, field) in [("mont_mul", Field::fq()), ("mont_mul_fr", Field::fr())] {
         let edges = edges(&field);
         let every = edges.iter().flat_map(|a| edges.iter().map(|b| (a.clone(), b.clone())));
         let mut rng = StdRng::seed_from_u64(2);
