@@ -135,11 +135,11 @@ pub fn windows_per_pass(width: u32) -> u32 {
     (1u32 << (CONFIG.slot_bits + 1).saturating_sub(width)).min(FIELDS)
 }
 
-/// The windows of width `c` that every integer of `-2^(bits-1) .. 2^(bits-1)` fits: the largest number that `W` signed
-/// digits reach is `2^(cW-1)` less an eighth or so, hence one bit more.
+/// The windows of width `c` that every integer of `-2^(bits-1) .. 2^(bits-1)` fits. A single digit has that very range; the largest
+/// number that several signed digits reach is `2^(cW-1)` less an eighth or so, hence one bit more.
 #[must_use]
 pub fn windows_for(bits: u32, width: u32) -> u32 {
-    (bits + 1).div_ceil(width)
+    if bits <= width { 1 } else { (bits + 1).div_ceil(width) }
 }
 
 /// What the digit unit makes of a word: `fields[f]` is the digit in `-2^(c-1) .. 2^(c-1)` of field `f`.
@@ -180,53 +180,6 @@ pub fn recode(word: &[u64; WORD_LIMBS], lane_tops: &[u64; WORD_LIMBS], width: u3
             field
         }
     })
-}
-
-/// The cycles that the engine takes for a sequence of passes, as `(non-zero digits, pass)`, when neither host nor memory keeps it
-/// waiting. The digits of a pass are absorbed under the reduction of the pass before it; what remains at the end is the last one's.
-#[must_use]
-pub fn cycles(passes: &[(u64, &Pass)]) -> u64 {
-    let latency = u64::from(ADD_LATENCY) + 6;
-    let mut accumulated = 0;
-    let mut reduced = 0;
-    for &(digits, pass) in passes {
-        let (moves, rounds) = reduction(pass);
-        // the arrivals of the reduction before it take their turns too
-        accumulated += digits.max(u64::from(pass.words)) + 6;
-        let settled = accumulated + settling(digits, latency);
-        reduced = settled.max(reduced) + moves.max(1) + rounds * latency;
-        accumulated += moves;
-    }
-    reduced.max(accumulated)
-}
-
-/// Rounds of the adder's latency until the sums of a bucket that many digits met are settled.
-fn settling(digits: u64, latency: u64) -> u64 {
-    latency * u64::from(digits.min(latency).max(1).ilog2()) / 2
-}
-
-/// Arrivals of a pass's reduction and the rounds of latency in it that nothing hides.
-fn reduction(pass: &Pass) -> (u64, u64) {
-    let k = pass.width - 1;
-    let (row_bits, column_bits) = (k - k.div_ceil(2), k.div_ceil(2));
-    let ones = |bits: u32| u64::from(bits) << bits.saturating_sub(1);
-    let per_window = (2u64 << k) + ones(row_bits) + ones(column_bits) + 2 * u64::from(k);
-    (per_window * u64::from(pass.windows), 2 * u64::from(k) + 6)
-}
-
-/// Chooses the window width for scalars of `bits` bits (signed) over `n` bases, several items at a time: the width that
-/// gives the fewest digits and reduction additions.
-#[must_use]
-pub fn best_width(n: u64, bits: u32) -> u32 {
-    let feasible = |width: &u32| windows_for(bits, *width) <= FIELDS;
-    let cost = |width: &u32| {
-        let windows = u64::from(windows_for(bits, *width));
-        windows * (n + (2u64 << (width - 1)))
-    };
-    (MIN_WIDTH..=CONFIG.max_width)
-        .filter(feasible)
-        .min_by_key(cost)
-        .unwrap_or(CONFIG.max_width)
 }
 
 #[cfg(test)]
@@ -279,8 +232,6 @@ mod tests {
     #[test]
     fn full_scalars_fit_the_fields_from_eight_bits_on() {
         assert!((8..=CONFIG.max_width).all(|width| windows_for(254, width) <= FIELDS));
-        assert_eq!(best_width(1 << 11, 254), 8);
-        assert_eq!(best_width(1 << 14, 254), 11);
     }
 
     proptest! {

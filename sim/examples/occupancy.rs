@@ -2,6 +2,7 @@
 //!
 //! `cargo run --release -p tapeout-sim --example occupancy -- [LOG_SIZES] [exact]`, sizes as `12..14`. Work is the number of
 //! non-zero digits and of additions of the reduction; occupancy is work over cycles, for the whole run from the first word to the last sum.
+//! `absorbed` is the number of non-zero digits per cycle until the last one is in its bucket, in a run of a single pass: accumulation alone.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use ark_bn254::{G1Affine, G1Projective};
@@ -9,21 +10,15 @@ use ark_ec::{CurveGroup, PrimeGroup};
 use ark_std::rand::{Rng, SeedableRng, rngs::StdRng};
 use cpu_time::ProcessTime;
 use tapeout_hw::Reg;
-use tapeout_hw::msm::{self, Pass, SUM_WORDS, best_width, windows_for, windows_per_pass};
+use tapeout_hw::cost::{Load, cycles};
+use tapeout_hw::msm::{CONFIG, FIELDS, MIN_WIDTH, Pass, SUM_WORDS, windows_for, windows_per_pass};
 use tapeout_hw::regs::bits;
 use tapeout_sim::{Card, Fidelity, LINE, Surroundings, WORD};
 
 type Word = [u64; WORD];
 
 /// The distributions of full-width scalars.
-const KINDS: [&str; 6] = [
-    "uniform",
-    "10% equal",
-    "two values",
-    "zipf digits",
-    "all equal",
-    "quantised",
-];
+const KINDS: [&str; 5] = ["uniform", "10% equal", "two values", "zipf digits", "all equal"];
 
 fn scalars(kind: &str, n: usize, width: u32, rng: &mut StdRng) -> Vec<Word> {
     let uniform = |rng: &mut StdRng| {
@@ -56,12 +51,6 @@ fn scalars(kind: &str, n: usize, width: u32, rng: &mut StdRng) -> Vec<Word> {
                 word
             }),
             "all equal" => one,
-            // values of a quantised network in a full-width column: half of them zero, the rest of eight bits
-            "quantised" => {
-                let value: i64 = if rng.r#gen() { 0 } else { rng.gen_range(-128..128) };
-                let sign = if value < 0 { u64::MAX } else { 0 };
-                [value as u64, sign, sign, sign]
-            }
             _ => uniform(rng),
         })
         .collect()
@@ -70,11 +59,10 @@ fn scalars(kind: &str, n: usize, width: u32, rng: &mut StdRng) -> Vec<Word> {
 struct Row {
     cycles: u64,
     work: u64,
-    digits: u64,
-    stream: u64,
+    absorbed: f64,
     adds: u64,
     bubbles: [u64; 3],
-    model: u64,
+    loads: Vec<Load>,
     seconds: f64,
 }
 
@@ -101,36 +89,43 @@ fn run(card: &mut Card, passes: &[(Pass, &[Word])]) -> Row {
     };
     let cycles = counter(Reg::CyclesLo);
     let (digits, reduction) = (counter(Reg::DigitsLo), counter(Reg::ReductionAddsLo));
-    let counted: Vec<_> = passes
-        .iter()
-        .map(|(pass, _)| (digits / passes.len() as u64, pass))
-        .collect();
     Row {
         cycles,
         work: digits + reduction,
-        digits,
-        stream: counter(Reg::StreamCyclesLo),
+        absorbed: digits as f64 / counter(Reg::StreamCyclesLo) as f64,
         adds: counter(Reg::AddsLo),
         bubbles: [Reg::BubbleHostLo, Reg::BubbleMemoryLo, Reg::BubbleDrainLo].map(counter),
-        model: msm::cycles(&counted),
+        loads: passes.iter().map(|(pass, words)| Load::of(pass, words)).collect(),
         seconds,
     }
 }
 
-fn print(what: &str, width: u32, row: &Row) {
+fn print(what: &str, width: u32, row: &Row, absorbed: f64) {
+    let work: u64 = row.loads.iter().map(Load::work).sum();
     println!(
-        "| {what} | {width} | {} | {} | {:.3} | {:.3} | {} | {} / {} / {} | {:.3} | {:.2} |",
+        "| {what} | {width} | {} | {} | {:.3} | {absorbed:.3} | {} | {} / {} / {} | {:.3} / {:.3} | {:.2} |",
         row.cycles,
         row.work,
         row.work as f64 / row.cycles as f64,
-        row.digits as f64 / row.stream as f64,
         row.adds,
         row.bubbles[0],
         row.bubbles[1],
         row.bubbles[2],
-        row.model as f64 / row.cycles as f64,
+        work as f64 / row.work as f64,
+        cycles(&row.loads) as f64 / row.cycles as f64,
         1e-6 / row.seconds
     );
+}
+
+/// The width whose passes take the fewest cycles when digits are uniform.
+fn best_width(n: usize) -> u32 {
+    let all = (MIN_WIDTH..=CONFIG.max_width).filter(|&width| windows_for(254, width) <= FIELDS);
+    let cost = |width: &u32| {
+        let passes = passes(n, *width);
+        let load = |pass| Load::expected(pass, (n as u64) * u64::from(pass.windows));
+        cycles(&passes.iter().map(load).collect::<Vec<_>>())
+    };
+    all.min_by_key(cost).unwrap()
 }
 
 /// The passes of one scalar width, windows split evenly.
@@ -165,52 +160,72 @@ fn main() {
     let mut card = Card::new(fidelity, Surroundings::default()).unwrap();
     let mut rng = StdRng::seed_from_u64(1);
     println!(
-        "| scalars | c | cycles | work | occupancy | digits per streaming cycle | additions | idle: host / memory / drain | model / counter | Mcycle per CPU second |\n\
+        "| scalars | c | cycles | work | occupancy | absorbed | additions | idle: host / memory / drain | model: work / cycles | Mcycle per CPU second |\n\
          |---|---|---|---|---|---|---|---|---|---|"
     );
     for log_n in from.parse::<u32>().unwrap()..=to.parse().unwrap() {
         let n = 1usize << log_n;
         bases(&mut card, n);
         for kind in KINDS {
-            let width = best_width(n as u64, 254);
+            let width = best_width(n);
             let words = scalars(kind, n, width, &mut rng);
             let passes: Vec<_> = passes(n, width).into_iter().map(|pass| (pass, &words[..])).collect();
-            print(&format!("2^{log_n} {kind}"), width, &run(&mut card, &passes));
+            let row = run(&mut card, &passes);
+            print(
+                &format!("2^{log_n} {kind}"),
+                width,
+                &row,
+                single(&mut card, kind, n, &mut rng),
+            );
         }
+        let (pass, words) = quantised(n, 1, &mut rng);
+        let row = run(&mut card, &[(pass, &words)]);
+        print(&format!("2^{log_n} quantised"), 8, &row, row.absorbed);
     }
     let n = 1 << 11;
     bases(&mut card, n);
-    let width = best_width(n as u64, 254);
+    let width = best_width(n);
     let items: Vec<_> = (0..16).map(|_| scalars("uniform", n, width, &mut rng)).collect();
     let batch: Vec<_> = items
         .iter()
         .flat_map(|words| passes(n, width).into_iter().map(|pass| (pass, &words[..])))
         .collect();
-    print("16 of 2^11 uniform", width, &run(&mut card, &batch));
-    // sixteen columns of quantised values, one window each, side by side in every word
-    let lanes: Vec<Word> = (0..n).map(|_| narrow(&mut rng)).collect();
-    let mut lane_tops = [0; WORD];
-    (1..=16)
-        .map(|i| 9 * i - 1)
-        .for_each(|bit| lane_tops[bit / 64] |= 1 << (bit % 64));
-    let pass = Pass {
-        log_fields_per_base: 4,
-        windows: 16,
-        lane_tops,
-        ..passes(n, 9)[0].clone()
-    };
-    print("16 of 2^11 quantised", 9, &run(&mut card, &[(pass, &lanes[..])]));
+    let row = run(&mut card, &batch);
+    print(
+        "16 of 2^11 uniform",
+        width,
+        &row,
+        single(&mut card, "uniform", n, &mut rng),
+    );
+    let (pass, words) = quantised(n, 16, &mut rng);
+    let row = run(&mut card, &[(pass, &words)]);
+    print("16 of 2^11 quantised", 8, &row, row.absorbed);
 }
 
-/// Sixteen values of eight bits and a sign, half of them zero, nine bits each.
-fn narrow(rng: &mut StdRng) -> Word {
-    (0..16).fold([0; WORD], |mut word, i| {
-        let value: i64 = if rng.r#gen() { 0 } else { rng.gen_range(-128..128) };
-        for bit in (0..9).filter(|bit| value >> bit & 1 == 1) {
-            word[(9 * i + bit) / 64] |= 1 << ((9 * i + bit) % 64);
-        }
-        word
-    })
+/// Digits absorbed per cycle by a single pass of all windows that fit.
+fn single(card: &mut Card, kind: &str, n: usize, rng: &mut StdRng) -> f64 {
+    let words = scalars(kind, n, 10, rng);
+    let pass = passes(n, 10).remove(0);
+    run(card, &[(pass, &words)]).absorbed
+}
+
+/// Columns of quantised values as the driver packs them: one window of eight bits each, as many columns and bases side by side in a word as
+/// fit. Half of the values are zero.
+fn quantised(n: usize, columns: u32, rng: &mut StdRng) -> (Pass, Vec<Word>) {
+    let pass = Pass {
+        width: 8,
+        log_fields_per_base: columns.ilog2(),
+        bases_per_word: FIELDS / columns,
+        first_field: 0,
+        windows: columns,
+        words: n as u32 * columns / FIELDS,
+        first_base: 0,
+        lane_tops: [0x8080_8080_8080_8080; WORD],
+    };
+    let byte = |rng: &mut StdRng| if rng.r#gen() { 0 } else { rng.r#gen() };
+    let word = |_| std::array::from_fn(|_| u64::from_le_bytes(std::array::from_fn(|_| byte(rng))));
+    let words = (0..pass.words).map(word).collect();
+    (pass, words)
 }
 
 fn bases(card: &mut Card, n: usize) {

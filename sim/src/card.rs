@@ -11,12 +11,12 @@ pub const WORD: usize = 4;
 /// 64-bit limbs of a memory line, which holds one base.
 pub const LINE: usize = 8;
 
-/// Whether the multipliers are simulated or computed on the host; outputs and cycles are the same.
+/// Whether point additions are simulated or computed on the host; outputs and cycles are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fidelity {
     /// Every gate of `rtl/`.
     Exact,
-    /// Modular products by the host's processor, with the same latency.
+    /// Point additions by the host's processor, with the same latency.
     Fast,
 }
 

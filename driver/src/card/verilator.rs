@@ -112,7 +112,7 @@ impl Card for VerilatorCard {
     fn describe(&self) -> String {
         match self.fidelity {
             Fidelity::Exact => "FPGA card simulated by Verilator, every gate".into(),
-            Fidelity::Fast => "FPGA card simulated by Verilator, modular products on the host".into(),
+            Fidelity::Fast => "FPGA card simulated by Verilator, additions computed on the host".into(),
         }
     }
 }

@@ -4,10 +4,35 @@
 use ark_bn254::{Fq, G1Affine, G1Projective};
 use ark_ec::{AffineRepr, CurveGroup, PrimeGroup};
 use ark_ff::{AdditiveGroup, Field as _, UniformRand};
-use ark_std::rand::rngs::StdRng;
+use ark_std::rand::{Rng, rngs::StdRng};
+use tapeout_hw::Reg;
 use tapeout_hw::field::from_limbs;
 use tapeout_hw::msm::{Pass, SUM_WORDS, recode};
-use tapeout_sim::{Card, LINE, WORD};
+use tapeout_sim::{Card, Fidelity, LINE, Surroundings, WORD};
+
+/// Resident bases of the tests.
+pub const BASES: usize = 600;
+
+/// A card with these bases.
+pub fn card(fidelity: Fidelity, around: Surroundings, bases: &[G1Affine]) -> Card {
+    let mut card = Card::new(fidelity, around).unwrap();
+    *card.memory() = bases.iter().map(line).collect();
+    card.write(Reg::BaseCount, bases.len() as u32).unwrap();
+    card
+}
+
+/// Bases that begin with infinity, a point, the same again and its opposite.
+pub fn points(rng: &mut StdRng) -> Vec<G1Affine> {
+    let g = G1Affine::generator();
+    bases(BASES, &[G1Affine::identity(), g, g, -g], rng)
+}
+
+/// A random full-width scalar, positive or negative, within the windows' reach.
+pub fn scalar(rng: &mut StdRng) -> [u64; WORD] {
+    let mut word: [u64; WORD] = rng.r#gen();
+    word[3] = ((word[3] as i64) >> 3) as u64;
+    word
+}
 
 /// `n` bases: the multiples of a random point, and what the caller asks for in front.
 pub fn bases(n: usize, front: &[G1Affine], rng: &mut StdRng) -> Vec<G1Affine> {
@@ -78,7 +103,7 @@ pub fn receive(card: &mut Card, windows: u32) -> Vec<G1Affine> {
         assert!(
             card.cycles() < patience,
             "stuck: status {:#x}",
-            card.read(tapeout_hw::Reg::Status).unwrap()
+            card.read(Reg::Status).unwrap()
         );
     }
     (0..windows)

@@ -1,7 +1,8 @@
 //! Which windows of which items share a pass, and how their scalars are packed.
 
 use ark_ff::PrimeField;
-use tapeout_hw::msm::{CONFIG, FIELDS, MIN_WIDTH, Pass, WORD_BITS, WORD_LIMBS, cycles, windows_for, windows_per_pass};
+use tapeout_hw::cost::{Load, cycles};
+use tapeout_hw::msm::{CONFIG, FIELDS, MIN_WIDTH, Pass, WORD_BITS, WORD_LIMBS, windows_for, windows_per_pass};
 
 use crate::{Fr, Result, Scalars};
 
@@ -99,8 +100,8 @@ pub(super) fn plan(items: &[Item]) -> Vec<Job> {
 /// The window width whose passes take the fewest cycles.
 fn cheapest(items: &[Item], make: impl Fn(u32) -> Option<Vec<Job>>) -> Vec<Job> {
     let cost = |jobs: &Vec<Job>| {
-        let passes: Vec<_> = jobs.iter().map(|job| (job.digits(items), &job.pass)).collect();
-        cycles(&passes)
+        let loads = jobs.iter().map(|job| Load::expected(&job.pass, job.digits(items)));
+        cycles(&loads.collect::<Vec<_>>())
     };
     let all = (MIN_WIDTH..=CONFIG.max_width).filter_map(make);
     all.min_by_key(cost).unwrap_or_default()
