@@ -1,7 +1,7 @@
 //! Proves one inference of a digit classifier and verifies the proof: `cargo run --release --example prove`.
 #![allow(clippy::print_stdout)]
 
-use tapeout_prover::{keys::VerifyingKey, model::Model, pipeline};
+use tapeout_prover::{keys::VerifyingKey, model::Model, pipeline, statement::NO_CONTEXT};
 
 fn main() -> anyhow::Result<()> {
     let backend = tapeout_driver::backend::open(tapeout_driver::backend::DEFAULT)?;
@@ -15,12 +15,12 @@ fn main() -> anyhow::Result<()> {
     let verifying_key = key.verifying().to_bytes()?;
 
     // Once per inference. The image stays with the prover.
-    let proven = pipeline::prove(&key, &image, &*backend, None, &mut |_| {})?;
+    let proven = pipeline::prove(&key, &image, &NO_CONTEXT, &*backend, None, &mut |_| {})?;
     let proof = proven.statement.to_bytes();
 
     // Anywhere else, from bytes alone.
     let key = VerifyingKey::from_bytes(&verifying_key)?;
-    let verified = pipeline::verify(&key, &proof, pipeline::Trust::InsecureDev)?;
+    let verified = pipeline::verify(&key, &proof, &NO_CONTEXT, pipeline::Trust::InsecureDev)?;
     println!("{} bytes prove the scores {:.3?}", proof.len(), verified.outputs);
     Ok(())
 }

@@ -10,20 +10,19 @@ use crate::{
     field::signed,
     kzg::{self, KzgError},
     layout::{self, Inconsistent, Interface, Wiring},
-    model::{
-        Quantised, Scale,
-        program::{Program, Taps},
-    },
+    model::{Quantised, Scale, program::Program},
     plonk::{
         cs::{ConstraintSystem, Shape},
+        fold::{Cache, Fold},
         kernels::{Bases, Kernels, TAIL},
+        verifier::Weights,
     },
     srs::{Origin, Srs, SrsError},
 };
 
 const VERIFYING_MAGIC: [u8; 8] = *b"TAPEOUTV";
 const PROVING_MAGIC: [u8; 8] = *b"TAPEOUTP";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What a key says of the model that it was made for. Part of the verifying key's digest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,6 +45,7 @@ pub struct VerifyingKey {
     pub(crate) model: ModelInfo,
     pub(crate) interface: Interface,
     pub(crate) fixed: Vec<G1Affine>,
+    pub(crate) weights: Weights,
     pub(crate) origin: Origin,
     pub(crate) opening: kzg::VerifierKey,
     pub(crate) cs: ConstraintSystem,
@@ -112,8 +112,33 @@ pub enum KeyError {
     Driver(#[from] tapeout_driver::Error),
 }
 
-/// The number of powers in G1 that keys for `shape` take from a reference string.
-pub fn powers_needed(shape: &Shape) -> usize {
+/// What keys take from a reference string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Powers {
+    /// Number of powers in G1.
+    pub g1: usize,
+    /// Number of powers in G2.
+    pub g2: usize,
+}
+
+/// What keys for `program` take from a reference string.
+///
+/// # Errors
+/// [`KeyError::Layout`] when the shape is too small.
+pub fn powers_needed(program: &Program<i64>, shape: &Shape, public_input: bool) -> Result<Powers, KeyError> {
+    let (interface, _) = layout::compile(program, shape, public_input)?;
+    Ok(powers_of(&Fold::new(&interface.linear), shape))
+}
+
+fn powers_of(fold: &Fold, shape: &Shape) -> Powers {
+    Powers {
+        g1: fold.powers().max(committed(shape)),
+        g2: fold.width + 1,
+    }
+}
+
+/// The number of coefficients of the longest polynomial that is committed to in a proof.
+fn committed(shape: &Shape) -> usize {
     shape.n() + TAIL
 }
 
@@ -146,13 +171,16 @@ impl ProvingKey {
         backend: &dyn Backend,
     ) -> Result<Self, KeyError> {
         let (interface, wiring) = layout::compile(&program, shape, public_input)?;
-        let lagrange = srs.lagrange_g1(shape.log_n())?;
-        let too_short = SrsError::TooShort {
-            log_n: shape.log_n(),
-            got: srs.powers_g1().len(),
+        let fold = Fold::new(&interface.linear);
+        let needed = powers_of(&fold, shape);
+        srs.require(needed.g1, needed.g2)?;
+        let (tiles, cache) = fold.prepare(&interface.linear, &wiring.weights, srs.powers_g1(), backend)?;
+        let shift = srs.powers_g2()[fold.width];
+        let bases = Bases {
+            lagrange: srs.lagrange_g1(shape.log_n())?,
+            monomial: srs.powers_g1()[..committed(shape)].to_vec(),
+            fold: cache,
         };
-        let monomial = srs.powers_g1().get(..powers_needed(shape)).ok_or(too_short)?.to_vec();
-        let bases = Bases { lagrange, monomial };
         let columns: Vec<Vec<_>> = wiring
             .fixed
             .iter()
@@ -165,7 +193,15 @@ impl ProvingKey {
             .map(|(c, w)| (c.as_slice(), w, &[][..]))
             .collect();
         let fixed = Kernels::new(backend, &bases)?.commit_columns(&batch)?;
-        let verifying = VerifyingKey::new(cs, model, interface, fixed, srs.origin(), srs.tau_g2())?;
+        let verifying = VerifyingKey::new(
+            cs,
+            model,
+            interface,
+            fixed,
+            Weights::new(fold, tiles, shift),
+            srs.origin(),
+            srs.tau_g2(),
+        )?;
         Ok(Self {
             quantised: verifying.quantised(program),
             verifying,
@@ -189,8 +225,7 @@ impl ProvingKey {
         &self.bases
     }
 
-    /// The key's bytes: the verifying key, the program without its weights (those are in the verifying key), the bases, and a
-    /// keccak256 of all that.
+    /// The key's bytes: the verifying key, the program, the bases, and a keccak256 of all that.
     ///
     /// # Errors
     /// None in practice: [`KeyError::Description`] is what the encoder could report.
@@ -201,19 +236,16 @@ impl ProvingKey {
         let verifying = self.verifying.to_bytes()?;
         out.u64(verifying.len() as u64);
         out.bytes(&verifying);
-        let mut program = self.quantised.program.clone();
-        program
-            .layers
-            .iter_mut()
-            .flat_map(|l| &mut l.terms)
-            .for_each(|t| t.taps = Taps::default());
-        let program = postcard::to_stdvec(&program)?;
+        let program = postcard::to_stdvec(&self.quantised.program)?;
         out.u64(program.len() as u64);
         out.bytes(&program);
         self.bases
             .lagrange
             .iter()
             .chain(&self.bases.monomial)
+            .chain(&self.bases.fold.remainders)
+            .chain(&self.bases.fold.reversed)
+            .chain(&self.bases.fold.quotients)
             .for_each(|p| out.g1(p));
         let mut bytes = out.finish();
         let checksum: [u8; 32] = Keccak256::digest(&bytes).into();
@@ -231,30 +263,26 @@ impl ProvingKey {
         let len = length(reader.u64("length of the verifying key")?);
         let verifying = VerifyingKey::from_bytes(reader.bytes("verifying key", len)?)?;
         let len = length(reader.u64("length of the program")?);
-        let mut program: Program<i64> = postcard::from_bytes(reader.bytes("program", len)?)?;
+        let program: Program<i64> = postcard::from_bytes(reader.bytes("program", len)?)?;
         let shape = &verifying.interface.shape;
         let lagrange = reader.g1_points("Lagrange basis", shape.n())?;
-        let monomial = reader.g1_points("powers of tau", powers_needed(shape))?;
+        let monomial = reader.g1_points("powers of tau", committed(shape))?;
+        let rows = verifying.weights.fold.rows();
+        let mut folded = || {
+            (0..rows)
+                .map(|_| reader.g1_or_infinity("base of the weight fold"))
+                .collect::<Result<Vec<_>, _>>()
+        };
+        let fold = Cache {
+            remainders: folded()?,
+            reversed: folded()?,
+            quotients: folded()?,
+        };
         let covered = bytes.len().saturating_sub(32);
         let checksum: [u8; 32] = reader.array("checksum")?;
         reader.finish()?;
         if checksum != <[u8; 32]>::from(Keccak256::digest(&bytes[..covered])) {
             return Err(KeyError::Mismatch("its checksum is wrong"));
-        }
-        if program.layers.len() != verifying.interface.linear.len() {
-            return Err(KeyError::Mismatch(
-                "the program has another number of layers than the circuit",
-            ));
-        }
-        for (layer, linear) in program.layers.iter_mut().zip(&verifying.interface.linear) {
-            if linear.tiles.len() < layer.terms.len() {
-                return Err(KeyError::Mismatch("a layer has fewer tiles than terms"));
-            }
-            layer
-                .terms
-                .iter_mut()
-                .zip(&linear.tiles)
-                .for_each(|(term, tile)| term.taps.clone_from(&tile.taps));
         }
         let (input, public_input) = match &verifying.interface.input {
             layout::Input::Private { len } => (*len, false),
@@ -273,7 +301,11 @@ impl ProvingKey {
             quantised,
             verifying,
             wiring,
-            bases: Bases { lagrange, monomial },
+            bases: Bases {
+                lagrange,
+                monomial,
+                fold,
+            },
         })
     }
 }
@@ -284,6 +316,7 @@ impl VerifyingKey {
         model: ModelInfo,
         interface: Interface,
         fixed: Vec<G1Affine>,
+        weights: Weights,
         origin: Origin,
         tau_g2: G2Affine,
     ) -> Result<Self, KeyError> {
@@ -292,6 +325,7 @@ impl VerifyingKey {
             model,
             interface,
             fixed,
+            weights,
             origin,
             opening,
             cs,
@@ -326,6 +360,11 @@ impl VerifyingKey {
         &self.interface
     }
 
+    /// How the weights are cut into the tiles that the key has commitments of.
+    pub fn fold(&self) -> &Fold {
+        &self.weights.fold
+    }
+
     /// The constraint system.
     pub fn constraints(&self) -> &ConstraintSystem {
         &self.cs
@@ -347,8 +386,9 @@ impl VerifyingKey {
         let description = postcard::to_stdvec(&(&self.model, &self.interface, self.origin))?;
         out.u64(description.len() as u64);
         out.bytes(&description);
-        self.fixed.iter().for_each(|p| out.g1(p));
+        self.fixed.iter().chain(&self.weights.tiles).for_each(|p| out.g1(p));
         out.g2(&self.opening.tau_g2());
+        out.g2(&self.weights.shift);
         Ok(out.finish())
     }
 
@@ -374,9 +414,18 @@ impl VerifyingKey {
             .iter()
             .map(|_| reader.g1_or_infinity("fixed column"))
             .collect::<Result<_, _>>()?;
+        // So does a tile whose weights are all zero.
+        let fold = Fold::new(&interface.linear);
+        let tiles = fold
+            .tiles
+            .iter()
+            .map(|_| reader.g1_or_infinity("tile of weights"))
+            .collect::<Result<_, _>>()?;
         let tau_g2 = reader.g2("[tau]_2")?;
+        let shift = reader.g2("[tau^width]_2")?;
         reader.finish()?;
-        let key = Self::new(cs, model, interface, fixed, origin, tau_g2)?;
+        let weights = Weights::new(fold, tiles, shift);
+        let key = Self::new(cs, model, interface, fixed, weights, origin, tau_g2)?;
         if key.digest != <[u8; 32]>::from(Keccak256::digest(bytes)) {
             return Err(KeyError::Mismatch("it is not in canonical form"));
         }

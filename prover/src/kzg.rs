@@ -33,7 +33,7 @@ use ark_bn254::{Fr, G1Affine};
 use ark_ff::Field;
 
 pub use prove::open;
-pub use verify::{Accumulator, LinearCombination, VerifierKey, accumulate, verify};
+pub use verify::{Accumulator, LinearCombination, PreparedG2, VerifierKey, accumulate, verify};
 
 use crate::{
     encoding::{DecodeError, Reader, Writer},

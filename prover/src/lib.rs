@@ -4,7 +4,7 @@
 //! every transform goes through [`tapeout_driver::Backend`], and the same proof bytes come out of each.
 //!
 //! ```
-//! use tapeout_prover::{model::Model, pipeline::{self, SetupOptions, Trust}};
+//! use tapeout_prover::{model::Model, pipeline::{self, SetupOptions, Trust}, statement::NO_CONTEXT};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let backend = tapeout_driver::backend::open(tapeout_driver::backend::DEFAULT)?;
@@ -12,10 +12,10 @@
 //! // Typical inputs decide the scales; with none, random ones stand in.
 //! let samples: [Vec<f64>; 0] = [];
 //! let (key, _) = pipeline::setup(&model, &samples, SetupOptions::default(), None, backend.as_ref(), &mut |_| {})?;
-//! let proven = pipeline::prove(&key, &[0.5; 10], backend.as_ref(), None, &mut |_| {})?;
+//! let proven = pipeline::prove(&key, &[0.5; 10], &NO_CONTEXT, backend.as_ref(), None, &mut |_| {})?;
 //! let proof = proven.statement.to_bytes();
 //!
-//! let verified = pipeline::verify(key.verifying(), &proof, Trust::InsecureDev)?;
+//! let verified = pipeline::verify(key.verifying(), &proof, &NO_CONTEXT, Trust::InsecureDev)?;
 //! assert_eq!(verified.outputs, proven.outputs);
 //! # Ok(())
 //! # }

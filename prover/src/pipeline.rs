@@ -6,7 +6,7 @@ use tapeout_driver::Backend;
 
 use crate::{
     keys::{KeyError, ModelInfo, ProvingKey, VerifyingKey, powers_needed},
-    layout::{self, Input},
+    layout::{self, Input, Profile},
     model::{self, Calibration, Model, Quantised, Scale},
     plonk::{
         cs::Shape,
@@ -16,7 +16,7 @@ use crate::{
         verifier::Rejection,
     },
     srs::{Origin, Srs, SrsError},
-    statement::{Statement, VerifyError},
+    statement::{Context, Statement, VerifyError},
 };
 
 /// Why there are no keys or no proof.
@@ -58,6 +58,8 @@ pub enum Error {
 pub struct SetupOptions {
     /// The input is part of the statement, not a secret of the prover.
     pub public_input: bool,
+    /// What proofs are to be cheap for.
+    pub profile: Profile,
 }
 
 /// Calibrates and quantises a model, and chooses the shape of its trace: what keys for it are made of.
@@ -69,8 +71,8 @@ pub struct SetupOptions {
 /// [`Error::Model`] for a model that cannot be quantised, [`Error::Layout`] for one that is too large.
 pub fn quantise(model: &Model, samples: &[Vec<f64>], options: SetupOptions) -> Result<(Quantised, Shape), Error> {
     let calibration = Calibration::new(&model.program, samples)?;
-    let shape = layout::choose(&model.program, options.public_input).ok_or_else(|| {
-        let need = layout::demand(&model.program, layout::MAX_LANES, options.public_input);
+    let shape = layout::choose(&model.program, options.public_input, options.profile).ok_or_else(|| {
+        let need = layout::demand(&model.program, options.profile.max_lanes(), options.public_input);
         layout::Error::TooLarge {
             slots: need.slots,
             reads: need.reads,
@@ -98,7 +100,10 @@ pub fn setup(
     phases.begin("reference string");
     let fresh = match srs {
         Some(_) => None,
-        None => Some(Srs::insecure_dev(powers_needed(&shape))?),
+        None => {
+            let needed = powers_needed(&quantised.program, &shape, options.public_input)?;
+            Some(Srs::insecure_dev(needed.g1, needed.g2)?)
+        }
     };
     phases.begin("keys");
     let info = ModelInfo {
@@ -136,6 +141,8 @@ pub struct Proven {
 ///
 /// `seed` fixes the blinding, so that every backend gives the same bytes; two proofs with one seed and different inputs reveal
 /// something of the inputs, so that it is for tests and comparisons. Without one the operating system's randomness is used.
+/// The proof is bound to `context`: verifiers accept it for no other.
+///
 /// The proof is verified before it is returned, so that a backend that computes wrong is found out here.
 ///
 /// # Errors
@@ -144,6 +151,7 @@ pub struct Proven {
 pub fn prove(
     key: &ProvingKey,
     input: &[f64],
+    context: &Context,
     backend: &dyn Backend,
     seed: Option<u64>,
     observe: &mut dyn FnMut(&'static str),
@@ -178,7 +186,9 @@ pub fn prove(
         interface: &verifying.interface,
         wiring: &key.wiring,
         digest: &verifying.digest,
+        fold: &verifying.weights.fold,
         public: &public,
+        context,
     };
     let proof = prover::prove(
         &instance,
@@ -197,7 +207,7 @@ pub fn prove(
     phases.begin("self-check");
     let backend = backend.info().name;
     statement
-        .verify(verifying)
+        .verify(verifying, context)
         .map_err(|source| Error::SelfCheck { backend, source })?;
     Ok(Proven {
         statement,
@@ -227,17 +237,17 @@ pub struct Verified {
     pub words: Vec<i64>,
 }
 
-/// Verifies a proof file's bytes.
+/// Verifies a proof file's bytes: the proof must have been made for `context`.
 ///
 /// # Errors
 /// [`VerifyError::Unreadable`] for bytes that are no proof file, [`VerifyError::Rejected`] for a proof that does not verify,
 /// among them any under a development string unless `trust` allows it.
-pub fn verify(key: &VerifyingKey, proof: &[u8], trust: Trust) -> Result<Verified, VerifyError> {
+pub fn verify(key: &VerifyingKey, proof: &[u8], context: &Context, trust: Trust) -> Result<Verified, VerifyError> {
     if key.origin == Origin::InsecureDev && trust == Trust::Ceremony {
         return Err(Rejection::InsecureReferenceString.into());
     }
     let statement = Statement::read(proof, key)?;
-    statement.verify(key)?;
+    statement.verify(key, context)?;
     let dequantise = |words: &[i64], scale: Scale| words.iter().map(|v| *v as f64 / scale.factor()).collect();
     let (input, outputs) = statement
         .public

@@ -92,6 +92,18 @@ pub enum SrsError {
     /// The operating system gave no randomness.
     #[error("the operating system gave no randomness: {0}")]
     Randomness(#[from] rand::rand_core::OsError),
+    /// The string is too short for the model.
+    #[error("the model needs {g1} powers in G1 and {g2} in G2; the reference string has {got_g1} and {got_g2}")]
+    TooFewPowers {
+        /// Powers needed in G1.
+        g1: usize,
+        /// Powers needed in G2.
+        g2: usize,
+        /// Powers there are in G1.
+        got_g1: usize,
+        /// Powers there are in G2.
+        got_g2: usize,
+    },
     /// The string is too short for the domain.
     #[error("a domain of 2^{log_n} points needs 2^{log_n} powers in G1, the reference string has {got}")]
     TooShort {
@@ -117,6 +129,18 @@ impl Srs {
     pub fn tau_g2(&self) -> G2Affine {
         // Index 1 exists in every value of this type.
         self.powers_g2.get(1).copied().unwrap_or_else(G2Affine::zero)
+    }
+
+    /// Checks that there are as many powers as somebody needs.
+    ///
+    /// # Errors
+    /// [`SrsError::TooFewPowers`].
+    pub fn require(&self, g1: usize, g2: usize) -> Result<(), SrsError> {
+        let (got_g1, got_g2) = (self.powers_g1.len(), self.powers_g2.len());
+        if got_g1 >= g1 && got_g2 >= g2 {
+            return Ok(());
+        }
+        Err(SrsError::TooFewPowers { g1, g2, got_g1, got_g2 })
     }
 
     /// Where the string stems from.

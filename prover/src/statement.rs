@@ -23,7 +23,14 @@ use crate::{
 };
 
 const MAGIC: [u8; 8] = *b"TAPEOUTR";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+
+/// What a proof is bound to beside its statement: 32 bytes of the caller's choice, such as a hash of who may use the proof, where
+/// and for what. Prover and verifier name it; it is no part of a proof file.
+pub type Context = [u8; 32];
+
+/// The context of a proof that anybody may use anywhere.
+pub const NO_CONTEXT: Context = [0; 32];
 
 /// A proof with its statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,11 +161,11 @@ impl Statement {
         })
     }
 
-    /// Checks the proof.
+    /// Checks the proof, which must have been made for `context`.
     ///
     /// # Errors
     /// [`VerifyError::Rejected`].
-    pub fn verify(&self, key: &VerifyingKey) -> Result<(), VerifyError> {
+    pub fn verify(&self, key: &VerifyingKey, context: &Context) -> Result<(), VerifyError> {
         check_key(self.key, key)?;
         let checker = Checker {
             cs: &key.cs,
@@ -166,8 +173,9 @@ impl Statement {
             fixed: &key.fixed,
             digest: &key.digest,
             opening: &key.opening,
+            weights: &key.weights,
         };
-        Ok(checker.verify(&self.public, &self.proof, &Defences::ALL)?)
+        Ok(checker.verify(&self.public, context, &self.proof, &Defences::ALL)?)
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use serde::Serialize;
 use tapeout_prover::keys::{KeyError, ProvingKey, VerifyingKey};
-use tapeout_prover::layout::{self, Input};
+use tapeout_prover::layout::{self, Input, Profile};
 use tapeout_prover::model::program::{Act, Composite, Layer};
 use tapeout_prover::model::{Limbs, Model, Summary};
 use tapeout_prover::srs::{Srs, SrsError};
@@ -168,7 +168,7 @@ fn key_report(key: &VerifyingKey, bytes: usize) -> KeyReport {
 
 fn model_report(model: Model, bytes: usize) -> ModelReport {
     let program = &model.program;
-    let trace = layout::choose(program, false).map(|shape| {
+    let trace = layout::choose(program, false, Profile::Native).map(|shape| {
         let need = layout::demand(program, shape.lanes, false);
         Trace {
             rows: shape.n(),

@@ -5,6 +5,7 @@
 
 mod backends;
 mod bench;
+mod context;
 mod files;
 mod inspect;
 mod keys;

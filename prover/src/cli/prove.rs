@@ -13,6 +13,7 @@ use tapeout_prover::plonk::cost::{self, Prediction};
 use tapeout_prover::plonk::kernels::KernelRow;
 use tapeout_prover::plonk::prover::{PhaseTime, Phases};
 
+use super::context::ContextArgs;
 use super::keys::{self, BackendArgs, hex, origin_name};
 use super::meter::{Cost, Meter};
 use super::output::{Output, Status, facts, numbers, phases, table};
@@ -35,6 +36,9 @@ pub(crate) struct Args {
     /// File that the proof is written to
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+
+    #[command(flatten)]
+    context: ContextArgs,
 
     #[command(flatten)]
     backend: BackendArgs,
@@ -109,7 +113,7 @@ impl Args {
         }
         let input = io::read_input(&self.input, key.quantised().program.input_len())?;
         let mut times = reading.finish();
-        let proven = pipeline::prove(&key, &input, backend, self.seed, &mut observe)
+        let proven = pipeline::prove(&key, &input, &self.context.bytes(), backend, self.seed, &mut observe)
             .with_context(|| format!("no proof for the input '{}'", self.input.display()))?;
         let formula_covers = |phase: &&PhaseTime| !NOT_PREDICTED.contains(&phase.name);
         let measured_cpu_s = proven

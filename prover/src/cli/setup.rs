@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use serde::Serialize;
+use tapeout_prover::layout::Profile;
 use tapeout_prover::model::{Limbs, io};
 use tapeout_prover::pipeline::{self, SetupOptions};
 use tapeout_prover::plonk::prover::PhaseTime;
 use tapeout_prover::srs::{Origin, Srs};
+use tapeout_prover::statement::Statement;
 
 use super::keys::{self, BackendArgs, hex, origin_name};
 use super::meter::{Cost, Meter};
@@ -32,12 +34,32 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
 
+    /// What proofs are to be cheap for: native keeps proving short, evm keeps verification on a chain cheap
+    #[arg(long, value_enum, default_value_t = ProfileArg::Native)]
+    profile: ProfileArg,
+
     /// Make the input a part of the public statement, not the prover's secret
     #[arg(long)]
     public_input: bool,
 
     #[command(flatten)]
     backend: BackendArgs,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum ProfileArg {
+    Native,
+    Evm,
+}
+
+impl From<ProfileArg> for Profile {
+    fn from(profile: ProfileArg) -> Self {
+        match profile {
+            ProfileArg::Native => Self::Native,
+            ProfileArg::Evm => Self::Evm,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -54,6 +76,9 @@ struct Report {
     parameters: usize,
     macs: u64,
     public_input: bool,
+    profile: ProfileArg,
+    /// A proof file's length.
+    proof_bytes: usize,
     srs: &'static str,
     backend: &'static str,
     #[serde(flatten)]
@@ -78,6 +103,7 @@ impl Args {
         let srs = srs.transpose()?;
         let options = SetupOptions {
             public_input: self.public_input,
+            profile: self.profile.into(),
         };
         let mut observe = |phase: &'static str| spinner.set_message(phase);
         let (key, phases) = pipeline::setup(&model, &samples, options, srs.as_ref(), backend.as_ref(), &mut observe)
@@ -106,6 +132,8 @@ impl Args {
             parameters: model.summary.params,
             macs: model.summary.macs,
             public_input: self.public_input,
+            profile: self.profile,
+            proof_bytes: Statement::len(verifying),
             srs: origin_name(verifying.origin()),
             backend: backend.info().name,
             cost: meter.read(),
@@ -133,6 +161,7 @@ fn human(report: &Report) -> String {
             "input",
             if report.public_input { "public" } else { "private" }.to_owned(),
         ),
+        ("proofs", format!("{} bytes", report.proof_bytes)),
         ("reference string", report.srs.to_owned()),
         (
             "proving key",

@@ -9,6 +9,7 @@ use tapeout_prover::pipeline::{self, Trust};
 use tapeout_prover::srs::Origin;
 use tapeout_prover::statement::{Statement, VerifyError};
 
+use super::context::ContextArgs;
 use super::files;
 use super::keys::{self, hex, origin_name};
 use super::meter::Meter;
@@ -27,6 +28,9 @@ pub(crate) struct Args {
     /// Check these outputs, {"outputs": [...]}, in place of those that the proof file states
     #[arg(long, value_name = "FILE")]
     outputs: Option<PathBuf>,
+
+    #[command(flatten)]
+    context: ContextArgs,
 
     /// Refuse keys whose reference string stems from no ceremony
     #[arg(long)]
@@ -67,7 +71,7 @@ impl Args {
             Trust::InsecureDev
         };
         let check = Meter::start();
-        let verdict = pipeline::verify(&key, &proof, trust);
+        let verdict = pipeline::verify(&key, &proof, &self.context.bytes(), trust);
         let check_s = check.read().wall_s;
         let (verified, reason) = match verdict {
             Ok(verified) => (Some(verified), None),

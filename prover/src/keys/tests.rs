@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     encoding::G1_BYTES,
-    plonk::tests::{Fixture, small_input, small_network},
+    plonk::tests::{CONTEXT, Fixture, small_input, small_network},
     statement::Statement,
 };
 
@@ -64,13 +64,17 @@ fn check_verifying(bytes: &[u8]) {
         bytes == files.verifying
     );
     if bytes != files.verifying {
-        assert!(files.statement.verify(&key).is_err());
+        assert!(files.statement.verify(&key, &CONTEXT).is_err());
         let relabelled = Statement {
             key: key.digest(),
             ..files.statement.clone()
         }
         .to_bytes();
-        assert!(Statement::read(&relabelled, &key).and_then(|s| s.verify(&key)).is_err());
+        assert!(
+            Statement::read(&relabelled, &key)
+                .and_then(|s| s.verify(&key, &CONTEXT))
+                .is_err()
+        );
     }
 }
 
@@ -80,7 +84,7 @@ fn keys_are_read_as_they_were_written() {
     let key = VerifyingKey::from_bytes(&files.verifying).unwrap();
     assert_eq!(key.digest(), <[u8; 32]>::from(Keccak256::digest(&files.verifying)));
     assert_eq!(key.to_bytes().unwrap(), files.verifying);
-    files.statement.verify(&key).unwrap();
+    files.statement.verify(&key, &CONTEXT).unwrap();
 
     let key = ProvingKey::from_bytes(&files.proving).unwrap();
     assert_eq!(key.to_bytes().unwrap(), files.proving);

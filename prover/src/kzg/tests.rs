@@ -23,7 +23,7 @@ use crate::{
 
 const DEGREE: usize = 72;
 
-static SRS: LazyLock<Srs> = LazyLock::new(|| Srs::insecure_from_seed(DEGREE, &[7; 32]).unwrap());
+static SRS: LazyLock<Srs> = LazyLock::new(|| Srs::insecure_from_seed(DEGREE, 2, &[7; 32]).unwrap());
 static KEY: LazyLock<VerifierKey> = LazyLock::new(|| VerifierKey::new(SRS.tau_g2()).unwrap());
 
 fn commit(coefficients: &[Fr]) -> G1Affine {
@@ -246,7 +246,7 @@ fn edge_polynomials() {
     }
 
     let lengths = [1, 2, 3, 1023, 1024, 1025];
-    let srs = Srs::insecure_from_seed(1100, &[7; 32]).unwrap();
+    let srs = Srs::insecure_from_seed(1100, 2, &[7; 32]).unwrap();
     let polynomials: Vec<Vec<Fr>> = lengths
         .iter()
         .map(|len| (0..*len).map(|_| Fr::rand(rng)).collect())

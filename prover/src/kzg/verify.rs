@@ -28,11 +28,14 @@ pub struct Accumulator {
     pub rhs: G1Affine,
 }
 
+/// A point of G2, prepared for pairings.
+pub type PreparedG2 = G2Prepared<ark_bn254::Config>;
+
 /// The reference string's part that verification needs, prepared for pairings.
 #[derive(Clone, Debug)]
 pub struct VerifierKey {
     tau_g2: G2Affine,
-    prepared: [G2Prepared<ark_bn254::Config>; 2],
+    prepared: [PreparedG2; 2],
 }
 
 impl VerifierKey {
@@ -63,8 +66,18 @@ impl VerifierKey {
     /// # Errors
     /// [`KzgError::Rejected`].
     pub fn check(&self, accumulator: &Accumulator) -> Result<(), KzgError> {
-        let product = Bn254::multi_pairing([accumulator.lhs, -accumulator.rhs], self.prepared.clone());
-        if product.is_zero() {
+        self.check_with(accumulator, &[])
+    }
+
+    /// Checks `e(lhs, [1]_2) = e(rhs, [tau]_2) prod e(P, Q)` over further pairs `(P, Q)`, in one product of pairings.
+    ///
+    /// # Errors
+    /// [`KzgError::Rejected`].
+    pub fn check_with(&self, accumulator: &Accumulator, further: &[(G1Affine, &PreparedG2)]) -> Result<(), KzgError> {
+        let g1 = [accumulator.lhs, -accumulator.rhs];
+        let g1 = g1.into_iter().chain(further.iter().map(|(p, _)| -*p));
+        let g2 = self.prepared.iter().chain(further.iter().map(|(_, q)| *q)).cloned();
+        if Bn254::multi_pairing(g1, g2).is_zero() {
             Ok(())
         } else {
             Err(KzgError::Rejected)

@@ -1,8 +1,8 @@
 //! The layout compiler: which row, lane and id everything of a program has.
 //!
 //! [`compile`] makes two things of a quantised program and a [`Shape`]: the [`Interface`], which the verifier needs too (the
-//! linear layers' affine boxes and weights, what the verifier itself writes on the bus), and the [`Wiring`], which only the
-//! prover needs (the fixed columns, which value each row of the read column refers to). Both are functions of the program
+//! linear layers' affine boxes, what the verifier itself writes on the bus), and the [`Wiring`], which only the prover needs (the
+//! weights, the fixed columns, which value each row of the read column refers to). Both are functions of the program
 //! alone, so that a proving key need not hold the wiring.
 
 mod shape;
@@ -11,16 +11,17 @@ mod witness;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-pub use shape::{Demand, MAX_LANES, choose, demand};
+pub use shape::{Demand, Profile, choose, demand};
 pub use witness::{Trace, trace};
 
 use crate::{
     model::{
         Limbs,
-        program::{Act, Layer, MAX_DIMS, Program, Source},
+        program::{Act, Layer, MAX_DIMS, Program, Source, Taps},
     },
     plonk::{
         cs::{Columns, ConstraintSystem, Shape},
+        fold::Weights,
         linear::{Axis, LinearLayer, Tile},
     },
 };
@@ -81,7 +82,7 @@ pub enum Input {
 pub struct Interface {
     /// Rows, lanes, limbs and the kinds of rows.
     pub shape: Shape,
-    /// The linear layers, weights included.
+    /// The linear layers.
     pub linear: Vec<LinearLayer>,
     /// Constants that the verifier writes, with their values.
     pub constants: Vec<(i64, Written)>,
@@ -96,6 +97,8 @@ pub struct Interface {
 pub struct Wiring {
     /// Values of the fixed columns, in the constraint system's order.
     pub fixed: Vec<Vec<i64>>,
+    /// The weights of [`Interface::linear`].
+    pub weights: Weights,
     /// What each row of the read column refers to; the rows behind read zero.
     pub reads: Vec<Source<i64>>,
     /// The layers' activations, in the order of [`Interface::linear`].
@@ -135,6 +138,9 @@ pub fn compile(program: &Program<i64>, shape: &Shape, public_input: bool) -> Res
     let inputs: usize = program.input_shape.iter().product();
     let mut row = if public_input { 0 } else { inputs.div_ceil(lanes) };
     let (mut offset, mut reads, mut linear) = (0, Vec::new(), Vec::with_capacity(program.layers.len()));
+    let mut weights = Weights::with_capacity(program.layers.len());
+    // An image of ones for a bias costs reads, which must not make the trace longer, and saves a tile.
+    let images = need.reads + program.layers.iter().map(shape::image_rows).sum::<usize>() <= n;
     for layer in &program.layers {
         if !matches!(layer.act, Act::Requant | Act::Relu | Act::MaxPool { .. }) {
             return Err(Error::Unproven {
@@ -149,7 +155,8 @@ pub fn compile(program: &Program<i64>, shape: &Shape, public_input: bool) -> Res
         }
         let groups = layer.channels.div_ceil(lanes);
         let group_stride = shape::group_rows(layer);
-        let tiles = tiles(layer, &mut reads);
+        let (tiles, taps) = tiles(layer, images, &mut reads);
+        weights.push(taps);
         linear.push(LinearLayer {
             offset,
             row,
@@ -178,7 +185,13 @@ pub fn compile(program: &Program<i64>, shape: &Shape, public_input: bool) -> Res
         input,
         outputs,
     };
-    Ok((interface, Wiring { fixed, reads, acts }))
+    let wiring = Wiring {
+        fixed,
+        weights,
+        reads,
+        acts,
+    };
+    Ok((interface, wiring))
 }
 
 fn axes(layer: &Layer<i64>) -> Vec<Axis> {
@@ -204,27 +217,45 @@ fn axes(layer: &Layer<i64>) -> Vec<Axis> {
     axes
 }
 
-/// The layer's tiles, their blocks appended to the read column.
-fn tiles(layer: &Layer<i64>, reads: &mut Vec<Source<i64>>) -> Vec<Tile> {
-    let mut tiles = Vec::with_capacity(layer.terms.len() + 1);
-    for term in &layer.terms {
-        tiles.push(Tile {
-            row: reads.len(),
-            strides: term.strides.clone(),
-            taps: term.taps.clone(),
-        });
+/// The layer's operands and their weights, their blocks appended to the read column.
+///
+/// A bias is a weight of a read of the constant 1. Where `images` allows, positions that move through an operand's block move
+/// through an image of ones behind it as well, and the bias is part of that operand; else it is an operand of its own.
+fn tiles(layer: &Layer<i64>, images: bool, reads: &mut Vec<Source<i64>>) -> (Vec<Tile>, Vec<Taps<i64>>) {
+    let (mut tiles, mut weights) = (Vec::new(), Vec::new());
+    let biased = layer.bias.iter().any(|b| *b != 0);
+    let image = if images { shape::image_rows(layer) } else { 0 };
+    for (t, term) in layer.terms.iter().enumerate() {
+        let row = reads.len();
         reads.extend_from_slice(&term.block);
+        let mut taps = term.taps.clone();
+        if t == 0 && image > 0 {
+            let slot = (reads.len() - row) as u32;
+            reads.extend(std::iter::repeat_n(Source::Const(1), image));
+            taps.iter_mut()
+                .zip(&layer.bias)
+                .for_each(|(taps, b)| taps.push((slot, *b)));
+        }
+        tiles.push(tile(row, term.strides.clone(), &taps));
+        weights.push(taps);
     }
-    if layer.bias.iter().any(|b| *b != 0) {
-        let taps = layer.bias.iter().map(|b| vec![(0, *b)]).collect();
-        tiles.push(Tile {
-            row: reads.len(),
-            strides: vec![0; layer.dims.len()],
-            taps,
-        });
+    if biased && image == 0 {
+        let taps: Taps<i64> = layer.bias.iter().map(|b| vec![(0, *b)]).collect();
+        tiles.push(tile(reads.len(), vec![0; layer.dims.len()], &taps));
+        weights.push(taps);
         reads.push(Source::Const(1));
     }
-    tiles
+    (tiles, weights)
+}
+
+fn tile(row: usize, strides: Vec<usize>, taps: &Taps<i64>) -> Tile {
+    let slots = taps.iter().flatten().map(|(slot, _)| *slot as usize + 1).max();
+    Tile {
+        row,
+        strides,
+        channels: taps.len(),
+        slots: slots.unwrap_or(0),
+    }
 }
 
 /// Gives every source its id and counts how often each is read.
@@ -407,19 +438,16 @@ impl Interface {
                     tile.strides.len() == layer.axes.len(),
                     "a tile has another number of axes than its layer",
                 )?;
-                let slots = tile
-                    .taps
-                    .iter()
-                    .flatten()
-                    .map(|(slot, _)| *slot as usize + 1)
-                    .max()
-                    .unwrap_or(0);
+                require(
+                    tile.channels <= layer.groups.saturating_mul(self.shape.lanes),
+                    "a tile has more channels than its layer",
+                )?;
                 let steps = layer
                     .axes
                     .iter()
                     .zip(&tile.strides)
                     .map(|(a, s)| (*s, a.count))
-                    .chain([(1, slots)]);
+                    .chain([(1, tile.slots)]);
                 require(
                     last_row(tile.row, steps).is_some_and(|r| r < n),
                     "a read lies outside of the trace",

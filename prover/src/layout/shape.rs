@@ -3,13 +3,47 @@
 use crate::{
     model::{
         Limbs,
-        program::{Act, Layer, Program},
+        program::{Act, Layer, Program, Term},
     },
     plonk::cs::Shape,
 };
 
-/// More lanes than this make the proof longer than they make it faster.
-pub const MAX_LANES: usize = 4;
+/// What proofs are to be cheap for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// The prover: as many lanes as make proving fastest.
+    #[default]
+    Native,
+    /// A verifier on a chain, which pays for every commitment: one lane and few limbs, so that proofs are short and proving
+    /// takes longer.
+    Evm,
+}
+
+impl Profile {
+    /// The largest number of lanes. More than four make the proof longer than they make it faster.
+    pub fn max_lanes(self) -> usize {
+        match self {
+            Self::Native => 4,
+            Self::Evm => 1,
+        }
+    }
+
+    /// The binary logarithm of the smallest number of rows. Below 2^11 a slot takes more than four limbs.
+    fn min_log_rows(self) -> u32 {
+        match self {
+            Self::Native => *LOG_ROWS.start(),
+            Self::Evm => 11,
+        }
+    }
+
+    fn limbs(self, bits: u32) -> Limbs {
+        match self {
+            // Three limbs instead of four, at the price of a coarser shift.
+            Self::Evm if bits >= 14 => Limbs { bits, hi: 2, lo: 1 },
+            _ => limbs(bits),
+        }
+    }
+}
 
 /// Rows from 2^5 to 2^20.
 const LOG_ROWS: std::ops::RangeInclusive<u32> = 5..=20;
@@ -36,6 +70,23 @@ pub(super) fn group_rows<W>(layer: &Layer<W>) -> usize {
     }
 }
 
+/// The rows of an image of ones that the positions of the layer's first operand move through: 0 where there is no bias, or where
+/// all positions read alike, so that one read serves them all.
+pub(super) fn image_rows(layer: &Layer<i64>) -> usize {
+    let moves = |term: &Term<i64>| {
+        term.strides
+            .iter()
+            .zip(&layer.dims)
+            .map(|(s, count)| s * (count - 1))
+            .sum::<usize>()
+    };
+    let biased = layer.bias.iter().any(|b| *b != 0);
+    match layer.terms.first().map(moves) {
+        Some(span) if biased && span > 0 => span + 1,
+        _ => 0,
+    }
+}
+
 /// What `program` takes with `lanes` slots in a row.
 pub fn demand<W>(program: &Program<W>, lanes: usize, public_input: bool) -> Demand {
     let inputs: usize = program.input_shape.iter().product();
@@ -55,16 +106,17 @@ pub fn demand<W>(program: &Program<W>, lanes: usize, public_input: bool) -> Dema
 ///
 /// The cost counted is that of the commitments, which dominates: full-width columns (a helper for two bus terms, and nine that
 /// every proof has), and columns of small values at a twelfth of that (docs/protocol.md, "Cost").
-pub fn choose<W>(program: &Program<W>, public_input: bool) -> Option<Shape> {
+pub fn choose<W>(program: &Program<W>, public_input: bool, profile: Profile) -> Option<Shape> {
     let acts = || program.layers.iter().map(|l| l.act);
-    let candidates = LOG_ROWS.flat_map(|log_n| (1..=MAX_LANES).map(move |lanes| (log_n, lanes)));
+    let sizes = profile.min_log_rows()..=*LOG_ROWS.end();
+    let candidates = sizes.flat_map(|log_n| (1..=profile.max_lanes()).map(move |lanes| (log_n, lanes)));
     candidates
         .filter(|(log_n, lanes)| {
             let need = demand(program, *lanes, public_input);
             need.slots.max(need.reads) <= 1 << log_n
         })
         .map(|(log_n, lanes)| Shape {
-            limbs: limbs(log_n),
+            limbs: profile.limbs(log_n),
             lanes,
             relu: acts().any(|a| a == Act::Relu),
             pool_relu: acts().any(|a| a == Act::MaxPool { relu: true }),

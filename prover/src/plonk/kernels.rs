@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use ark_ec::CurveGroup;
+use ark_ec::{AffineRepr, CurveGroup};
 use serde::Serialize;
 use tapeout_driver::{Backend, Dir, Fr, G1Affine, G1Projective, Msm, Ntt, Run, Scalars, Width};
+
+use super::{fold::Cache, proof::Folded};
 
 /// One kind of kernel call, all its calls together.
 #[derive(Clone, Debug, Serialize)]
@@ -28,8 +30,24 @@ pub struct Kernels {
     lagrange: Box<dyn Msm>,
     monomial: Box<dyn Msm>,
     blinding: Box<dyn Msm>,
+    fold: [Sparse; 3],
     ntt: Box<dyn Ntt>,
     rows: Vec<KernelRow>,
+}
+
+/// Bases of which some are the point at infinity, which no device is asked to multiply.
+struct Sparse {
+    finite: Vec<usize>,
+    msm: Option<Box<dyn Msm>>,
+}
+
+impl Sparse {
+    fn new(backend: &dyn Backend, bases: &[G1Affine]) -> tapeout_driver::Result<Self> {
+        let finite: Vec<usize> = (0..bases.len()).filter(|i| !bases[*i].is_zero()).collect();
+        let points: Vec<G1Affine> = finite.iter().map(|i| bases[*i]).collect();
+        let msm = (!points.is_empty()).then(|| backend.prepare_msm(&points)).transpose()?;
+        Ok(Self { finite, msm })
+    }
 }
 
 /// The bases of a key.
@@ -39,6 +57,8 @@ pub struct Bases {
     pub lagrange: Vec<G1Affine>,
     /// `[tau^i]`, `n` and [`TAIL`] of them.
     pub monomial: Vec<G1Affine>,
+    /// What the weight fold is over.
+    pub fold: Cache,
 }
 
 /// How many coefficients beyond `n` a committed polynomial may have.
@@ -62,6 +82,11 @@ impl Kernels {
             lagrange: backend.prepare_msm(&bases.lagrange)?,
             monomial: backend.prepare_msm(&bases.monomial)?,
             blinding: backend.prepare_msm(&G1Projective::normalize_batch(&blinding))?,
+            fold: [
+                Sparse::new(backend, &bases.fold.remainders)?,
+                Sparse::new(backend, &bases.fold.reversed)?,
+                Sparse::new(backend, &bases.fold.quotients)?,
+            ],
             ntt: backend.prepare_ntt(n.trailing_zeros())?,
             rows: Vec::new(),
         })
@@ -149,6 +174,28 @@ impl Kernels {
         let len = longest.min(self.lagrange.len());
         let points = self.record("msm", len, Width::Full, batch.len(), run);
         Ok(G1Projective::normalize_batch(&points))
+    }
+
+    /// The weight fold's three commitments, from one scalar for each row of the tiles ([`super::fold::Fold::row_scalars`]).
+    ///
+    /// # Errors
+    /// Those of the backend.
+    pub fn commit_fold(&mut self, scalars: &[Fr]) -> tapeout_driver::Result<Folded<G1Affine>> {
+        let mut points = [G1Projective::default(); 3];
+        for (index, point) in points.iter_mut().enumerate() {
+            let Sparse { finite, msm: Some(msm) } = &self.fold[index] else {
+                continue;
+            };
+            let values: Vec<Fr> = finite.iter().map(|i| scalars[*i]).collect();
+            let batch = [Scalars {
+                values: &values,
+                width: Width::Full,
+            }];
+            let run = msm.run(&batch)?;
+            *point = self.record("msm", values.len(), Width::Full, 1, run).swap_remove(0);
+        }
+        let points = G1Projective::normalize_batch(&points);
+        Ok([points[0], points[1], points[2]].into())
     }
 
     /// Transforms columns in place.

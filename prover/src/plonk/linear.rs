@@ -5,17 +5,18 @@
 //! `sum_j C_j x_j - E_j U_j` is a polynomial in `(rho, s)` whose coefficients are `(W x)_{l,o,p} - U_{l,o,p}`: it vanishes at a
 //! random point only if every layer is right (L1). That `C` and `E` are what they should be is one more evaluation each, at a
 //! random `eta`: `sum_j eta^j E_j = K` (L3) and `sum_j eta^j C_j = kappa` (L2). Every layout is affine, so `K` is a product of
-//! geometric sums and `kappa` a weighted sum of the weights, which the verifier computes itself.
+//! geometric sums; `kappa`, a weighted sum of the weights, is what [`super::fold`] proves.
 //!
 //! See `docs/protocol.md`, "The linear argument".
 
-use ark_ff::{AdditiveGroup, Field, One, Zero};
+use ark_ff::{Field, One, Zero};
 use serde::{Deserialize, Serialize};
 use tapeout_driver::Fr;
 
 use crate::{
     field::{SmallSum, geometric, powers},
-    model::program::{MAX_DIMS, Taps},
+    model::program::MAX_DIMS,
+    plonk::fold::Weights,
 };
 
 /// The challenges of the linear argument that are drawn before `C` and `E` are committed.
@@ -49,19 +50,22 @@ pub struct LinearLayer {
     pub group_stride: usize,
     /// The position axes, outermost first.
     pub axes: Vec<Axis>,
-    /// What is read.
+    /// The operands.
     pub tiles: Vec<Tile>,
 }
 
-/// One operand's weights: channel `o` at position `p` takes `weight * x[row + slot + sum_d p_d * strides[d]]` for each of its taps.
+/// Where an operand is: channel `o` at position `p` takes `weight * x[row + slot + sum_d p_d * strides[d]]` for each of its weights,
+/// which the prover knows and the verifier has commitments of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tile {
     /// The first row of the operand in the read column.
     pub row: usize,
-    /// How far one step along each axis moves the taps.
+    /// How far one step along each axis moves the reads.
     pub strides: Vec<usize>,
-    /// The weights, the bias's included.
-    pub taps: Taps<i64>,
+    /// Number of channels.
+    pub channels: usize,
+    /// One more than the largest slot that a channel at position 0 reads.
+    pub slots: usize,
 }
 
 impl LinearLayer {
@@ -99,14 +103,14 @@ pub fn output_coefficients(layers: &[LinearLayer], lanes: usize, n: usize, at: &
 }
 
 /// Column `C`: each read's total coefficient.
-pub fn input_coefficients(layers: &[LinearLayer], n: usize, at: &Point) -> Vec<Fr> {
+pub fn input_coefficients(layers: &[LinearLayer], weights: &Weights, n: usize, at: &Point) -> Vec<Fr> {
     let mut c = vec![Fr::zero(); n];
-    for layer in layers {
+    for (layer, weights) in layers.iter().zip(weights) {
         let offset = at.rho.pow([layer.offset as u64]);
-        for tile in &layer.tiles {
-            let mut sums = vec![SmallSum::default(); tile.slots()];
+        for (tile, taps) in layer.tiles.iter().zip(weights) {
+            let mut sums = vec![SmallSum::default(); tile.slots];
             let mut channel = offset;
-            for weights in &tile.taps {
+            for weights in taps {
                 for (slot, w) in weights {
                     sums[*slot as usize].add(*w, &channel);
                 }
@@ -155,63 +159,18 @@ pub fn output_checksum(layers: &[LinearLayer], lanes: usize, at: &Point, eta: Fr
         .sum()
 }
 
-/// `kappa = sum_j eta^j C_j`, from the weights (L2): one multiplication of 64 by 256 bits a weight.
-pub fn input_checksum(layers: &[LinearLayer], at: &Point, eta: Fr) -> Fr {
-    let slots = layers.iter().flat_map(|l| &l.tiles).map(Tile::slots).max().unwrap_or(0);
-    let eta_powers = powers(eta, slots);
-    let mut kappa = Fr::zero();
-    for layer in layers {
-        let offset = at.rho.pow([layer.offset as u64]);
-        for tile in &layer.tiles {
-            // Horner over the channels: W(eta, rho) = sum_o rho^o sum_taps weight * eta^slot.
-            let weights = tile
-                .taps
-                .iter()
-                .rev()
-                .fold(Fr::ZERO, |acc, taps| acc * at.rho + weighted_sum(taps, &eta_powers));
-            kappa += offset * tile.position_factor(&layer.axes, at, eta) * weights;
-        }
-    }
-    kappa
-}
-
-impl Tile {
-    /// One more than the largest slot.
-    fn slots(&self) -> usize {
-        self.taps
-            .iter()
-            .flatten()
-            .map(|(slot, _)| *slot as usize + 1)
-            .max()
-            .unwrap_or(0)
-    }
-
-    /// `eta^row * prod_d sum_i (s_d eta^stride_d)^i`: what all positions together multiply the weights by.
-    fn position_factor(&self, axes: &[Axis], at: &Point, eta: Fr) -> Fr {
-        let axes = axes.iter().zip(&self.strides).zip(&at.s);
-        let positions: Fr = axes
-            .map(|((a, stride), s)| geometric(*s * eta.pow([*stride as u64]), a.count))
-            .product();
-        eta.pow([self.row as u64]) * positions
-    }
-}
-
-/// `sum weight * powers[slot]`.
-fn weighted_sum(taps: &[(u32, i64)], powers: &[Fr]) -> Fr {
-    let mut sum = SmallSum::default();
-    taps.iter().for_each(|(slot, w)| sum.add(*w, &powers[*slot as usize]));
-    sum.finish()
-}
-
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use ark_ff::UniformRand;
     use ark_std::rand::Rng;
 
     use super::*;
+    use crate::plonk::fold::Fold;
 
-    fn random_layers(rng: &mut impl Rng, lanes: usize) -> (Vec<LinearLayer>, usize) {
+    /// Layers, their weights, and a number of rows that holds them.
+    pub(crate) fn random_layers(rng: &mut impl Rng, lanes: usize) -> (Vec<LinearLayer>, Weights, usize) {
         let (mut row, mut x_row, mut offset) = (0, 0, 0);
+        let mut weights = Weights::new();
         let layers = (0..3)
             .map(|_| {
                 let counts: Vec<usize> = (0..rng.gen_range(0..=MAX_DIMS)).map(|_| rng.gen_range(1..4)).collect();
@@ -231,16 +190,19 @@ mod tests {
                     })
                     .collect();
                 axes.reverse();
+                let taps = |_| {
+                    let channel = |_| (0..3).map(|s| (s * 2, rng.gen_range(-50..50))).collect();
+                    (0..channels).map(channel).collect()
+                };
+                weights.push((0..2).map(taps).collect());
                 let tiles = (0..2)
                     .map(|_| {
                         let strides: Vec<usize> = counts.iter().map(|_| rng.gen_range(0..5)).collect();
-                        let taps = (0..channels)
-                            .map(|_| (0..3).map(|s| (s * 2, rng.gen_range(-50..50))).collect())
-                            .collect();
                         let tile = Tile {
                             row: x_row,
                             strides,
-                            taps,
+                            channels,
+                            slots: 5,
                         };
                         x_row += 80;
                         tile
@@ -259,14 +221,14 @@ mod tests {
                 layer
             })
             .collect();
-        (layers, row.max(x_row).next_power_of_two())
+        (layers, weights, row.max(x_row).next_power_of_two())
     }
 
     #[test]
     fn checksums_match_the_columns() {
         let rng = &mut ark_std::test_rng();
         for lanes in 1..4 {
-            let (layers, n) = random_layers(rng, lanes);
+            let (layers, weights, n) = random_layers(rng, lanes);
             let at = Point {
                 rho: Fr::rand(rng),
                 s: std::array::from_fn(|_| Fr::rand(rng)),
@@ -277,9 +239,10 @@ mod tests {
                 at_eta(output_coefficients(&layers, lanes, n, &at)),
                 output_checksum(&layers, lanes, &at, eta)
             );
+            let folded = Fold::new(&layers).remainder(&layers, &weights, &at, eta);
             assert_eq!(
-                at_eta(input_coefficients(&layers, n, &at)),
-                input_checksum(&layers, &at, eta)
+                at_eta(input_coefficients(&layers, &weights, n, &at)),
+                crate::field::horner(&folded, eta)
             );
         }
     }

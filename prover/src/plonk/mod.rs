@@ -5,6 +5,7 @@ pub mod cost;
 pub mod cs;
 pub mod eval;
 pub mod expr;
+pub mod fold;
 pub mod kernels;
 pub mod linear;
 pub mod proof;

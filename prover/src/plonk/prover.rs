@@ -13,17 +13,19 @@ use super::{
     cs::{ConstraintSystem, Phase},
     eval::{Compiled, Table},
     expr::{Expr, Scalar, Scalars},
+    fold::{Fold, reversed_value},
     kernels::Kernels,
     linear::{self, Point},
-    proof::Proof,
+    proof::{Folded, Proof},
     quotient::{quotient, root_of_unity},
     rounds::{self, Defences},
-    verifier::bus_total,
+    verifier::{FoldPoints, bus_total},
 };
 use crate::{
     field::{horner, powers, random, signed},
     kzg::{self, Claim, KzgError},
     layout::{Interface, Trace, Wiring},
+    statement::Context,
 };
 
 /// Why no proof was made.
@@ -105,8 +107,22 @@ pub(crate) trait Forger {
     fn trace(&mut self, _columns: &mut [Vec<Fr>], _point: Option<&Point>) {}
     /// Before `C` and `E` are committed. `eta` as above.
     fn linear(&mut self, _columns: &mut [Vec<Fr>], _eta: Option<Fr>) {}
+    /// Before the weight fold is sent: `V`, its commitments, and `kappa`.
+    fn fold(&mut self, _fold: &mut FoldMessage, _point: &Point, _scalars: &Scalars) {}
     /// Before the bus columns are committed.
     fn bus(&mut self, _columns: &mut [Vec<Fr>], _scalars: &Scalars) {}
+}
+
+/// What the prover says of the weight fold.
+pub(crate) struct FoldMessage {
+    /// The coefficients of `V`.
+    pub(crate) remainder: Vec<Fr>,
+    /// Those of `V*`.
+    pub(crate) reversed: Vec<Fr>,
+    /// The commitments.
+    pub(crate) points: Folded<G1Affine>,
+    /// `V(eta)`.
+    pub(crate) kappa: Fr,
 }
 
 /// Does as the protocol says.
@@ -124,7 +140,9 @@ pub(crate) struct Instance<'a> {
     pub(crate) interface: &'a Interface,
     pub(crate) wiring: &'a Wiring,
     pub(crate) digest: &'a [u8; 32],
+    pub(crate) fold: &'a Fold,
     pub(crate) public: &'a [i64],
+    pub(crate) context: &'a Context,
 }
 
 /// The state of a proof under way.
@@ -154,7 +172,9 @@ pub(crate) fn prove(
         interface,
         wiring,
         digest,
+        fold,
         public,
+        context,
     } = instance;
     let n = interface.shape.n();
     let public_words: Vec<Fr> = public.iter().map(|v| signed(*v)).collect();
@@ -173,7 +193,7 @@ pub(crate) fn prove(
         scalars: Scalars::default(),
         kernels,
     };
-    let transcript = rounds::start(defences, digest, &public_words);
+    let transcript = rounds::start(defences, digest, context, &public_words);
 
     phases.begin("commit trace");
     let known = (!defences.trace_before_rho)
@@ -189,9 +209,12 @@ pub(crate) fn prove(
     let (point, transcript) = rounds::trace(defences, transcript, &session.commitments, &mut session.scalars);
 
     phases.begin("linear argument");
-    session
-        .columns
-        .push(linear::input_coefficients(&interface.linear, n, &point));
+    session.columns.push(linear::input_coefficients(
+        &interface.linear,
+        &wiring.weights,
+        n,
+        &point,
+    ));
     session.columns.push(linear::output_coefficients(
         &interface.linear,
         interface.shape.lanes,
@@ -213,12 +236,23 @@ pub(crate) fn prove(
         &mut session.scalars,
     );
 
+    phases.begin("weight fold");
+    let eta = session.scalars[Scalar::Eta];
+    let remainder = fold.remainder(&interface.linear, &wiring.weights, &point, eta);
+    let mut folded = FoldMessage {
+        reversed: remainder.iter().rev().copied().collect(),
+        points: session.kernels.commit_fold(&fold.row_scalars(&point, eta))?,
+        kappa: horner(&remainder, eta),
+        remainder,
+    };
+    forger.fold(&mut folded, &point, &session.scalars);
+
     phases.begin("bus");
-    session.bus_columns(&point, public, forger)?;
+    session.bus_columns(&point, folded.kappa, public, forger)?;
     let first = session.commitments.len();
     let widths = vec![Width::Full; cs.advice.len() - first];
     session.commit(Phase::Bus, &widths)?;
-    let (alpha, transcript) = rounds::bus(transcript, &session.commitments[first..]);
+    let (alpha, transcript) = rounds::bus(transcript, &session.commitments[first..], &folded.points);
 
     phases.begin("quotient");
     let Session {
@@ -287,13 +321,24 @@ pub(crate) fn prove(
         points: &one_point,
         evals: values(&t1, &one_point),
     });
+    let fold_points = FoldPoints::new(eta, z).ok_or(ProveError::UnluckyChallenge)?;
+    let fold_evals = [folded.kappa, horner(&folded.remainder, z)];
+    let back = reversed_value(fold_evals[1], z, fold.width).ok_or(ProveError::UnluckyChallenge)?;
+    claims.extend(fold_points.claims(
+        defences,
+        &folded.remainder[..],
+        &folded.reversed[..],
+        [fold_evals.to_vec(), vec![back]],
+    ));
     let mut commit = |p: &[Fr]| Ok(kernels.commit_polynomials(&[p])?.swap_remove(0));
     let (opening, _) = kzg::open(&claims, transcript, &mut commit)?;
     Ok(Proof {
         advice: commitments,
+        fold: folded.points,
         quotient: quotient_points,
         advice_evals: advice_evals.concat(),
         fixed_evals: fixed_evals.concat(),
+        fold_evals,
         opening,
     })
 }
@@ -351,7 +396,13 @@ impl Session<'_, '_> {
     }
 
     /// `D`, the bus's helpers, the range table's side, and the cyclic sum.
-    fn bus_columns(&mut self, point: &Point, public: &[i64], forger: &mut dyn Forger) -> Result<(), ProveError> {
+    fn bus_columns(
+        &mut self,
+        point: &Point,
+        kappa: Fr,
+        public: &[i64],
+        forger: &mut dyn Forger,
+    ) -> Result<(), ProveError> {
         let cs = self.instance.cs;
         let interface = self.instance.interface;
         let n = interface.shape.n();
@@ -393,7 +444,7 @@ impl Session<'_, '_> {
         self.columns.extend(parts.into_iter().skip(1).step_by(2));
         forger.bus(&mut self.columns, &self.scalars);
         self.scalars[Scalar::TotalPerRow] =
-            bus_total(interface, public, point, &self.scalars).ok_or(ProveError::UnluckyChallenge)?;
+            bus_total(interface, public, point, kappa, &self.scalars).ok_or(ProveError::UnluckyChallenge)?;
         let table = Table {
             fixed: &self.fixed,
             advice: &self.columns,

@@ -4,29 +4,36 @@
 //!
 //! | round | absorbed | drawn |
 //! |---|---|---|
-//! | 0 | digest of the verifying key, public words | |
+//! | 0 | digest of the verifying key, the caller's context, public words | |
 //! | 1 | commitments of [`Phase::Trace`](super::cs::Phase) | `rho`, `s_0 .. s_3` |
 //! | 2 | commitments of `Phase::Linear` | `eta`, `beta`, `chi`, the weights of the three sums |
-//! | 3 | commitments of `Phase::Bus` | `alpha` |
+//! | 3 | commitments of `Phase::Bus` and of the weight fold | `alpha` |
 //! | 4 | commitments of the quotient's two parts | `z` |
 //! | 5, 6 | the opening ([`crate::kzg`]) | `v`, `u` |
+//! | 7 | | the weight of (F1) beside the opening |
 
 use tapeout_driver::{Fr, G1Affine};
 
 use super::{
     expr::{Scalar, Scalars},
     linear::Point,
+    proof::Folded,
 };
-use crate::transcript::{Tag, Transcript};
+use crate::{
+    statement::Context,
+    transcript::{Tag, Transcript},
+};
 
 /// Names the protocol and its version; any change of rules changes it.
-const DOMAIN: &[u8] = b"tapeout plonk v1";
+const DOMAIN: &[u8] = b"tapeout plonk v2";
 
 const KEY: Tag = Tag(0x01);
 const PUBLIC: Tag = Tag(0x02);
+const CONTEXT: Tag = Tag(0x03);
 const TRACE: Tag = Tag(0x10);
 const LINEAR: Tag = Tag(0x11);
 const BUS: Tag = Tag(0x12);
+const FOLDED: Tag = Tag(0x14);
 const QUOTIENT: Tag = Tag(0x13);
 const RHO: Tag = Tag(0x20);
 const POSITION: Tag = Tag(0x21);
@@ -36,6 +43,7 @@ const CHI: Tag = Tag(0x24);
 const WEIGHT: Tag = Tag(0x25);
 const ALPHA: Tag = Tag(0x26);
 const Z: Tag = Tag(0x27);
+const FOLD: Tag = Tag(0x28);
 
 /// The parts of the protocol whose absence tests show to be exploitable. Everything but tests runs with [`Defences::ALL`].
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +64,14 @@ pub(crate) struct Defences {
     pub(crate) separate_axes: bool,
     /// What the bus carries is told apart by ids.
     pub(crate) bus_ids: bool,
+    /// The caller's context is absorbed.
+    pub(crate) bind_context: bool,
+    /// (F1): what was folded are the key's weights.
+    pub(crate) fold_division: bool,
+    /// (F2): `kappa` is the value of what was folded.
+    pub(crate) fold_value: bool,
+    /// (F3): what was folded is a remainder.
+    pub(crate) fold_degree: bool,
 }
 
 impl Defences {
@@ -69,14 +85,21 @@ impl Defences {
         separate_sums: true,
         separate_axes: true,
         bus_ids: true,
+        bind_context: true,
+        fold_division: true,
+        fold_value: true,
+        fold_degree: true,
     };
 }
 
 /// Round 0.
-pub(crate) fn start(defences: &Defences, digest: &[u8; 32], public: &[Fr]) -> Transcript {
+pub(crate) fn start(defences: &Defences, digest: &[u8; 32], context: &Context, public: &[Fr]) -> Transcript {
     let mut transcript = Transcript::new(DOMAIN);
     if defences.bind_key {
         transcript.absorb_bytes(KEY, digest);
+    }
+    if defences.bind_context {
+        transcript.absorb_bytes(CONTEXT, context);
     }
     if defences.bind_public {
         transcript.absorb_scalars(PUBLIC, public);
@@ -145,8 +168,9 @@ pub(crate) fn linear(
 }
 
 /// Round 3: `alpha`.
-pub(crate) fn bus(mut transcript: Transcript, commitments: &[G1Affine]) -> (Fr, Transcript) {
+pub(crate) fn bus(mut transcript: Transcript, commitments: &[G1Affine], fold: &Folded<G1Affine>) -> (Fr, Transcript) {
     transcript.absorb_g1(BUS, commitments);
+    transcript.absorb_g1(FOLDED, &fold.to_array());
     let mut round = transcript.seal();
     (round.draw(ALPHA), round.next_round())
 }
@@ -156,4 +180,9 @@ pub(crate) fn quotient(mut transcript: Transcript, commitments: &[G1Affine]) -> 
     transcript.absorb_g1(QUOTIENT, commitments);
     let mut round = transcript.seal();
     (round.draw(Z), round.next_round())
+}
+
+/// Round 7: the weight of (F1) in the last pairing equation.
+pub(crate) fn fold(transcript: Transcript) -> Fr {
+    transcript.seal().draw(FOLD)
 }

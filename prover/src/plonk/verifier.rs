@@ -1,11 +1,14 @@
 //! The verifier: a key, public words and a proof in; accepted or the reason why not.
 
+use ark_bn254::G2Affine;
+use ark_ec::{CurveGroup, VariableBaseMSM};
 use ark_ff::{Field, Zero};
-use tapeout_driver::{Fr, G1Affine};
+use tapeout_driver::{Fr, G1Affine, G1Projective};
 
 use super::{
     cs::{ConstraintSystem, Phase, Shape},
     expr::{Scalar, Scalars},
+    fold::{Fold, reversed_value},
     linear::{self, Point},
     proof::Proof,
     quotient::{At, combined, lagrange_first_at, root_of_unity},
@@ -15,7 +18,7 @@ use crate::{
     field::signed,
     kzg::{self, Claim, KzgError, LinearCombination},
     layout::{Input, Interface},
-    statement::Hex,
+    statement::{Context, Hex},
 };
 
 /// Why a proof that could be read is not accepted.
@@ -64,14 +67,44 @@ pub(crate) struct Checker<'a> {
     pub(crate) fixed: &'a [G1Affine],
     pub(crate) digest: &'a [u8; 32],
     pub(crate) opening: &'a kzg::VerifierKey,
+    pub(crate) weights: &'a Weights,
+}
+
+/// The key's part that the weight fold is checked with.
+#[derive(Clone, Debug)]
+pub(crate) struct Weights {
+    /// How the weights are cut into tiles.
+    pub(crate) fold: Fold,
+    /// `[W_l]` of each tile.
+    pub(crate) tiles: Vec<G1Affine>,
+    /// `[tau^width]_2`.
+    pub(crate) shift: G2Affine,
+    /// The same, prepared.
+    pub(crate) prepared: kzg::PreparedG2,
+}
+
+impl Weights {
+    pub(crate) fn new(fold: Fold, tiles: Vec<G1Affine>, shift: G2Affine) -> Self {
+        Self {
+            fold,
+            tiles,
+            shift,
+            prepared: shift.into(),
+        }
+    }
 }
 
 /// What all rows together must add up to, per row; `None` if a denominator of the verifier's own terms vanishes.
 ///
 /// The verifier writes the constants and a public input, and reads a public output.
-pub(crate) fn bus_total(interface: &Interface, public: &[i64], point: &Point, scalars: &Scalars) -> Option<Fr> {
+pub(crate) fn bus_total(
+    interface: &Interface,
+    public: &[i64],
+    point: &Point,
+    kappa: Fr,
+    scalars: &Scalars,
+) -> Option<Fr> {
     let (lanes, eta) = (interface.shape.lanes, scalars[Scalar::Eta]);
-    let kappa = linear::input_checksum(&interface.linear, point, eta);
     let k = linear::output_checksum(&interface.linear, lanes, point, eta);
     let mut terms: Vec<(Fr, i64, u64)> = Vec::new();
     for (value, written) in &interface.constants {
@@ -134,23 +167,32 @@ fn check_public(shape: &Shape, interface: &Interface, public: &[i64], defences: 
 }
 
 impl Checker<'_> {
-    /// Verifies `proof` of the statement `public`.
-    pub(crate) fn verify(&self, public: &[i64], proof: &Proof, defences: &Defences) -> Result<(), Rejection> {
-        let Self { cs, interface, .. } = self;
+    /// Verifies `proof` of the statement `public`, bound to `context`.
+    pub(crate) fn verify(
+        &self,
+        public: &[i64],
+        context: &Context,
+        proof: &Proof,
+        defences: &Defences,
+    ) -> Result<(), Rejection> {
+        let Self {
+            cs, interface, weights, ..
+        } = self;
         let n = interface.shape.n();
         check_public(&interface.shape, interface, public, defences)?;
         let words: Vec<Fr> = public.iter().map(|v| signed(*v)).collect();
         let mut scalars = Scalars::default();
         let of = |phase: Phase| cs.phase(phase).map(|i| proof.advice[i]).collect::<Vec<_>>();
-        let transcript = rounds::start(defences, self.digest, &words);
+        let transcript = rounds::start(defences, self.digest, context, &words);
         let (point, transcript) = rounds::trace(defences, transcript, &of(Phase::Trace), &mut scalars);
         let transcript = rounds::linear(defences, transcript, &of(Phase::Linear), &mut scalars);
-        let (alpha, transcript) = rounds::bus(transcript, &of(Phase::Bus));
+        let (alpha, transcript) = rounds::bus(transcript, &of(Phase::Bus), &proof.fold);
         let (z, transcript) = rounds::quotient(transcript, &proof.quotient);
 
         // In `H` the identity would be checked nowhere but on the rows, where both sides are zero.
         let first = lagrange_first_at(z, n).ok_or(Rejection::Challenge)?;
-        scalars[Scalar::TotalPerRow] = bus_total(interface, public, &point, &scalars).ok_or(Rejection::Challenge)?;
+        scalars[Scalar::TotalPerRow] =
+            bus_total(interface, public, &point, proof.fold_evals[0], &scalars).ok_or(Rejection::Challenge)?;
         let mut evals = proof.advice_evals.iter().copied();
         let mut next = || evals.next().unwrap_or_default();
         let mut at = At {
@@ -197,7 +239,81 @@ impl Checker<'_> {
             points: &one_point,
             evals: vec![t],
         });
-        kzg::verify(self.opening, &claims, &proof.opening, transcript)?;
+        let (eta, rho, width) = (scalars[Scalar::Eta], point.rho, weights.fold.width);
+        let fold_points = FoldPoints::new(eta, z).ok_or(Rejection::Challenge)?;
+        let [kappa, at_z] = proof.fold_evals;
+        let values = [
+            vec![kappa, at_z],
+            vec![reversed_value(at_z, z, width).ok_or(Rejection::Challenge)?],
+        ];
+        claims.extend(fold_points.claims(
+            defences,
+            proof.fold.remainder.into(),
+            proof.fold.reversed.into(),
+            values,
+        ));
+        let (accumulator, transcript) = kzg::accumulate(&claims, &proof.opening, transcript)?;
+
+        // (F1), with a weight that depends on everything that was sent.
+        let weight = if defences.fold_division {
+            rounds::fold(transcript)
+        } else {
+            Fr::zero()
+        };
+        let quotient = proof.fold.quotient;
+        let mut bases = weights.tiles.clone();
+        let mut multiples = weights.fold.scalars(&point, eta);
+        bases.extend([proof.fold.remainder, quotient]);
+        multiples.extend([-Fr::from(1u8), rho]);
+        multiples.iter_mut().for_each(|c| *c *= weight);
+        let lhs = accumulator.lhs + G1Projective::msm_unchecked(&bases, &multiples);
+        let points = G1Projective::normalize_batch(&[lhs, quotient * weight]);
+        let accumulator = kzg::Accumulator {
+            lhs: points[0],
+            ..accumulator
+        };
+        self.opening
+            .check_with(&accumulator, &[(points[1], &weights.prepared)])?;
         Ok(())
+    }
+}
+
+/// Where the weight fold is opened.
+pub(crate) struct FoldPoints {
+    remainder: [Fr; 2],
+    reversed: [Fr; 1],
+}
+
+impl FoldPoints {
+    /// `None` for `z = 0`.
+    pub(crate) fn new(eta: Fr, z: Fr) -> Option<Self> {
+        Some(Self {
+            remainder: [eta, z],
+            reversed: [z.inverse()?],
+        })
+    }
+
+    /// `V` at `eta` (F2) and `z`, `V*` at `1/z` (F3), for prover and verifier alike.
+    pub(crate) fn claims<T>(
+        &self,
+        defences: &Defences,
+        remainder: T,
+        reversed: T,
+        [at, back]: [Vec<Fr>; 2],
+    ) -> Vec<Claim<'_, T>> {
+        let skip = usize::from(!defences.fold_value);
+        let mut claims = vec![Claim {
+            subject: remainder,
+            points: &self.remainder[skip..],
+            evals: at[skip..].to_vec(),
+        }];
+        if defences.fold_degree {
+            claims.push(Claim {
+                subject: reversed,
+                points: &self.reversed,
+                evals: back,
+            });
+        }
+        claims
     }
 }

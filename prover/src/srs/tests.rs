@@ -14,7 +14,7 @@ const SIZE: usize = 19;
 const HEADER: usize = 8 + 4 + 1 + 8 + 8;
 
 fn srs() -> Srs {
-    Srs::insecure_from_seed(SIZE, &[1; 32]).unwrap()
+    Srs::insecure_from_seed(SIZE, 2, &[1; 32]).unwrap()
 }
 
 /// A string of a known tau, with more powers in G2 than are generated.
@@ -39,7 +39,11 @@ fn after(change: impl FnOnce(&mut Srs)) -> SrsError {
 
 #[test]
 fn generated_strings_are_powers_and_roundtrip() {
-    for srs in [srs(), Srs::insecure_dev(2).unwrap(), Srs::insecure_dev(SIZE).unwrap()] {
+    for srs in [
+        srs(),
+        Srs::insecure_dev(2, 2).unwrap(),
+        Srs::insecure_dev(SIZE, 2).unwrap(),
+    ] {
         assert_eq!(srs.origin(), Origin::InsecureDev);
         assert_eq!(srs.tau_g2(), srs.powers_g2()[1]);
         let bytes = srs.to_bytes();
@@ -47,11 +51,11 @@ fn generated_strings_are_powers_and_roundtrip() {
         assert_eq!(Srs::from_bytes(&bytes).unwrap(), srs);
     }
     assert_eq!(srs(), srs());
-    assert_ne!(srs(), Srs::insecure_from_seed(SIZE, &[2; 32]).unwrap());
-    assert_ne!(Srs::insecure_dev(SIZE).unwrap(), Srs::insecure_dev(SIZE).unwrap());
+    assert_ne!(srs(), Srs::insecure_from_seed(SIZE, 2, &[2; 32]).unwrap());
+    assert_ne!(Srs::insecure_dev(SIZE, 2).unwrap(), Srs::insecure_dev(SIZE, 2).unwrap());
     // The start of a longer string of the same seed.
     assert_eq!(
-        Srs::insecure_from_seed(300, &[1; 32]).unwrap().powers_g1()[..SIZE],
+        Srs::insecure_from_seed(300, 2, &[1; 32]).unwrap().powers_g1()[..SIZE],
         *srs().powers_g1()
     );
 }
@@ -59,7 +63,7 @@ fn generated_strings_are_powers_and_roundtrip() {
 #[test]
 fn counts_out_of_range_are_refused() {
     for size in [0, 1, (1 << 29) + 1, usize::MAX] {
-        assert!(matches!(Srs::insecure_dev(size), Err(SrsError::Count { group: "G1", got }) if got == size as u64));
+        assert!(matches!(Srs::insecure_dev(size, 2), Err(SrsError::Count { group: "G1", got }) if got == size as u64));
     }
     for (at, group) in [(13, "G1"), (21, "G2")] {
         for count in [0u64, 1, u64::MAX] {
@@ -101,7 +105,7 @@ fn origin_is_kept() {
 
 #[test]
 fn every_truncation_and_a_spare_byte_are_refused() {
-    let bytes = Srs::insecure_from_seed(3, &[1; 32]).unwrap().to_bytes();
+    let bytes = Srs::insecure_from_seed(3, 2, &[1; 32]).unwrap().to_bytes();
     for len in 0..bytes.len() {
         let error = Srs::from_bytes(&bytes[..len]).unwrap_err();
         assert!(
@@ -213,7 +217,7 @@ fn points_outside_of_the_groups_are_refused() {
 #[test]
 fn lagrange_basis_commits_to_the_same_polynomials() {
     let rng = &mut StdRng::seed_from_u64(4);
-    let srs = Srs::insecure_from_seed(70, &[5; 32]).unwrap();
+    let srs = Srs::insecure_from_seed(70, 2, &[5; 32]).unwrap();
     for log_n in 0..=6 {
         let n = 1 << log_n;
         let basis = srs.lagrange_g1(log_n).unwrap();

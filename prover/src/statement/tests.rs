@@ -13,7 +13,7 @@ use crate::{
     encoding::G1_BYTES,
     kzg::KzgError,
     model::program::{Act, Source},
-    plonk::tests::{Fixture, gemm, network, pool},
+    plonk::tests::{CONTEXT, Fixture, gemm, network, pool, read},
 };
 
 /// A file and the key that it is for: a pool, whose columns are opened at one point and at two.
@@ -25,7 +25,15 @@ struct File {
 fn file() -> &'static File {
     static FILE: OnceLock<File> = OnceLock::new();
     FILE.get_or_init(|| {
-        let fixture = Fixture::new(&pool(4, vec![2, 1, 2], vec![2, 0, 1], false), 1, false);
+        // A second layer of two channels, so that the weight fold has a quotient.
+        let mut layers = pool(4, vec![2, 1, 2], vec![2, 0, 1], false).layers;
+        let one = 1 << 14;
+        layers.push(gemm(
+            vec![read(0, 0), read(0, 1)],
+            &[&[one, 0], &[0, one]],
+            Act::Requant,
+        ));
+        let fixture = Fixture::new(&network(4, layers), 1, false);
         let (public, proof) = fixture.honest(&[-9, -5, 70, 3]);
         assert_eq!(public, [-5, 70]);
         let key = fixture.key.verifying().digest();
@@ -41,7 +49,7 @@ impl File {
 
     /// What becomes of the file with other bytes.
     fn check(&self, bytes: &[u8]) -> Result<(), VerifyError> {
-        Statement::read(bytes, self.key())?.verify(self.key())
+        Statement::read(bytes, self.key())?.verify(self.key(), &CONTEXT)
     }
 
     /// Reading and verifying with the 32 bytes at `at` replaced.
@@ -62,7 +70,7 @@ impl File {
     /// Advice, quotient, opening.
     fn points(&self) -> Vec<usize> {
         let first = HEADER + 2 * SCALAR_BYTES;
-        let count = self.key().constraints().advice.len() + 2;
+        let count = self.key().constraints().advice.len() + 5;
         let opening = self.bytes.len() - 2 * G1_BYTES;
         let points = (0..count).map(|i| first + i * G1_BYTES);
         points.chain([opening, opening + G1_BYTES]).collect()
@@ -73,7 +81,8 @@ impl File {
         let advice = &self.key().constraints().advice;
         match advice.get(index) {
             Some(column) => ["C", "E", "D"].contains(&column.name.as_str()),
-            None => index >= advice.len() + 2,
+            // The weight fold and the opening, but not the quotient.
+            None => !(3..5).contains(&(index - advice.len())),
         }
     }
 }
@@ -119,7 +128,7 @@ fn a_file_is_read_as_it_was_written() {
     assert_eq!(file.bytes.len(), Statement::len(file.key()));
     let statement = Statement::read(&file.bytes, file.key()).unwrap();
     assert_eq!(statement.to_bytes(), file.bytes);
-    statement.verify(file.key()).unwrap();
+    statement.verify(file.key(), &CONTEXT).unwrap();
     let key = file.key().digest();
     let header = Header::read(&file.bytes).unwrap();
     assert_eq!(header, Header { key, public_words: 2 });
@@ -257,9 +266,9 @@ fn a_file_of_something_else_is_told_apart() {
         matches!(result, Err(VerifyError::Unreadable(ReadError::Magic))),
         "{result:?}"
     );
-    let result = file.check_with(8, &[0, 0, 0, 2]);
+    let result = file.check_with(8, &[0, 0, 0, 1]);
     assert!(
-        matches!(result, Err(VerifyError::Unreadable(ReadError::Version { got: 2 }))),
+        matches!(result, Err(VerifyError::Unreadable(ReadError::Version { got: 1 }))),
         "{result:?}"
     );
     let result = file.check_with(12, &[7; 32]);
@@ -291,19 +300,23 @@ fn a_file_for_another_key_is_rejected_under_any_label() {
         public,
         proof,
     };
-    statement.verify(other_key).unwrap();
+    statement.verify(other_key, &CONTEXT).unwrap();
     let result = Statement::read(&statement.to_bytes(), key).map(|_| ());
     assert!(
         matches!(result, Err(VerifyError::Rejected(Rejection::OtherKey { .. }))),
         "{result:?}"
     );
-    let result = statement.verify(key);
+    let result = statement.verify(key, &CONTEXT);
     assert!(
         matches!(result, Err(VerifyError::Rejected(Rejection::OtherKey { .. }))),
         "{result:?}"
     );
     statement.key = key.digest();
-    assert_rejected(Statement::read(&statement.to_bytes(), key).unwrap().verify(key));
+    assert_rejected(
+        Statement::read(&statement.to_bytes(), key)
+            .unwrap()
+            .verify(key, &CONTEXT),
+    );
 }
 
 proptest! {

@@ -77,7 +77,7 @@ fn any_change_is_rejected() {
         Err(KzgError::Rejected)
     ));
 
-    let other_key = VerifierKey::new(Srs::insecure_from_seed(2, &[8; 32]).unwrap().tau_g2()).unwrap();
+    let other_key = VerifierKey::new(Srs::insecure_from_seed(2, 2, &[8; 32]).unwrap().tau_g2()).unwrap();
     let verified = verify(&other_key, &case.commitment_claims(), &proof, case.transcript());
     assert!(matches!(verified, Err(KzgError::Rejected)));
 }

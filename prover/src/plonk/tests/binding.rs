@@ -56,7 +56,7 @@ fn a_proof_of_other_words_is_rejected() {
 #[test]
 fn the_first_challenge_depends_on_the_key_and_on_every_word() {
     let rho = |defences: &Defences, digest: [u8; 32], words: &[i64]| {
-        let start = rounds::start(defences, &digest, &field(words));
+        let start = rounds::start(defences, &digest, &CONTEXT, &field(words));
         rounds::trace(defences, start, &[], &mut Scalars::default()).0.rho
     };
     let words = [1, -2, 3];
@@ -181,8 +181,8 @@ fn challenges_at_which_nothing_can_be_checked_are_recognised() {
     assert_eq!(terms.len(), 1 + 2 + 2);
     for (value, id) in terms {
         scalars[Scalar::Beta] = -(signed(value) + scalars[Scalar::Chi] * Fr::from(id));
-        assert_eq!(bus_total(interface, &public, &point, &scalars), None);
+        assert_eq!(bus_total(interface, &public, &point, Fr::from(5u8), &scalars), None);
         scalars[Scalar::Beta] += Fr::from(1u64 << 40);
-        assert!(bus_total(interface, &public, &point, &scalars).is_some());
+        assert!(bus_total(interface, &public, &point, Fr::from(5u8), &scalars).is_some());
     }
 }

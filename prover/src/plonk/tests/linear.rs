@@ -61,7 +61,12 @@ fn outputs_chosen_after_rho_are_rejected() {
         // The public word is absorbed first, so every lie meets a rho of its own.
         let columns = || vec![vec![Fr::from(0u8); 128]; fixture.cs().columns.m + 1];
         let rho = |lie| {
-            let start = rounds::start(&fixture.defences, &fixture.key.verifying.digest, &[signed(INPUT + lie)]);
+            let start = rounds::start(
+                &fixture.defences,
+                &fixture.key.verifying.digest,
+                &CONTEXT,
+                &[signed(INPUT + lie)],
+            );
             rounds::trace(&fixture.defences, start, &[], &mut Scalars::default())
                 .0
                 .rho

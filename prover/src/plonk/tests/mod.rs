@@ -5,6 +5,7 @@
 mod binding;
 mod blinding;
 mod bus;
+pub(crate) mod fold;
 mod forge;
 mod honest;
 mod linear;
@@ -23,11 +24,12 @@ pub(crate) use programs::*;
 
 use super::{
     cs::{Columns, ConstraintSystem, Draft, Shape},
+    fold::Fold as WeightFold,
     kernels::Kernels,
     proof::Proof,
     prover::{Forger, Honest, Instance, Phases, ProveError, prove},
     rounds::Defences,
-    verifier::{Checker, Rejection},
+    verifier::{Checker, Rejection, Weights},
 };
 use crate::{
     keys::{ModelInfo, ProvingKey},
@@ -37,7 +39,11 @@ use crate::{
         program::{Act, Layer, Program, Source, Term},
     },
     srs::Srs,
+    statement::Context,
 };
+
+/// What proofs of tests are bound to.
+pub(crate) const CONTEXT: Context = [9; 32];
 
 /// 128 rows; values of 14 bits, a shift of 14.
 pub(crate) const LIMBS: Limbs = Limbs { bits: 7, hi: 2, lo: 2 };
@@ -48,7 +54,7 @@ pub(crate) fn backend() -> Box<dyn Backend> {
 
 pub(crate) fn srs() -> &'static Srs {
     static SRS: OnceLock<Srs> = OnceLock::new();
-    SRS.get_or_init(|| Srs::insecure_from_seed(1024 + 8, &[7; 32]).unwrap())
+    SRS.get_or_init(|| Srs::insecure_from_seed(4096, 257, &[7; 32]).unwrap())
 }
 
 pub(crate) fn shape(program: &Program<i64>, lanes: usize) -> Shape {
@@ -120,6 +126,14 @@ impl Fixture {
         let batch: Vec<(&[Fr], Width, &[Fr])> = columns.iter().map(|c| (&c[..], Width::Full, &[][..])).collect();
         let mut kernels = Kernels::new(backend().as_ref(), &key.bases).unwrap();
         key.verifying.fixed = kernels.commit_columns(&batch).unwrap();
+        let linear = &key.verifying.interface.linear;
+        let fold = WeightFold::new(linear);
+        let (tiles, cache) = fold
+            .prepare(linear, &key.wiring.weights, srs().powers_g1(), backend().as_ref())
+            .unwrap();
+        let shift = srs().powers_g2()[fold.width];
+        key.verifying.weights = Weights::new(fold, tiles, shift);
+        key.bases.fold = cache;
         self
     }
 
@@ -180,7 +194,9 @@ impl Fixture {
             interface: &verifying.interface,
             wiring: &self.key.wiring,
             digest: &verifying.digest,
+            fold: &verifying.weights.fold,
             public,
+            context: &CONTEXT,
         };
         let mut kernels = Kernels::new(backend().as_ref(), &self.key.bases)?;
         let mut quiet = |_| {};
@@ -196,6 +212,10 @@ impl Fixture {
     }
 
     pub(crate) fn verify(&self, public: &[i64], proof: &Proof) -> Result<(), Rejection> {
+        self.verify_in(&CONTEXT, public, proof)
+    }
+
+    pub(crate) fn verify_in(&self, context: &Context, public: &[i64], proof: &Proof) -> Result<(), Rejection> {
         let verifying = &self.key.verifying;
         let checker = Checker {
             cs: &verifying.cs,
@@ -203,8 +223,9 @@ impl Fixture {
             fixed: &verifying.fixed,
             digest: &verifying.digest,
             opening: &verifying.opening,
+            weights: &verifying.weights,
         };
-        checker.verify(public, proof, &self.defences)
+        checker.verify(public, context, proof, &self.defences)
     }
 
     pub(crate) fn honest(&self, input: &[i64]) -> (Vec<i64>, Proof) {
