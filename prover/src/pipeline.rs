@@ -78,7 +78,10 @@ pub fn quantise(model: &Model, samples: &[Vec<f64>], options: SetupOptions) -> R
             reads: need.reads,
         }
     })?;
-    Ok((Quantised::new(&model.program, &calibration, shape.limbs)?, shape))
+    let quantised = Quantised::new(&model.program, &calibration, shape.limbs)?;
+    // Quantisation replaced some layers by several, the number of which was not known before to the row.
+    let shape = layout::choose_lanes(&quantised.program, shape.limbs, options.public_input, options.profile).unwrap_or(shape);
+    Ok((quantised, shape))
 }
 
 /// Makes keys for a model, quantised by `samples` as [`quantise`] does it. Without a reference string a new one is made, whose

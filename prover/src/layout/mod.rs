@@ -5,24 +5,28 @@
 //! weights, the fixed columns, which value each row of the read column refers to). Both are functions of the program
 //! alone, so that a proving key need not hold the wiring.
 
+mod build;
+mod fixed;
 mod shape;
+mod slots;
 mod witness;
 
-use std::collections::BTreeMap;
-
+use build::Builder;
 use serde::{Deserialize, Serialize};
-pub use shape::{Demand, Profile, choose, demand};
+pub use shape::{Demand, Profile, choose, choose_lanes, demand};
+pub(crate) use slots::Slots;
+pub use slots::{Place, Regions};
 pub use witness::{Trace, trace};
 
 use crate::{
     model::{
         Limbs,
-        program::{Act, Layer, MAX_DIMS, Program, Source, Taps},
+        program::{Act, Function, Layer, MAX_DIMS, Program, Source},
     },
     plonk::{
-        cs::{Columns, ConstraintSystem, Shape},
+        cs::Shape,
         fold::Weights,
-        linear::{Axis, LinearLayer, Tile},
+        linear::LinearLayer,
     },
 };
 
@@ -40,9 +44,17 @@ pub enum Error {
         /// Rows of the read column.
         reads: usize,
     },
-    /// A kind of layer that runs, but cannot be proven yet.
-    #[error("layer '{layer}' cannot be proven yet: only sums, ReLUs and maxima can")]
-    Unproven {
+    /// The tables of the model's functions have more rows than the trace.
+    #[error("the model's functions need {rows} table rows; the trace has {available}")]
+    Tables {
+        /// Rows of all tables.
+        rows: usize,
+        /// Rows of the trace.
+        available: usize,
+    },
+    /// A layer that quantisation should have replaced.
+    #[error("layer '{layer}' is an operation that must be quantised before it is laid out")]
+    Composite {
         /// The layer.
         layer: String,
     },
@@ -68,7 +80,7 @@ pub struct Written {
 /// Where the input is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Input {
-    /// In slots from row 0 on, element `i` at row `i / lanes`, lane `i % lanes`.
+    /// In slots whose pre-activation takes part in no sum.
     Private {
         /// Number of elements.
         len: usize,
@@ -101,77 +113,78 @@ pub struct Wiring {
     pub weights: Weights,
     /// What each row of the read column refers to; the rows behind read zero.
     pub reads: Vec<Source<i64>>,
+    /// The same of the second read port.
+    pub second_reads: Vec<Source<i64>>,
     /// The layers' activations, in the order of [`Interface::linear`].
     pub acts: Vec<Act>,
-}
-
-/// Where an output of a layer is.
-pub(crate) fn output_slot(layer: &LinearLayer, act: Act, lanes: usize, index: usize) -> (usize, usize) {
-    let count: usize = layer.axes.iter().map(|a| a.count).product();
-    let window: usize = match act {
-        Act::MaxPool { .. } => layer.axes[layer.axes.len() - 2..].iter().map(|a| a.count).product(),
-        _ => 1,
-    };
-    let per_channel = count / window;
-    let (channel, position) = (index / per_channel, index % per_channel);
-    let group = layer.row + channel / lanes * layer.group_stride;
-    let row = match act {
-        Act::MaxPool { .. } => group + position * (window + 1) + window,
-        _ => group + position,
-    };
-    (row, channel % lanes)
+    /// Where the layers' values are.
+    pub places: Vec<Place>,
+    /// The layers' numbers of elements.
+    pub elements: Vec<usize>,
+    /// The rows above the linear layers.
+    pub regions: Regions,
+    /// The functions' tables.
+    pub tables: Vec<Vec<(i64, i64)>>,
 }
 
 /// Lays out `program`.
 ///
 /// # Errors
-/// [`Error::TooLarge`] when the shape is too small for it, [`Error::Axes`] when a layer has too many position axes.
+/// [`Error::TooLarge`] when the shape is too small for it, [`Error::Axes`] when a layer has too many position axes,
+/// [`Error::Tables`] when tables are too long, [`Error::Composite`] for a program that is not quantised.
 pub fn compile(program: &Program<i64>, shape: &Shape, public_input: bool) -> Result<(Interface, Wiring), Error> {
-    let (n, lanes) = (shape.n(), shape.lanes);
-    let need = demand(program, lanes, public_input);
+    let n = shape.n();
+    let need = demand(program, shape.lanes, public_input);
     if need.slots.max(need.reads) > n {
         return Err(Error::TooLarge {
             slots: need.slots,
             reads: need.reads,
         });
     }
+    if need.tables > n {
+        return Err(Error::Tables {
+            rows: need.tables,
+            available: n,
+        });
+    }
     let inputs: usize = program.input_shape.iter().product();
-    let mut row = if public_input { 0 } else { inputs.div_ceil(lanes) };
-    let (mut offset, mut reads, mut linear) = (0, Vec::new(), Vec::with_capacity(program.layers.len()));
-    let mut weights = Weights::with_capacity(program.layers.len());
     // An image of ones for a bias costs reads, which must not make the trace longer, and saves a tile.
     let images = need.reads + program.layers.iter().map(shape::image_rows).sum::<usize>() <= n;
+    let mut builder = Builder::new(program, shape, if public_input { 0 } else { inputs }, images);
     for layer in &program.layers {
-        if !matches!(layer.act, Act::Requant | Act::Relu | Act::MaxPool { .. }) {
-            return Err(Error::Unproven {
-                layer: layer.name.clone(),
-            });
-        }
-        if layer.dims.len() > MAX_DIMS {
-            return Err(Error::Axes {
-                layer: layer.name.clone(),
-                got: layer.dims.len(),
-            });
-        }
-        let groups = layer.channels.div_ceil(lanes);
-        let group_stride = shape::group_rows(layer);
-        let (tiles, taps) = tiles(layer, images, &mut reads);
-        weights.push(taps);
-        linear.push(LinearLayer {
-            offset,
-            row,
-            groups,
-            group_stride,
-            axes: axes(layer),
-            tiles,
-        });
-        // Channels that only fill up the lanes have exponents of their own, or they would be the next layer's.
-        offset += groups * lanes;
-        row += groups * group_stride;
+        builder.add(layer)?;
     }
+    let Builder {
+        linear,
+        weights,
+        reads,
+        second_reads,
+        places,
+        regions,
+        ..
+    } = builder;
     let acts: Vec<Act> = program.layers.iter().map(|l| l.act).collect();
-    let mut ids = Ids::new(shape, &linear, &acts, public_input.then_some(inputs));
-    let fixed = fixed_columns(shape, &linear, &acts, &reads, &program.outputs, inputs, &mut ids);
+    let elements: Vec<usize> = program.layers.iter().map(Layer::outputs).collect();
+    let table = |f: &Function<i64>| match f {
+        Function::Table(rows) => rows.clone(),
+        Function::Curve(_) => Vec::new(),
+    };
+    let tables: Vec<_> = program.functions.iter().map(table).collect();
+    let slots = Slots {
+        shape,
+        linear: &linear,
+        acts: &acts,
+        places: &places,
+        elements: &elements,
+        regions,
+    };
+    let mut ids = fixed::Ids::new(&slots, public_input.then_some(inputs));
+    let ports = fixed::Reads {
+        first: &reads,
+        second: &second_reads,
+        outputs: &program.outputs,
+    };
+    let fixed = fixed::columns(&slots, &ports, &tables, &mut ids);
     let outputs = program.outputs.iter().map(|s| ids.of(s)).collect();
     let input = match &ids.public {
         Some(base) => Input::Public((0..inputs as u64).map(|i| ids.written(base + i)).collect()),
@@ -189,204 +202,14 @@ pub fn compile(program: &Program<i64>, shape: &Shape, public_input: bool) -> Res
         fixed,
         weights,
         reads,
+        second_reads,
         acts,
+        places,
+        elements,
+        regions,
+        tables,
     };
     Ok((interface, wiring))
-}
-
-fn axes(layer: &Layer<i64>) -> Vec<Axis> {
-    let inner = if layer.window() > 1 || matches!(layer.act, Act::MaxPool { .. }) {
-        layer.dims.len() - 2
-    } else {
-        layer.dims.len()
-    };
-    let mut axes = Vec::with_capacity(layer.dims.len());
-    let mut stride = 1;
-    for (d, count) in layer.dims.iter().enumerate().rev() {
-        if d + 1 == inner && inner < layer.dims.len() {
-            // Behind each window stands the row that closes it.
-            stride += 1;
-        }
-        axes.push(Axis {
-            count: *count,
-            row_stride: stride,
-        });
-        stride *= count;
-    }
-    axes.reverse();
-    axes
-}
-
-/// The layer's operands and their weights, their blocks appended to the read column.
-///
-/// A bias is a weight of a read of the constant 1. Where `images` allows, positions that move through an operand's block move
-/// through an image of ones behind it as well, and the bias is part of that operand; else it is an operand of its own.
-fn tiles(layer: &Layer<i64>, images: bool, reads: &mut Vec<Source<i64>>) -> (Vec<Tile>, Vec<Taps<i64>>) {
-    let (mut tiles, mut weights) = (Vec::new(), Vec::new());
-    let biased = layer.bias.iter().any(|b| *b != 0);
-    let image = if images { shape::image_rows(layer) } else { 0 };
-    for (t, term) in layer.terms.iter().enumerate() {
-        let row = reads.len();
-        reads.extend_from_slice(&term.block);
-        let mut taps = term.taps.clone();
-        if t == 0 && image > 0 {
-            let slot = (reads.len() - row) as u32;
-            reads.extend(std::iter::repeat_n(Source::Const(1), image));
-            taps.iter_mut()
-                .zip(&layer.bias)
-                .for_each(|(taps, b)| taps.push((slot, *b)));
-        }
-        tiles.push(tile(row, term.strides.clone(), &taps));
-        weights.push(taps);
-    }
-    if biased && image == 0 {
-        let taps: Taps<i64> = layer.bias.iter().map(|b| vec![(0, *b)]).collect();
-        tiles.push(tile(reads.len(), vec![0; layer.dims.len()], &taps));
-        weights.push(taps);
-        reads.push(Source::Const(1));
-    }
-    (tiles, weights)
-}
-
-fn tile(row: usize, strides: Vec<usize>, taps: &Taps<i64>) -> Tile {
-    let slots = taps.iter().flatten().map(|(slot, _)| *slot as usize + 1).max();
-    Tile {
-        row,
-        strides,
-        channels: taps.len(),
-        slots: slots.unwrap_or(0),
-    }
-}
-
-/// Gives every source its id and counts how often each is read.
-struct Ids<'a> {
-    shape: &'a Shape,
-    linear: &'a [LinearLayer],
-    acts: &'a [Act],
-    /// The first id of a public input's elements.
-    public: Option<u64>,
-    constants: BTreeMap<i64, u64>,
-    next: u64,
-    counts: BTreeMap<u64, u64>,
-}
-
-impl<'a> Ids<'a> {
-    fn new(shape: &'a Shape, linear: &'a [LinearLayer], acts: &'a [Act], public: Option<usize>) -> Self {
-        let first = shape.first_free_id();
-        let next = first + public.unwrap_or(0) as u64;
-        let public = public.map(|_| first);
-        Self {
-            shape,
-            linear,
-            acts,
-            public,
-            constants: BTreeMap::new(),
-            next,
-            counts: BTreeMap::new(),
-        }
-    }
-
-    fn of(&mut self, source: &Source<i64>) -> u64 {
-        match *source {
-            Source::Input(i) => match self.public {
-                Some(base) => base + u64::from(i),
-                None => self
-                    .shape
-                    .slot_id(i as usize / self.shape.lanes, i as usize % self.shape.lanes),
-            },
-            Source::Layer { layer, index } => {
-                let layer = layer as usize;
-                let (row, lane) = output_slot(&self.linear[layer], self.acts[layer], self.shape.lanes, index as usize);
-                self.shape.slot_id(row, lane)
-            }
-            Source::Const(v) => *self.constants.entry(v).or_insert_with(|| {
-                self.next += 1;
-                self.next - 1
-            }),
-        }
-    }
-
-    fn read(&mut self, source: &Source<i64>) -> u64 {
-        let id = self.of(source);
-        *self.counts.entry(id).or_default() += 1;
-        id
-    }
-
-    fn written(&self, id: u64) -> Written {
-        Written {
-            id,
-            reads: self.counts.get(&id).copied().unwrap_or(0),
-        }
-    }
-}
-
-fn fixed_columns(
-    shape: &Shape,
-    linear: &[LinearLayer],
-    acts: &[Act],
-    reads: &[Source<i64>],
-    outputs: &[Source<i64>],
-    inputs: usize,
-    ids: &mut Ids<'_>,
-) -> Vec<Vec<i64>> {
-    let n = shape.n();
-    let cs = ConstraintSystem::new(shape);
-    let columns: &Columns = &cs.columns;
-    let mut fixed = vec![vec![0i64; n]; cs.fixed.len()];
-    fixed[columns.table] = (0..n as i64).collect();
-    // Rows that read nothing read the verifier's zero, and are counted there.
-    let idle = std::iter::repeat(&Source::Const(0));
-    fixed[columns.read_id] = reads
-        .iter()
-        .chain(idle)
-        .take(n)
-        .map(|source| ids.read(source) as i64)
-        .collect();
-    for source in outputs {
-        ids.read(source);
-    }
-    for (id, count) in &ids.counts {
-        if *id < shape.first_free_id() {
-            let slot = (*id - 1) as usize;
-            fixed[columns.lanes[slot / n].mu][slot % n] = *count as i64;
-        }
-    }
-    let mut set = |column: Option<usize>, row: usize| {
-        if let Some(column) = column {
-            fixed[column][row] = 1;
-        }
-    };
-    if ids.public.is_none() {
-        (0..inputs.div_ceil(shape.lanes)).for_each(|row| set(Some(columns.q_requant), row));
-    }
-    for (layer, act) in linear.iter().zip(acts) {
-        let rows = layer.row..layer.row + layer.groups * layer.group_stride;
-        match act {
-            Act::Requant => rows.for_each(|row| set(Some(columns.q_requant), row)),
-            Act::Relu => rows.for_each(|row| set(columns.q_relu, row)),
-            Act::MaxPool { relu } => {
-                let window: usize = layer.axes[layer.axes.len() - 2..].iter().map(|a| a.count).product();
-                for (i, row) in rows.enumerate() {
-                    match i % (window + 1) {
-                        at if at < window => {
-                            set(columns.q_window, row);
-                            if at == 0 {
-                                set(columns.q_first, row);
-                            }
-                        }
-                        _ if *relu => set(columns.q_close_relu, row),
-                        _ => {
-                            set(columns.q_close_signed, row);
-                            set(Some(columns.q_requant), row);
-                        }
-                    }
-                }
-            }
-            // Refused by `compile`.
-            _ => {}
-        }
-    }
-    fixed
 }
 
 /// Why an [`Interface`] that was read contradicts itself.
@@ -433,6 +256,26 @@ impl Interface {
                 last_row(layer.row, rows).is_some_and(|r| r < n),
                 "an output lies outside of the trace",
             )?;
+            if let Some(m) = &layer.matrices {
+                require(self.shape.matmul, "a product of matrices in a circuit without")?;
+                let (batch, rows) = (
+                    layer.axes.first().map(|a| a.count),
+                    layer.groups.saturating_mul(self.shape.lanes),
+                );
+                let fits = layer.axes.len() == 2 && batch == Some(m.batch) && layer.axes[1].count == m.columns;
+                require(
+                    fits && m.rows <= rows && m.inner > 0,
+                    "a product of matrices does not fit its outputs",
+                )?;
+                let pitch = m.rows.checked_add(m.columns).and_then(|p| p.checked_add(1));
+                let steps = pitch
+                    .zip(m.inner.checked_mul(m.batch))
+                    .map(|(p, count)| [(p, count), (1, p)]);
+                require(
+                    steps.and_then(|s| last_row(m.row, s)).is_some_and(|r| r < n),
+                    "a read lies outside of the trace",
+                )?;
+            }
             for tile in &layer.tiles {
                 require(
                     tile.strides.len() == layer.axes.len(),

@@ -3,10 +3,15 @@
 use crate::{
     model::{
         Limbs,
-        program::{Act, Layer, Program, Term},
+        program::{Act, Composite, Function, Layer, Program, Term},
     },
-    plonk::cs::Shape,
+    plonk::cs::{ConstraintSystem, Phase, Shape},
 };
+
+use super::slots::Regions;
+
+/// Rows that are set aside for the table of a curve, whose range calibration decides.
+const CURVE_ROWS: usize = 1 << 10;
 
 /// What proofs are to be cheap for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,14 +60,11 @@ pub struct Demand {
     pub slots: usize,
     /// Rows of the read column.
     pub reads: usize,
+    /// Rows of the tables of functions.
+    pub tables: usize,
 }
 
-/// The rows that one layer takes with `lanes` slots in a row.
-pub(super) fn layer_rows<W>(layer: &Layer<W>, lanes: usize) -> usize {
-    layer.channels.div_ceil(lanes) * group_rows(layer)
-}
-
-/// The rows that one group of channels takes: a row a position, and one that closes each window.
+/// The rows that one group of channels of a linear layer takes: a row a position, and one that closes each window.
 pub(super) fn group_rows<W>(layer: &Layer<W>) -> usize {
     match layer.act {
         Act::MaxPool { .. } => layer.positions() / layer.window() * (layer.window() + 1),
@@ -87,50 +89,131 @@ pub(super) fn image_rows(layer: &Layer<i64>) -> usize {
     }
 }
 
-/// What `program` takes with `lanes` slots in a row.
-pub fn demand<W>(program: &Program<W>, lanes: usize, public_input: bool) -> Demand {
-    let inputs: usize = program.input_shape.iter().product();
-    let input_rows = if public_input { 0 } else { inputs.div_ceil(lanes) };
-    Demand {
-        slots: input_rows + program.layers.iter().map(|l| layer_rows(l, lanes)).sum::<usize>(),
-        // One more row a layer reads the constant that its bias multiplies.
-        reads: program
-            .layers
-            .iter()
-            .map(|l| 1 + l.terms.iter().map(|t| t.block.len()).sum::<usize>())
-            .sum(),
+/// What a layer takes; of a composite what it will become.
+#[derive(Clone, Copy, Default)]
+struct Parts {
+    products: usize,
+    raw: usize,
+    free: usize,
+    /// Rows of outputs that take part in sums, as multiples of the layer's own.
+    linear: usize,
+    reads: usize,
+}
+
+fn parts<W>(program: &Program<W>, layer: &Layer<W>) -> Parts {
+    let elements = layer.channels * layer.positions();
+    // One more row reads the constant that a bias multiplies.
+    let reads = 1 + layer.terms.iter().map(|t| t.block.len()).sum::<usize>();
+    let (linear, none) = (
+        Parts {
+            linear: 1,
+            reads,
+            ..Parts::default()
+        },
+        Parts::default(),
+    );
+    let assertions = |free, raw, linear, reads| Parts {
+        free,
+        raw,
+        linear,
+        reads,
+        ..none
+    };
+    match layer.act {
+        Act::Product { .. } => Parts {
+            products: elements,
+            ..none
+        },
+        Act::RawProduct => Parts { raw: elements, ..none },
+        Act::Advice(_) => Parts { free: elements, ..none },
+        Act::MatMul { .. } => {
+            let (rows, columns) = (layer.channels, layer.dims.get(1).copied().unwrap_or(1));
+            let segments = layer.dims.first().copied().unwrap_or(1) * layer.inner();
+            Parts {
+                reads: segments * (rows + columns + 1),
+                ..linear
+            }
+        }
+        // Its argument may have to be clamped on both sides.
+        Act::Function(f) if matches!(program.functions.get(f as usize), Some(Function::Curve(_))) => Parts {
+            linear: 3,
+            reads: reads + 2 * (elements + 1),
+            ..none
+        },
+        Act::Composite(Composite::Divide) => assertions(elements, elements, 3, 8 * elements + 3),
+        Act::Composite(Composite::SquareRoot) => assertions(elements, elements, 2, 5 * elements + 2),
+        Act::Composite(Composite::ReciprocalSquareRoot) => assertions(elements, 2 * elements, 2, 4 * elements + 2),
+        Act::Composite(Composite::Negative) => Parts {
+            linear: 2,
+            reads: reads + elements + 1,
+            ..none
+        },
+        _ => linear,
     }
 }
 
-/// The cheapest shape that `program` fits in, or `None` if it fits in none.
+/// The rows above the linear layers, where the input takes `inputs` slots.
+pub(super) fn regions<W>(program: &Program<W>, inputs: usize) -> Regions {
+    let mut regions = Regions {
+        products: 0,
+        raw: 0,
+        free: inputs,
+    };
+    for parts in program.layers.iter().map(|l| parts(program, l)) {
+        regions.products += parts.products;
+        regions.raw += parts.raw;
+        regions.free += parts.free;
+    }
+    regions
+}
+
+/// What `program` takes with `lanes` slots in a row.
+pub fn demand<W>(program: &Program<W>, lanes: usize, public_input: bool) -> Demand {
+    let inputs: usize = program.input_shape.iter().product();
+    let regions = regions(program, if public_input { 0 } else { inputs });
+    let layers = program.layers.iter().map(|l| (l, parts(program, l)));
+    let rows = |(l, parts): (&Layer<W>, Parts)| parts.linear * l.channels.div_ceil(lanes) * group_rows(l);
+    let tables = program.functions.iter().map(|f| match f {
+        Function::Curve(_) => CURVE_ROWS,
+        Function::Table(rows) => rows.len(),
+    });
+    Demand {
+        slots: regions.rows(lanes) + layers.clone().map(rows).sum::<usize>(),
+        reads: regions.products + regions.raw + layers.map(|(_, parts)| parts.reads).sum::<usize>(),
+        tables: tables.sum(),
+    }
+}
+
+/// The cheapest shape that `program` fits in, or `None` if it fits in none. Of a program in floats the number of rows is what
+/// counts; quantised, it may take fewer lanes ([`choose_lanes`]).
 ///
-/// The cost counted is that of the commitments, which dominates: full-width columns (a helper for two bus terms, and nine that
-/// every proof has), and columns of small values at a twelfth of that (docs/protocol.md, "Cost").
+/// The cost counted is that of the commitments, which dominates: full-width columns, and columns of small values at a twelfth of
+/// that (docs/protocol.md, "Cost").
 pub fn choose<W>(program: &Program<W>, public_input: bool, profile: Profile) -> Option<Shape> {
-    let acts = || program.layers.iter().map(|l| l.act);
     let sizes = profile.min_log_rows()..=*LOG_ROWS.end();
-    let candidates = sizes.flat_map(|log_n| (1..=profile.max_lanes()).map(move |lanes| (log_n, lanes)));
-    candidates
-        .filter(|(log_n, lanes)| {
-            let need = demand(program, *lanes, public_input);
-            need.slots.max(need.reads) <= 1 << log_n
-        })
-        .map(|(log_n, lanes)| Shape {
-            limbs: profile.limbs(log_n),
-            lanes,
-            relu: acts().any(|a| a == Act::Relu),
-            pool_relu: acts().any(|a| a == Act::MaxPool { relu: true }),
-            pool_signed: acts().any(|a| a == Act::MaxPool { relu: false }),
-        })
+    let shapes = sizes.filter_map(|log_n| choose_lanes(program, profile.limbs(log_n), public_input, profile));
+    shapes.min_by_key(cost)
+}
+
+/// The cheapest shape of as many rows as these limbs mean.
+pub fn choose_lanes<W>(program: &Program<W>, limbs: Limbs, public_input: bool, profile: Profile) -> Option<Shape> {
+    let fits = |lanes: &usize| {
+        let need = demand(program, *lanes, public_input);
+        need.slots.max(need.reads).max(need.tables) <= 1 << limbs.bits
+    };
+    let acts = || program.layers.iter().map(|l| l.act);
+    let lanes = (1..=profile.max_lanes()).filter(fits);
+    lanes
+        .map(|lanes| Shape::new(limbs, lanes, acts(), program.functions.len()))
         .min_by_key(cost)
 }
 
 /// Committed cells, full-width ones counting twelve.
 fn cost(shape: &Shape) -> usize {
-    let limbs = (shape.limbs.hi + shape.limbs.lo) as usize;
-    let helpers = ((limbs + 1) * shape.lanes + 1).div_ceil(2);
-    let small = (limbs + 2) * shape.lanes + 2;
-    shape.n() * (12 * (helpers + 9) + small)
+    let cs = ConstraintSystem::new(shape);
+    let narrow = cs.phase(Phase::Trace).count();
+    // The quotient's two parts and the opening's are polynomials of full width too.
+    shape.n() * (12 * (cs.advice.len() - narrow + 4) + narrow)
 }
 
 /// Limbs for a range table of `2^bits` rows: a value of 22 bits or more, so that activations keep 2^-16 of their range, and a

@@ -1,12 +1,15 @@
 //! Fills the trace columns from an execution of the program.
 
-use super::{Input, Interface, Wiring, output_slot};
+use super::{
+    Input, Interface, Place, Slots, Wiring, fixed,
+    slots::{in_linear, window},
+};
 use crate::{
     model::{
         execute,
         program::{Act, Source},
     },
-    plonk::cs::{ConstraintSystem, Lane, Shape},
+    plonk::cs::{ConstraintSystem, Lane, Phase, Shape},
 };
 
 /// The trace columns as integers, in the constraint system's order; every one has `n` rows.
@@ -16,7 +19,7 @@ pub type Trace = Vec<Vec<i64>>;
 
 /// Fills the trace columns from `input` and what executing the program on it gave.
 ///
-/// The multiplicities of the range table are counted last, from the limbs.
+/// The multiplicities of the range table and of the functions' tables are counted last.
 pub fn trace(
     interface: &Interface,
     wiring: &Wiring,
@@ -26,28 +29,44 @@ pub fn trace(
 ) -> Trace {
     let shape = &interface.shape;
     let n = shape.n();
-    let width = cs.columns.m + 1;
-    let mut columns = vec![vec![0i64; n]; width];
+    let filler = Filler {
+        slots: Slots::new(interface, wiring),
+        wiring,
+        cs,
+    };
+    let mut columns = vec![vec![0i64; n]; cs.phase(Phase::Trace).count()];
+    filler.idle(&mut columns);
     if let Input::Private { .. } = interface.input {
         for (i, v) in input.iter().enumerate() {
-            let (row, lane) = (i / shape.lanes, &cs.columns.lanes[i % shape.lanes]);
-            requantised(shape, lane, &mut columns, row, *v, shape.limbs.half());
-        }
-        // A lane that is left over on the input's last row is still a signed slot.
-        for i in input.len()..input.len().next_multiple_of(shape.lanes) {
-            let (row, lane) = (i / shape.lanes, &cs.columns.lanes[i % shape.lanes]);
-            requantised(shape, lane, &mut columns, row, 0, shape.limbs.half());
+            filler.value(filler.slots.input(i), *v, &mut columns);
         }
     }
-    for (l, act) in wiring.acts.iter().enumerate() {
-        fill_layer(interface, cs, l, *act, &execution.pre[l], &mut columns);
+    for l in 0..wiring.acts.len() {
+        match wiring.places[l] {
+            Place::Linear => filler.linear(l, &execution.pre[l], &mut columns),
+            Place::Free { .. } => {
+                for (i, v) in execution.out[l].iter().enumerate() {
+                    filler.value(filler.slots.output(l, i), *v, &mut columns);
+                }
+            }
+            Place::Products { row } => filler.products(l, row, execution, &mut columns),
+        }
     }
-    for (row, source) in wiring.reads.iter().enumerate() {
-        columns[cs.columns.x][row] = match *source {
-            Source::Input(i) => input[i as usize],
-            Source::Layer { layer, index } => execution.out[layer as usize][index as usize],
-            Source::Const(v) => v,
-        };
+    let read = |source: &Source<i64>| match *source {
+        Source::Input(i) => input[i as usize],
+        Source::Layer { layer, index } => execution.out[layer as usize][index as usize],
+        Source::Const(v) => v,
+    };
+    let ports = [
+        (Some(cs.columns.x), &wiring.reads),
+        (cs.columns.products.map(|p| p.x2), &wiring.second_reads),
+    ];
+    for (column, sources) in ports {
+        let Some(column) = column else { continue };
+        columns[column]
+            .iter_mut()
+            .zip(sources)
+            .for_each(|(x, source)| *x = read(source));
     }
     let mut counts = vec![0i64; n];
     for column in cs.columns.lanes.iter().flat_map(|lane| lane.hi.iter().chain(&lane.lo)) {
@@ -55,6 +74,12 @@ pub fn trace(
     }
     columns[cs.columns.m] = counts;
     columns
+}
+
+struct Filler<'a> {
+    slots: Slots<'a>,
+    wiring: &'a Wiring,
+    cs: &'a ConstraintSystem,
 }
 
 /// Splits `2^s hi + lo` over the limbs of a slot.
@@ -73,59 +98,129 @@ fn requantised(shape: &Shape, lane: &Lane, columns: &mut Trace, row: usize, y: i
     columns[lane.y][row] = y;
 }
 
-fn fill_layer(interface: &Interface, cs: &ConstraintSystem, l: usize, act: Act, pre: &[i64], columns: &mut Trace) {
-    let shape = &interface.shape;
-    let layer = &interface.linear[l];
-    let positions: usize = layer.axes.iter().map(|a| a.count).product();
-    let (shift, half) = (shape.limbs.shift(), shape.limbs.half());
-    let window: usize = match act {
-        Act::MaxPool { .. } => layer.axes[layer.axes.len() - 2..].iter().map(|a| a.count).product(),
-        _ => 1,
-    };
-    // Ghost channels, which only fill up the lanes, have pre-activation 0 throughout.
-    for channel in 0..layer.groups * shape.lanes {
-        let lane = &cs.columns.lanes[channel % shape.lanes];
+impl Filler<'_> {
+    fn lane(&self, lane: usize) -> &Lane {
+        &self.cs.columns.lanes[lane]
+    }
+
+    /// Above the linear layers every slot of a requantise row is a zero until something is put there.
+    fn idle(&self, columns: &mut Trace) {
+        let lanes = self.slots.shape.lanes;
+        for row in (0..columns[0].len()).filter(|row| self.slots.regions.is_signed(*row, lanes)) {
+            (0..lanes).for_each(|lane| self.value((row, lane), 0, columns));
+        }
+    }
+
+    /// A value whose pre-activation takes part in no sum.
+    fn value(&self, (row, lane): (usize, usize), v: i64, columns: &mut Trace) {
+        requantised(
+            self.slots.shape,
+            self.lane(lane),
+            columns,
+            row,
+            v,
+            self.slots.shape.limbs.half(),
+        );
+    }
+
+    /// An accumulator, rounded.
+    fn rounded(&self, row: usize, lane: &Lane, u: i64, columns: &mut Trace) {
+        let limbs = &self.slots.shape.limbs;
+        let v = u + limbs.half();
+        requantised(
+            self.slots.shape,
+            lane,
+            columns,
+            row,
+            v >> limbs.shift(),
+            v & ((1 << limbs.shift()) - 1),
+        );
+    }
+
+    fn products(&self, l: usize, first: usize, execution: &execute::Trace<i64>, columns: &mut Trace) {
+        let lane = self.lane(0);
+        for (i, u) in execution.pre[l].iter().enumerate() {
+            match self.wiring.acts[l] {
+                Act::Product { .. } => self.rounded(first + i, lane, *u, columns),
+                _ => columns[lane.y][first + i] = *u,
+            }
+        }
+    }
+
+    fn linear(&self, l: usize, pre: &[i64], columns: &mut Trace) {
+        let (shape, act, layer) = (self.slots.shape, self.wiring.acts[l], &self.slots.linear[l]);
+        let positions: usize = layer.axes.iter().map(|a| a.count).product();
+        let window = window(layer, act);
+        // Ghost channels, which only fill up the lanes, have pre-activation 0 throughout.
         let zeros = vec![0; positions];
-        let u = pre
-            .get(channel * positions..(channel + 1) * positions)
-            .unwrap_or(&zeros);
-        for (at, u) in u.chunks(window).enumerate() {
-            let (row, _) = output_slot(layer, act, shape.lanes, channel * (positions / window) + at);
-            match act {
-                // Refused by `compile`.
-                Act::Floor | Act::Zero | Act::Function(_) | Act::Product { .. } => {}
-                Act::RawProduct | Act::Advice(_) | Act::MatMul { .. } | Act::Composite(_) => {}
-                Act::Requant => {
-                    let v = u[0] + half;
-                    requantised(shape, lane, columns, row, v >> shift, v & ((1 << shift) - 1));
-                }
-                Act::Relu => {
-                    let v = u[0] + half;
-                    let (y, lo) = (v >> shift, v & ((1 << shift) - 1));
-                    split(shape, lane, columns, row, y.unsigned_abs() << shift | lo as u64);
-                    columns[lane.flag][row] = i64::from(y < 0);
-                    columns[lane.y][row] = y.max(0);
-                }
-                Act::MaxPool { relu } => {
-                    let max = u.iter().copied().fold(if relu { 0 } else { i64::MIN }, i64::max);
-                    let first = row - window;
-                    let mut attained = false;
-                    for (i, u) in u.iter().enumerate() {
-                        attained |= *u == max;
-                        split(shape, lane, columns, first + i, (max - u) as u64);
-                        columns[lane.flag][first + i] = i64::from(attained);
-                        columns[lane.y][first + i] = max;
+        for channel in 0..layer.groups * shape.lanes {
+            let lane = self.lane(channel % shape.lanes);
+            let u = pre
+                .get(channel * positions..(channel + 1) * positions)
+                .unwrap_or(&zeros);
+            for (at, u) in u.chunks(window).enumerate() {
+                let (row, _) = in_linear(layer, act, shape.lanes, channel * (positions / window) + at);
+                match act {
+                    Act::Requant | Act::MatMul { .. } => self.rounded(row, lane, u[0], columns),
+                    Act::Relu => self.rectified(row, lane, u[0], columns),
+                    Act::MaxPool { relu } => self.pooled(row, lane, u, relu, columns),
+                    Act::Floor => {
+                        split(shape, lane, columns, row, u[0] as u64);
+                        columns[lane.y][row] = u[0] >> shape.limbs.shift();
                     }
-                    let v = max + half;
-                    let (y, lo) = (v >> shift, v & ((1 << shift) - 1));
-                    if relu {
-                        split(shape, lane, columns, row, v as u64);
-                        columns[lane.y][row] = y;
-                    } else {
-                        requantised(shape, lane, columns, row, y, lo);
-                    }
+                    Act::Function(f) => self.looked_up(row, lane, f as usize, u[0], columns),
+                    // All zeros; the others have no linear rows.
+                    Act::Zero | Act::Product { .. } | Act::RawProduct | Act::Advice(_) | Act::Composite(_) => {}
                 }
             }
         }
+    }
+
+    fn rectified(&self, row: usize, lane: &Lane, u: i64, columns: &mut Trace) {
+        let (shift, half) = (self.slots.shape.limbs.shift(), self.slots.shape.limbs.half());
+        let (y, lo) = ((u + half) >> shift, (u + half) & ((1 << shift) - 1));
+        split(
+            self.slots.shape,
+            lane,
+            columns,
+            row,
+            y.unsigned_abs() << shift | lo as u64,
+        );
+        columns[lane.flag][row] = i64::from(y < 0);
+        columns[lane.y][row] = y.max(0);
+    }
+
+    /// A window and the row that closes it, `row`.
+    fn pooled(&self, row: usize, lane: &Lane, u: &[i64], relu: bool, columns: &mut Trace) {
+        let max = u.iter().copied().fold(if relu { 0 } else { i64::MIN }, i64::max);
+        let first = row - u.len();
+        let mut attained = false;
+        for (i, u) in u.iter().enumerate() {
+            attained |= *u == max;
+            split(self.slots.shape, lane, columns, first + i, (max - u) as u64);
+            columns[lane.flag][first + i] = i64::from(attained);
+            columns[lane.y][first + i] = max;
+        }
+        if relu {
+            let v = max + self.slots.shape.limbs.half();
+            split(self.slots.shape, lane, columns, row, v as u64);
+            columns[lane.y][row] = v >> self.slots.shape.limbs.shift();
+        } else {
+            self.rounded(row, lane, max, columns);
+        }
+    }
+
+    /// A lookup, counted in the table.
+    fn looked_up(&self, row: usize, lane: &Lane, f: usize, u: i64, columns: &mut Trace) {
+        let limbs = &self.slots.shape.limbs;
+        let (Some(segment), Some(functions)) = (&lane.function, &self.cs.columns.functions) else {
+            return;
+        };
+        let (key, within) = limbs.look_up(u);
+        let (value, rise) = self.wiring.tables[f][key as usize];
+        split(self.slots.shape, lane, columns, row, u as u64);
+        (columns[segment.value][row], columns[segment.rise][row]) = (value, rise);
+        columns[lane.y][row] = (value << limbs.shift()) + rise * within;
+        columns[functions.m][fixed::table_row(&self.wiring.tables, f) + key as usize] += 1;
     }
 }

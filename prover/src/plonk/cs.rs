@@ -12,13 +12,24 @@
 //! | ReLU | `q_relu` | `y = max(0, floor((u + half) / 2^s))` |
 //! | window | `q_window`, `q_first` on the first | one row an element: `u = y - d`, `d = 2^s hi + lo >= 0`, `y` the running maximum |
 //! | close | `q_close_relu`, `q_close_signed` | requantises the window's maximum; the maximum must have been attained |
+//! | floor | `q_floor` | `y = floor(u / 2^s)`, `u >= 0` |
+//! | zero | none | `u = 0` |
+//! | function | `q_function` | `y = 2^s value + rise t`, looked up under the top high limb of `u`; `t` the `s` bits below it |
+//! | product | `q_product`, and requantise | `y = floor((factor x x2 + half) / 2^s)`, signed; lane 0 |
+//! | raw product | `q_raw` | `y = factor x x2`; lane 0 |
+//!
+//! Private inputs and advice are requantise rows whose `u` takes part in no sum. The read column's rows of products of matrices
+//! have the selectors `q_left` and `q_right` ([`super::matrix`]).
 
-use ark_ff::One;
+mod gates;
+
 use serde::{Deserialize, Serialize};
-use tapeout_driver::Fr;
 
 use super::expr::{Expr, Scalar};
-use crate::model::Limbs;
+use crate::model::{
+    Limbs,
+    program::{Act, Composite},
+};
 
 /// The largest degree, in multiples of the number of rows, that the two-coset quotient has room for.
 pub const MAX_DEGREE: usize = 3;
@@ -40,9 +51,54 @@ pub struct Shape {
     pub pool_relu: bool,
     /// Whether any window closes signed.
     pub pool_signed: bool,
+    /// Whether any row is a floor.
+    pub floor: bool,
+    /// Whether any row is a product that is rounded.
+    pub product: bool,
+    /// Whether any row is a raw product.
+    pub raw: bool,
+    /// Whether any layer is a product of matrices.
+    pub matmul: bool,
+    /// Number of functions that are looked up.
+    pub functions: usize,
 }
 
 impl Shape {
+    /// The shape that has the kinds of rows that layers of these kinds take.
+    pub fn new(limbs: Limbs, lanes: usize, acts: impl IntoIterator<Item = Act>, functions: usize) -> Self {
+        let mut shape = Self {
+            limbs,
+            lanes,
+            relu: false,
+            pool_relu: false,
+            pool_signed: false,
+            floor: false,
+            product: false,
+            raw: false,
+            matmul: false,
+            functions,
+        };
+        for act in acts {
+            match act {
+                Act::Requant | Act::Zero | Act::Advice(_) | Act::Function(_) => {}
+                Act::Relu | Act::Composite(Composite::Negative) => shape.relu = true,
+                Act::MaxPool { relu: true } => shape.pool_relu = true,
+                Act::MaxPool { relu: false } => shape.pool_signed = true,
+                Act::Floor => shape.floor = true,
+                Act::Product { .. } => shape.product = true,
+                Act::RawProduct => shape.raw = true,
+                Act::MatMul { .. } => shape.matmul = true,
+                Act::Composite(_) => (shape.floor, shape.raw) = (true, true),
+            }
+        }
+        shape
+    }
+
+    /// Whether rows have a second read port.
+    pub fn products(&self) -> bool {
+        self.product || self.raw
+    }
+
     /// Number of rows.
     pub fn n(&self) -> usize {
         1 << self.limbs.bits
@@ -120,8 +176,62 @@ pub struct Lane {
     pub flag: usize,
     /// The slot's value.
     pub y: usize,
+    /// What a function's table holds of the argument's segment.
+    pub function: Option<Segment>,
     /// Fixed: how often the value is read.
     pub mu: usize,
+}
+
+/// Indices of a lane's columns for a looked-up segment.
+#[derive(Clone, Copy, Debug)]
+pub struct Segment {
+    /// The value at its left end.
+    pub value: usize,
+    /// How much the value rises over it.
+    pub rise: usize,
+}
+
+/// Indices of the columns of products.
+#[derive(Clone, Copy, Debug)]
+pub struct Products {
+    /// The second read port.
+    pub x2: usize,
+    /// Fixed: the id that it reads.
+    pub read_id: usize,
+    /// Fixed: what the product is multiplied by; 0 on other rows.
+    pub factor: usize,
+    /// Fixed selectors.
+    pub q_product: Option<usize>,
+    /// See [`Products::q_product`].
+    pub q_raw: Option<usize>,
+}
+
+/// Indices of the columns of functions.
+#[derive(Clone, Copy, Debug)]
+pub struct Functions {
+    /// Fixed selector.
+    pub q_function: usize,
+    /// Fixed, where there is more than one function: `n` times the function's index.
+    pub tag: Option<usize>,
+    /// Fixed: the tables' keys, `n` times the function's index added.
+    pub key: usize,
+    /// Fixed: the tables' values.
+    pub value: usize,
+    /// Fixed: the tables' rises.
+    pub rise: usize,
+    /// How often each row of the tables is looked up.
+    pub m: usize,
+}
+
+/// Indices of the columns of products of matrices.
+#[derive(Clone, Copy, Debug)]
+pub struct MatrixColumns {
+    /// Fixed selectors.
+    pub q_left: usize,
+    /// See [`MatrixColumns::q_left`].
+    pub q_right: usize,
+    /// The running sum.
+    pub s: usize,
 }
 
 /// Indices of the columns.
@@ -143,6 +253,14 @@ pub struct Columns {
     pub q_close_relu: Option<usize>,
     /// See [`Columns::q_requant`].
     pub q_close_signed: Option<usize>,
+    /// See [`Columns::q_requant`].
+    pub q_floor: Option<usize>,
+    /// Products.
+    pub products: Option<Products>,
+    /// Functions.
+    pub functions: Option<Functions>,
+    /// Products of matrices.
+    pub matrices: Option<MatrixColumns>,
     /// The lanes.
     pub lanes: Vec<Lane>,
     /// The read port.
@@ -214,6 +332,19 @@ impl Draft {
         let q_first = pool.then(|| fix("q_first".into()));
         let q_close_relu = shape.pool_relu.then(|| fix("q_close_relu".into()));
         let q_close_signed = shape.pool_signed.then(|| fix("q_close_signed".into()));
+        let q_floor = shape.floor.then(|| fix("q_floor".into()));
+        let q_product = shape.product.then(|| fix("q_product".into()));
+        let q_raw = shape.raw.then(|| fix("q_raw".into()));
+        let pair = shape.products().then(|| (fix("factor".into()), fix("read2_id".into())));
+        let table_columns = (shape.functions > 0).then(|| Functions {
+            q_function: fix("q_function".into()),
+            tag: (shape.functions > 1).then(|| fix("function.tag".into())),
+            key: fix("function.key".into()),
+            value: fix("function.value".into()),
+            rise: fix("function.rise".into()),
+            m: usize::MAX,
+        });
+        let sides = shape.matmul.then(|| (fix("q_left".into()), fix("q_right".into())));
 
         let mut advice = Vec::new();
         let mut add = |name: String, phase, blinds, rotated| {
@@ -236,14 +367,34 @@ impl Draft {
                 // Without windows nothing looks one row back, and an opening the less is a proof the shorter.
                 flag: add(format!("lane{l}.flag"), Phase::Trace, if pool { 4 } else { 2 }, pool),
                 y: add(format!("lane{l}.y"), Phase::Trace, if pool { 4 } else { 2 }, pool),
+                function: (shape.functions > 0).then(|| Segment {
+                    value: add(format!("lane{l}.value"), Phase::Trace, 2, false),
+                    rise: add(format!("lane{l}.rise"), Phase::Trace, 2, false),
+                }),
                 mu: fix(format!("lane{l}.mu")),
             })
             .collect();
         let x = add("x".into(), Phase::Trace, 2, false);
         let m = add("m".into(), Phase::Trace, 2, false);
+        let products = pair.map(|(factor, read_id)| Products {
+            x2: add("x2".into(), Phase::Trace, 2, false),
+            read_id,
+            factor,
+            q_product,
+            q_raw,
+        });
+        let functions = table_columns.map(|columns| Functions {
+            m: add("function.m".into(), Phase::Trace, 2, false),
+            ..columns
+        });
         // C, E and D follow from the challenges and the public weights: there is nothing to hide.
         let c = add("C".into(), Phase::Linear, 0, false);
         let e = add("E".into(), Phase::Linear, 0, false);
+        let matrices = sides.map(|(q_left, q_right)| MatrixColumns {
+            q_left,
+            q_right,
+            s: add("S".into(), Phase::Linear, 4, true),
+        });
         let d = add("D".into(), Phase::Bus, 0, true);
 
         let columns = Columns {
@@ -255,6 +406,10 @@ impl Draft {
             q_first,
             q_close_relu,
             q_close_signed,
+            q_floor,
+            products,
+            functions,
+            matrices,
             lanes,
             x,
             m,
@@ -265,9 +420,9 @@ impl Draft {
             table_helper: usize::MAX,
             phi: usize::MAX,
         };
-        let gates = local_gates(shape, &columns);
-        let bus = bus_terms(shape, &columns);
-        let sums = linear_sums(shape, &columns);
+        let gates = gates::local_gates(shape, &columns);
+        let bus = gates::bus_terms(shape, &columns);
+        let sums = gates::linear_sums(shape, &columns);
         Self {
             fixed,
             advice,
@@ -389,144 +544,4 @@ impl ConstraintSystem {
             .max()
             .unwrap_or(0)
     }
-}
-
-/// `sum 2^(k i) limb_i`.
-fn recompose(limbs: &[usize], bits: u32) -> Expr {
-    Expr::sum(
-        limbs
-            .iter()
-            .enumerate()
-            .map(|(i, c)| Expr::pow2(bits * i as u32) * Expr::Advice(*c)),
-    )
-}
-
-/// The parts that a lane's gates are written in.
-struct Parts {
-    hi: Expr,
-    lo: Expr,
-    y: Expr,
-    flag: Expr,
-}
-
-fn parts(shape: &Shape, lane: &Lane) -> Parts {
-    Parts {
-        hi: recompose(&lane.hi, shape.limbs.bits),
-        lo: recompose(&lane.lo, shape.limbs.bits),
-        y: Expr::Advice(lane.y),
-        flag: Expr::Advice(lane.flag),
-    }
-}
-
-fn local_gates(shape: &Shape, c: &Columns) -> Vec<Gate> {
-    let mut gates = Vec::new();
-    let shift = shape.limbs.shift();
-    let scale = || Expr::pow2(shift);
-    let half = || Expr::pow2(shift - 1);
-    let fixed = Expr::Fixed;
-    for (l, lane) in c.lanes.iter().enumerate() {
-        let mut gate = |name: &str, expr| {
-            gates.push(Gate {
-                name: format!("lane {l}: {name}"),
-                expr,
-            })
-        };
-        let Parts { hi, lo, y, flag } = parts(shape, lane);
-        let (prev_y, prev_flag) = (Expr::Prev(lane.y), Expr::Prev(lane.flag));
-        gate("flag is 0 or 1", flag.clone() * flag.clone() - flag.clone());
-        let signed = Expr::pow2(shape.limbs.hi * shape.limbs.bits - 1);
-        gate("requantise", fixed(c.q_requant) * (y.clone() - hi.clone() + signed));
-        if let Some(q) = c.q_relu {
-            gate("relu", fixed(q) * (y.clone() - hi.clone() + flag.clone() * hi.clone()));
-        }
-        if let (Some(q), Some(first)) = (c.q_window, c.q_first) {
-            let inner = fixed(q) - fixed(first);
-            let d = scale() * hi.clone() + lo.clone();
-            gate("window keeps its maximum", inner.clone() * (y.clone() - prev_y.clone()));
-            gate(
-                "flag rises only where the maximum is",
-                d * (fixed(q) * flag - inner * prev_flag.clone()),
-            );
-        }
-        let one = || Expr::Const(Fr::one());
-        if let Some(q) = c.q_close_relu {
-            let d = scale() * hi.clone() + lo.clone();
-            gate("close: splits the maximum", fixed(q) * (d - half() - prev_y.clone()));
-            gate("close: value", fixed(q) * (y.clone() - hi));
-            gate(
-                "close: attained or zero",
-                fixed(q) * (one() - prev_flag.clone()) * prev_y.clone(),
-            );
-        }
-        if let Some(q) = c.q_close_signed {
-            // Such a row is also a requantise row, which ties `y` to the high limbs.
-            gate(
-                "close signed: splits the maximum",
-                fixed(q) * (scale() * y + lo - half() - prev_y),
-            );
-            gate("close signed: attained", fixed(q) * (one() - prev_flag));
-        }
-    }
-    let (d, prev_d) = (Expr::Advice(c.d), Expr::Prev(c.d));
-    gates.push(Gate {
-        name: "D: powers of eta".into(),
-        expr: (Expr::X - Expr::int(1)) * (d.clone() - Expr::from(Scalar::Eta) * prev_d),
-    });
-    gates.push(Gate {
-        name: "D: starts at one".into(),
-        expr: Expr::First * (d - Expr::int(1)),
-    });
-    gates
-}
-
-fn bus_terms(shape: &Shape, c: &Columns) -> Vec<BusTerm> {
-    let mut bus = Vec::new();
-    for (l, lane) in c.lanes.iter().enumerate() {
-        for (part, limbs) in [("hi", &lane.hi), ("lo", &lane.lo)] {
-            for (i, column) in limbs.iter().enumerate() {
-                bus.push(BusTerm {
-                    name: format!("range of lane{l}.{part}{i}"),
-                    numerator: Expr::int(1),
-                    message: Expr::Advice(*column),
-                });
-            }
-        }
-    }
-    let tagged = |value: Expr, id: Expr| value + Expr::from(Scalar::Chi) * id;
-    bus.push(BusTerm {
-        name: "read".into(),
-        numerator: Expr::int(-1),
-        message: tagged(Expr::Advice(c.x), Expr::Fixed(c.read_id)),
-    });
-    for (l, lane) in c.lanes.iter().enumerate() {
-        let id = Expr::Fixed(c.table) + Expr::int(shape.slot_id(0, l) as i64);
-        bus.push(BusTerm {
-            name: format!("write of lane{l}"),
-            numerator: Expr::Fixed(lane.mu),
-            message: tagged(Expr::Advice(lane.y), id),
-        });
-    }
-    bus
-}
-
-/// The three sums of the linear argument, each with a weight of its own.
-fn linear_sums(shape: &Shape, c: &Columns) -> Expr {
-    let shift = shape.limbs.shift();
-    let mut outputs = Expr::int(0);
-    // Horner over the lanes: the lane is the low digit of the channel.
-    for lane in c.lanes.iter().rev() {
-        let Parts { hi, lo, y, .. } = parts(shape, lane);
-        let rounded = Expr::pow2(shift) * y.clone() + lo.clone() - Expr::pow2(shift - 1);
-        let mut u = Expr::Fixed(c.q_requant) * rounded.clone();
-        if let Some(q) = c.q_relu {
-            u = u + Expr::Fixed(q) * (rounded + Expr::pow2(shift) * (y.clone() - hi.clone()));
-        }
-        if let Some(q) = c.q_window {
-            u = u + Expr::Fixed(q) * (y - Expr::pow2(shift) * hi - lo);
-        }
-        outputs = u + Expr::from(Scalar::Rho) * outputs;
-    }
-    let (input, output, d) = (Expr::Advice(c.c), Expr::Advice(c.e), Expr::Advice(c.d));
-    Expr::from(Scalar::WeightLinear) * (input.clone() * Expr::Advice(c.x) - output.clone() * outputs)
-        + d * (Expr::from(Scalar::WeightInputs) * input + Expr::from(Scalar::WeightOutputs) * output)
 }

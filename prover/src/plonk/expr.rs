@@ -27,10 +27,12 @@ pub enum Scalar {
     WeightOutputs,
     /// What the cyclic sum must add up to, divided by the number of rows.
     TotalPerRow,
+    /// Separates the columns of a product of matrices: the position challenge `s_1`.
+    MatrixColumn,
 }
 
 /// Number of [`Scalar`]s.
-pub const SCALARS: usize = 8;
+pub const SCALARS: usize = 9;
 
 /// The values of the scalars, indexed by [`Scalar`].
 #[derive(Clone, Debug, Default)]

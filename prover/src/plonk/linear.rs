@@ -13,6 +13,7 @@ use ark_ff::{Field, One, Zero};
 use serde::{Deserialize, Serialize};
 use tapeout_driver::Fr;
 
+use super::matrix::Matrices;
 use crate::{
     field::{SmallSum, geometric, powers},
     model::program::MAX_DIMS,
@@ -52,6 +53,8 @@ pub struct LinearLayer {
     pub axes: Vec<Axis>,
     /// The operands.
     pub tiles: Vec<Tile>,
+    /// What is read if the layer is a product of matrices. Its outputs' monomials have one more factor `s_1`.
+    pub matrices: Option<Matrices>,
 }
 
 /// Where an operand is: channel `o` at position `p` takes `weight * x[row + slot + sum_d p_d * strides[d]]` for each of its weights,
@@ -69,6 +72,16 @@ pub struct Tile {
 }
 
 impl LinearLayer {
+    /// What the monomials of channel 0 at position 0 and of all others share.
+    fn origin(&self, at: &Point) -> Fr {
+        let offset = at.rho.pow([self.offset as u64]);
+        if self.matrices.is_some() {
+            offset * at.s[1]
+        } else {
+            offset
+        }
+    }
+
     /// `prod_d s_d^(p_d)` for every position, row-major, with the sum of `p_d * stride(d)` beside it.
     fn monomials(&self, s: &[Fr; MAX_DIMS], stride: impl Fn(usize) -> usize) -> Vec<(usize, Fr)> {
         let mut out = vec![(0, Fr::one())];
@@ -90,7 +103,7 @@ pub fn output_coefficients(layers: &[LinearLayer], lanes: usize, n: usize, at: &
     let step = at.rho.pow([lanes as u64]);
     for layer in layers {
         let positions = layer.monomials(&at.s, |d| layer.axes[d].row_stride);
-        let mut channel = at.rho.pow([layer.offset as u64]);
+        let mut channel = layer.origin(at);
         for group in 0..layer.groups {
             let row = layer.row + group * layer.group_stride;
             for (shift, m) in &positions {
@@ -106,6 +119,9 @@ pub fn output_coefficients(layers: &[LinearLayer], lanes: usize, n: usize, at: &
 pub fn input_coefficients(layers: &[LinearLayer], weights: &Weights, n: usize, at: &Point) -> Vec<Fr> {
     let mut c = vec![Fr::zero(); n];
     for (layer, weights) in layers.iter().zip(weights) {
+        if let Some(matrices) = &layer.matrices {
+            matrices.coefficients(layer, at, &mut c);
+        }
         let offset = at.rho.pow([layer.offset as u64]);
         for (tile, taps) in layer.tiles.iter().zip(weights) {
             let mut sums = vec![SmallSum::default(); tile.slots];
@@ -154,7 +170,7 @@ pub fn output_checksum(layers: &[LinearLayer], lanes: usize, at: &Point, eta: Fr
                 .zip(&at.s)
                 .map(|(a, s)| geometric(*s * eta.pow([a.row_stride as u64]), a.count))
                 .product();
-            at.rho.pow([layer.offset as u64]) * eta.pow([layer.row as u64]) * groups * axes
+            layer.origin(at) * eta.pow([layer.row as u64]) * groups * axes
         })
         .sum()
 }
@@ -215,6 +231,7 @@ pub(crate) mod tests {
                     group_stride: stride,
                     axes,
                     tiles,
+                    matrices: None,
                 };
                 row += groups * stride;
                 offset += groups * lanes;

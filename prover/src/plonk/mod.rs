@@ -8,6 +8,7 @@ pub mod expr;
 pub mod fold;
 pub mod kernels;
 pub mod linear;
+pub mod matrix;
 pub mod proof;
 pub mod prover;
 mod quotient;

@@ -16,6 +16,7 @@ use super::{
     fold::{Fold, reversed_value},
     kernels::Kernels,
     linear::{self, Point},
+    matrix,
     proof::{Folded, Proof},
     quotient::{quotient, root_of_unity},
     rounds::{self, Defences},
@@ -221,6 +222,12 @@ pub(crate) fn prove(
         n,
         &point,
     ));
+    if cs.columns.matrices.is_some() {
+        let [c, x] = [cs.columns.c, cs.columns.x].map(|i| &session.columns[i]);
+        session
+            .columns
+            .push(matrix::running_sums(&interface.linear, c, x, &point));
+    }
     let known = (!defences.linear_before_eta).then(|| {
         let mut scalars = session.scalars.clone();
         rounds::linear(defences, transcript.clone(), &[], &mut scalars);
@@ -228,7 +235,7 @@ pub(crate) fn prove(
     });
     forger.linear(&mut session.columns, known);
     let first = session.commitments.len();
-    session.commit(Phase::Linear, &[Width::Full; 2])?;
+    session.commit(Phase::Linear, &[Width::Full; 3])?;
     let transcript = rounds::linear(
         defences,
         transcript,
@@ -361,8 +368,9 @@ fn widths(cs: &ConstraintSystem, trace: &Trace) -> Vec<Width> {
             Width::Signed(bits.max(1))
         }
     };
-    let lanes = &cs.columns.lanes;
+    let (lanes, products, functions) = (&cs.columns.lanes, &cs.columns.products, &cs.columns.functions);
     let mut widths = vec![Width::Full; trace.len()];
+    let segments = || lanes.iter().filter_map(|l| l.function);
     let groups = [
         lanes
             .iter()
@@ -370,8 +378,16 @@ fn widths(cs: &ConstraintSystem, trace: &Trace) -> Vec<Width> {
             .copied()
             .collect::<Vec<_>>(),
         lanes.iter().map(|l| l.flag).collect(),
-        lanes.iter().map(|l| l.y).chain([cs.columns.x]).collect(),
+        lanes
+            .iter()
+            .map(|l| l.y)
+            .chain([cs.columns.x])
+            .chain(products.map(|p| p.x2))
+            .collect(),
+        segments().map(|s| s.value).collect(),
+        segments().map(|s| s.rise).collect(),
         vec![cs.columns.m],
+        functions.iter().map(|f| f.m).collect(),
     ];
     for group in groups {
         let width = covering(group.clone());

@@ -129,6 +129,7 @@ pub(crate) fn trace(
         (point.s[2], point.s[3]) = (point.s[0], point.s[1]);
     }
     scalars[Scalar::Rho] = point.rho;
+    scalars[Scalar::MatrixColumn] = point.s[1];
     let next = if defences.trace_before_rho {
         round.next_round()
     } else {

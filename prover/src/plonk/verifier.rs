@@ -10,6 +10,7 @@ use super::{
     expr::{Scalar, Scalars},
     fold::{Fold, reversed_value},
     linear::{self, Point},
+    matrix,
     proof::Proof,
     quotient::{At, combined, lagrange_first_at, root_of_unity},
     rounds::{self, Defences},
@@ -105,6 +106,7 @@ pub(crate) fn bus_total(
     scalars: &Scalars,
 ) -> Option<Fr> {
     let (lanes, eta) = (interface.shape.lanes, scalars[Scalar::Eta]);
+    let kappa = kappa + matrix::checksum(&interface.linear, point, eta);
     let k = linear::output_checksum(&interface.linear, lanes, point, eta);
     let mut terms: Vec<(Fr, i64, u64)> = Vec::new();
     for (value, written) in &interface.constants {

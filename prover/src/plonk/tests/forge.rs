@@ -180,7 +180,7 @@ impl Attack {
         let (mut pre, mut out): (Vec<Vec<i64>>, Vec<Vec<Fr>>) = (Vec::new(), Vec::new());
         for (l, layer) in self.program.layers.iter().enumerate() {
             let mut u = small(&pre_activations(layer, &self.input, &out));
-            let mut y = field(&activate(layer, &u));
+            let mut y = field(&activate(&self.program, layer, &u));
             (self.lie)(l, &mut u, &mut y);
             pre.push(u);
             out.push(y);
@@ -220,8 +220,12 @@ impl Forger for Covering<'_> {
         for (row, source) in fixture.key.wiring.reads.iter().enumerate() {
             *slots.x(row) = value(source, &attack.input, out);
         }
+        for (row, source) in fixture.key.wiring.second_reads.iter().enumerate() {
+            *slots.x2(row) = value(source, &attack.input, out);
+        }
         (attack.slots)(&mut slots);
         count_limbs(fixture, columns);
+        count_lookups(fixture, columns);
         for (v, change) in &attack.from_table {
             columns[fixture.cs().columns.m][*v as usize] += signed(*change);
         }
@@ -256,6 +260,36 @@ pub(crate) fn count_limbs(fixture: &Fixture, columns: &mut [Vec<Fr>]) {
     columns[cs.columns.m] = field(&counts);
 }
 
+/// Sets the multiplicities of the functions' tables to what the lookups that are left on the bus ask of them. What is in no
+/// table has no entry to be counted at.
+pub(crate) fn count_lookups(fixture: &Fixture, columns: &mut [Vec<Fr>]) {
+    let (cs, fixed) = (fixture.cs(), &fixture.key.wiring.fixed);
+    let Some(functions) = &cs.columns.functions else { return };
+    let n = columns[0].len();
+    let mut counts = vec![0i64; n];
+    for (l, lane) in cs.columns.lanes.iter().enumerate() {
+        let name = format!("lookup of lane{l}");
+        if !cs.bus.iter().any(|term| term.name == name) {
+            continue;
+        }
+        let (segment, top) = (lane.function.unwrap(), *lane.hi.last().unwrap());
+        for row in (0..n).filter(|row| fixed[functions.q_function][*row] == 1) {
+            let tag = functions.tag.map_or(0, |tag| fixed[tag][row]);
+            let asked = [
+                columns[top][row] + signed(tag),
+                columns[segment.value][row],
+                columns[segment.rise][row],
+            ];
+            let entry =
+                |row: &usize| [functions.key, functions.value, functions.rise].map(|c| signed(fixed[c][*row])) == asked;
+            if let Some(found) = (0..n).find(entry) {
+                counts[found] += 1;
+            }
+        }
+    }
+    columns[functions.m] = field(&counts);
+}
+
 /// The trace under a forger's hands.
 pub(crate) struct Slots<'a> {
     pub(crate) fixture: &'a Fixture,
@@ -282,13 +316,18 @@ impl Slots<'_> {
 
     /// The slot of an element of a private input.
     pub(crate) fn input(&mut self, index: usize) -> Slot<'_> {
-        let lanes = self.fixture.cs().columns.lanes.len();
-        self.at(index / lanes, index % lanes)
+        let (row, lane) = self.fixture.slots().input(index);
+        self.at(row, lane)
     }
 
     /// The read of this row.
     pub(crate) fn x(&mut self, row: usize) -> &mut Fr {
         &mut self.columns[self.fixture.cs().columns.x][row]
+    }
+
+    /// The second read of this row.
+    pub(crate) fn x2(&mut self, row: usize) -> &mut Fr {
+        &mut self.columns[self.fixture.cs().columns.products.unwrap().x2][row]
     }
 
     /// A row that no layer and no input has.
@@ -312,6 +351,13 @@ impl Slot<'_> {
 
     pub(crate) fn set_y(&mut self, v: Fr) {
         self.columns[self.lane.y][self.row] = v;
+    }
+
+    /// The segment that a function's slot has looked up.
+    pub(crate) fn set_segment(&mut self, value: i64, rise: i64) {
+        let segment = self.lane.function.unwrap();
+        self.columns[segment.value][self.row] = signed(value);
+        self.columns[segment.rise][self.row] = signed(rise);
     }
 
     pub(crate) fn set_flag(&mut self, v: Fr) {

@@ -31,3 +31,26 @@ fn degrees_stay_within_what_the_quotient_holds() {
         assert!(ConstraintSystem::new(&shape).degree(n) <= 3 * n + SLACK);
     }
 }
+
+#[test]
+fn honest_proofs_of_every_primitive_verify() {
+    for (name, program, input) in primitives() {
+        for lanes in [1, 2, 3] {
+            for public_input in [false, true] {
+                let fixture = Fixture::new(&program, lanes, public_input);
+                let (trace, public) = fixture.run(&input);
+                let exact = execute::exact(&program, &LIMBS, &input).unwrap();
+                assert_eq!(exact, reference_run(&program, &input), "{name}");
+                let columns: Vec<Vec<Fr>> = trace.iter().map(|c| field(c)).collect();
+                let fixed: Vec<Vec<Fr>> = fixture.key.wiring.fixed.iter().map(|c| field(c)).collect();
+                let known = violations(fixture.cs(), &fixed, &columns, &Scalars::default());
+                assert_eq!(known, [], "{name}");
+                assert!(fixture.cs().degree(1 << LIMBS.bits) <= (3 << LIMBS.bits) + SLACK);
+                let proof = fixture.prove(trace, &public, &mut Honest).unwrap();
+                fixture
+                    .verify(&public, &proof)
+                    .unwrap_or_else(|e| panic!("{e}: {name}, {lanes} lanes"));
+            }
+        }
+    }
+}

@@ -5,11 +5,15 @@
 mod binding;
 mod blinding;
 mod bus;
+mod composite;
 pub(crate) mod fold;
 mod forge;
+mod function;
 mod honest;
 mod linear;
+mod matrix;
 mod pool;
+mod product;
 mod programs;
 mod random;
 mod ranges;
@@ -36,7 +40,7 @@ use crate::{
     layout::{self, Trace},
     model::{
         Limbs, Scale, execute,
-        program::{Act, Layer, Program, Source, Term},
+        program::{Act, Function, Layer, Program, Rule, Source, Term},
     },
     srs::Srs,
     statement::Context,
@@ -58,14 +62,12 @@ pub(crate) fn srs() -> &'static Srs {
 }
 
 pub(crate) fn shape(program: &Program<i64>, lanes: usize) -> Shape {
-    let any = |act| program.layers.iter().any(|l| l.act == act);
-    Shape {
-        limbs: LIMBS,
+    Shape::new(
+        LIMBS,
         lanes,
-        relu: any(Act::Relu),
-        pool_relu: any(Act::MaxPool { relu: true }),
-        pool_signed: any(Act::MaxPool { relu: false }),
-    }
+        program.layers.iter().map(|l| l.act),
+        program.functions.len(),
+    )
 }
 
 /// A prepared circuit, whose constraint system may have been weakened.
@@ -142,11 +144,14 @@ impl Fixture {
         ConstraintSystem::new(&interface.shape).columns
     }
 
+    /// Where all values are.
+    pub(crate) fn slots(&self) -> layout::Slots<'_> {
+        layout::Slots::new(&self.key.verifying.interface, &self.key.wiring)
+    }
+
     /// Row and lane of an output of a layer.
     pub(crate) fn slot(&self, layer: usize, index: usize) -> (usize, usize) {
-        let interface = &self.key.verifying.interface;
-        let act = self.key.wiring.acts[layer];
-        layout::output_slot(&interface.linear[layer], act, interface.shape.lanes, index)
+        self.slots().output(layer, index)
     }
 
     /// Trace and public words of an honest execution.
@@ -243,6 +248,23 @@ fn value<T: Copy + From<Small>>(source: &Source<i64>, input: &[T], out: &[Vec<T>
     }
 }
 
+/// A value that is small, as a number.
+pub(crate) trait ToSmall {
+    fn to_small(self) -> i64;
+}
+
+impl ToSmall for i64 {
+    fn to_small(self) -> i64 {
+        self
+    }
+}
+
+impl ToSmall for Fr {
+    fn to_small(self) -> i64 {
+        crate::field::to_signed(self).unwrap()
+    }
+}
+
 /// A constant of a program, to be lifted to what the program is run over.
 pub(crate) struct Small(i64);
 
@@ -272,7 +294,7 @@ pub(crate) fn reference_run(program: &Program<i64>, input: &[i64]) -> execute::T
     let (mut pre, mut out) = (Vec::new(), Vec::new());
     for layer in &program.layers {
         let u = pre_activations(layer, input, &out);
-        out.push(activate(layer, &u));
+        out.push(activate(program, layer, &u));
         pre.push(u);
     }
     let outputs = program.outputs.iter().map(|s| value(s, input, &out)).collect();
@@ -281,8 +303,24 @@ pub(crate) fn reference_run(program: &Program<i64>, input: &[i64]) -> execute::T
 
 fn pre_activations<T>(layer: &Layer<i64>, input: &[T], out: &[Vec<T>]) -> Vec<T>
 where
-    T: Copy + From<Small> + std::ops::AddAssign + std::ops::Mul<Output = T>,
+    T: Copy + From<Small> + ToSmall + std::ops::AddAssign + std::ops::Mul<Output = T>,
 {
+    let operand = |o: usize, i: usize| value(&layer.operands[o][i], input, out);
+    let elements = layer.channels * layer.positions();
+    match layer.act {
+        Act::Product { factor } => {
+            return (0..elements)
+                .map(|i| T::from(Small(factor)) * operand(0, i) * operand(1, i))
+                .collect();
+        }
+        Act::RawProduct => return (0..elements).map(|i| operand(0, i) * operand(1, i)).collect(),
+        Act::MatMul { factor } => return matrix_product(layer, factor, operand),
+        Act::Advice(rule) => {
+            let value = |i: usize| advice(rule, |o| operand(o, i).to_small());
+            return (0..elements).map(|i| T::from(Small(value(i)))).collect();
+        }
+        _ => {}
+    }
     let mut u = Vec::new();
     for channel in 0..layer.channels {
         for p in positions(&layer.dims) {
@@ -299,7 +337,50 @@ where
     u
 }
 
-fn activate(layer: &Layer<i64>, u: &[i64]) -> Vec<i64> {
+/// `y[i, b, j]`.
+fn matrix_product<T>(layer: &Layer<i64>, factor: i64, operand: impl Fn(usize, usize) -> T) -> Vec<T>
+where
+    T: Copy + From<Small> + std::ops::AddAssign + std::ops::Mul<Output = T>,
+{
+    let (rows, batch, columns) = (layer.channels, layer.dims[0], layer.dims[1]);
+    let inner = layer.operands[0].len() / (rows * batch);
+    let mut out = Vec::new();
+    for i in 0..rows {
+        for b in 0..batch {
+            for j in 0..columns {
+                let mut sum = T::from(Small(0));
+                for k in 0..inner {
+                    sum += operand(0, (b * rows + i) * inner + k) * operand(1, (b * inner + k) * columns + j);
+                }
+                out.push(T::from(Small(factor)) * sum);
+            }
+        }
+    }
+    out
+}
+
+/// The largest value that the assertions allow, by trying.
+fn advice(rule: Rule, operand: impl Fn(usize) -> i64) -> i64 {
+    let allowed = |q: i64| match rule {
+        Rule::Quotient { numerator, denominator } => {
+            let b = operand(1) << denominator;
+            q * b <= (operand(0) << numerator) + b / 2
+        }
+        Rule::SquareRoot { shift } => q * q <= operand(0) << shift,
+        Rule::ReciprocalSquareRoot { shift } => q * q * operand(0) <= 1 << shift,
+    };
+    let least = if matches!(rule, Rule::Quotient { .. }) {
+        -LIMBS.signed_range()
+    } else {
+        0
+    };
+    (least..LIMBS.signed_range())
+        .take_while(|q| allowed(*q))
+        .last()
+        .unwrap_or(least)
+}
+
+fn activate(program: &Program<i64>, layer: &Layer<i64>, u: &[i64]) -> Vec<i64> {
     let round = |u: i64| (u + LIMBS.half()).div_euclid(1 << LIMBS.shift());
     match layer.act {
         Act::Requant => u.iter().map(|u| round(*u)).collect(),
@@ -308,7 +389,22 @@ fn activate(layer: &Layer<i64>, u: &[i64]) -> Vec<i64> {
             .chunks(layer.window())
             .map(|w| round(*w.iter().max().unwrap()).max(if relu { 0 } else { i64::MIN }))
             .collect(),
-        _ => panic!("no linear map"),
+        Act::Product { .. } | Act::MatMul { .. } => u.iter().map(|u| round(*u)).collect(),
+        Act::RawProduct | Act::Advice(_) => u.to_vec(),
+        Act::Floor => u.iter().map(|u| u.div_euclid(1 << LIMBS.shift())).collect(),
+        Act::Zero => Vec::new(),
+        Act::Function(f) => {
+            let Function::Table(rows) = &program.functions[f as usize] else {
+                panic!("a table")
+            };
+            // 128 keys of the top limb of four; two limbs of position, the lowest one left out.
+            let entry = |u: &i64| {
+                let (value, rise) = rows[(u >> 21) as usize];
+                (value << 14) + rise * ((u >> 7) & 0x3fff)
+            };
+            u.iter().map(entry).collect()
+        }
+        Act::Composite(_) => panic!("not quantised"),
     }
 }
 

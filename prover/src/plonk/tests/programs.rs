@@ -156,3 +156,122 @@ pub(crate) fn small_network() -> Program<i64> {
 pub(crate) fn small_input() -> Vec<i64> {
     vec![100, -200, 300, 45, -56, 67, 0, 1023, -1023]
 }
+
+/// A layer over operands, element by element.
+pub(crate) fn elementwise(act: Act, operands: Vec<Vec<Source<i64>>>) -> Layer<i64> {
+    Layer {
+        name: "elementwise".into(),
+        channels: 1,
+        dims: vec![operands[0].len()],
+        act,
+        operands,
+        ..Layer::default()
+    }
+}
+
+/// Elements of the input.
+pub(crate) fn inputs(range: std::ops::Range<u32>) -> Vec<Source<i64>> {
+    range.map(Source::Input).collect()
+}
+
+/// Rounded and raw products of inputs, and a sum of both.
+pub(crate) fn products() -> Program<i64> {
+    let scale = 1i64 << LIMBS.shift();
+    let rounded = elementwise(Act::Product { factor: 5 }, vec![inputs(0..2), inputs(1..3)]);
+    let raw = elementwise(
+        Act::RawProduct,
+        vec![inputs(0..2), vec![Source::Input(2), Source::Const(-3)]],
+    );
+    let sum = gemm(
+        vec![read(0, 0), read(0, 1)],
+        &[&[scale, scale], &[-scale, 0]],
+        Act::Requant,
+    );
+    let of_raw = gemm(vec![read(1, 0), read(1, 1)], &[&[3, 0], &[1, -7]], Act::Relu);
+    network(3, vec![rounded, raw, sum, of_raw])
+}
+
+/// The quotient of two inputs by their composite's layers.
+pub(crate) fn composite(composite: crate::model::program::Composite, inputs: u32, scale: i32) -> Program<i64> {
+    use crate::model::{Calibration, Quantised};
+    let source = |i| Source::Input(i);
+    let count = if inputs == 2 { 2 } else { 1 };
+    let layer = Layer {
+        name: "composite".into(),
+        channels: 1,
+        dims: vec![1],
+        act: Act::Composite(composite),
+        operands: (0..count).map(|i| vec![source(i)]).collect(),
+        scale: Some(Scale(scale)),
+        ..Layer::default()
+    };
+    let program = Program {
+        input_shape: vec![inputs as usize],
+        input_scale: Some(Scale(0)),
+        output_shape: vec![1],
+        layers: vec![layer],
+        outputs: vec![Source::Layer { layer: 0, index: 0 }],
+        ..Program::default()
+    };
+    let calibration = Calibration {
+        input: 1.0,
+        layers: vec![1.0],
+        outputs: vec![1.0],
+        ranges: vec![(0.0, 1.0)],
+    };
+    Quantised::new(&program, &calibration, LIMBS).unwrap().program
+}
+
+/// Two functions of inputs, requantised.
+pub(crate) fn functions() -> Program<i64> {
+    let table = |f: fn(i64) -> (i64, i64)| Function::Table((0..20).map(f).collect());
+    let look_up = |f, weight| Layer {
+        channels: 2,
+        ..gemm(inputs(0..2), &[&[weight, 0], &[0, weight]], Act::Function(f))
+    };
+    let pass = |layer| gemm(vec![read(layer, 0), read(layer, 1)], &[&[1, 0], &[0, 1]], Act::Requant);
+    Program {
+        functions: vec![table(|i| (i * i, 2 * i + 1)), table(|i| (7 - 3 * i, -5 * i))],
+        ..network(2, vec![look_up(0, 1 << 14), look_up(1, 1 << 12), pass(0), pass(1)])
+    }
+}
+
+/// A product of matrices of inputs, 2 times 2 x 3 by 3 x 2, and what is made of it.
+pub(crate) fn matrix_product_of_inputs() -> Program<i64> {
+    let product = Layer {
+        name: "matmul".into(),
+        channels: 2,
+        dims: vec![2, 2],
+        act: Act::MatMul { factor: 9 },
+        operands: vec![inputs(0..12), inputs(6..18)],
+        ..Layer::default()
+    };
+    let scale = 1i64 << LIMBS.shift();
+    let sums = gemm(
+        (0..8).map(|i| read(0, i)).collect(),
+        &[&[scale, 2 * scale, 0, 0, 5, 0, 0, -scale]],
+        Act::Relu,
+    );
+    network(18, vec![product, sums])
+}
+
+/// One program of each kind that has columns of its own, with an input.
+pub(crate) fn primitives() -> Vec<(&'static str, Program<i64>, Vec<i64>)> {
+    use crate::model::program::Composite;
+    vec![
+        ("products", products(), vec![1000, -70, 33]),
+        ("quotient", composite(Composite::Divide, 2, 4), vec![-1000, 7]),
+        ("root", composite(Composite::SquareRoot, 1, 3), vec![77]),
+        (
+            "reciprocal root",
+            composite(Composite::ReciprocalSquareRoot, 1, 9),
+            vec![77],
+        ),
+        ("functions", functions(), vec![2047, 1]),
+        (
+            "matrices",
+            matrix_product_of_inputs(),
+            (0..18).map(|i| 37 * i - 300).collect(),
+        ),
+    ]
+}
