@@ -199,12 +199,15 @@ fn fill_tables(shape: &Shape, columns: &Columns, tables: &[Vec<(i64, i64)>], fix
     });
     let mut last = (0, 0, 0);
     let mut entries = entries.fuse();
-    for row in 0..shape.n() {
+    let rows = (0..shape.n()).map(|_| {
         last = entries.next().unwrap_or(last);
-        (
-            fixed[functions.key][row],
-            fixed[functions.value][row],
-            fixed[functions.rise][row],
-        ) = last;
+        last
+    });
+    for (row, (key, value, rise)) in rows.enumerate() {
+        let columns = [functions.key, functions.value, functions.rise];
+        columns
+            .into_iter()
+            .zip([key, value, rise])
+            .for_each(|(column, v)| fixed[column][row] = v);
     }
 }

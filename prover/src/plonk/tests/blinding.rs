@@ -118,8 +118,21 @@ fn confirmed(fixture: &Fixture, guess: &Guess, proof: &Proof) -> Vec<String> {
 /// Trap T14: with the blinds of one column left out, a guess of the input can be confirmed; with all of them in place, not.
 #[test]
 fn no_commitment_confirms_a_guess() {
-    let mut fixture = Fixture::new(&pool(2, vec![1, 2], vec![0, 1], true), 1, false);
-    let (trace, public) = fixture.run(&[100, 7]);
+    assert_no_guess_confirmed(&pool(2, vec![1, 2], vec![0, 1], true), &[100, 7]);
+}
+
+#[test]
+fn no_commitment_of_a_primitive_confirms_a_guess() {
+    for (name, program, input) in primitives() {
+        if ["products", "functions", "matrices"].contains(&name) {
+            assert_no_guess_confirmed(&program, &input);
+        }
+    }
+}
+
+fn assert_no_guess_confirmed(program: &Program<i64>, input: &[i64]) {
+    let mut fixture = Fixture::new(program, 1, false);
+    let (trace, public) = fixture.run(input);
     let confirmed_by = |fixture: &Fixture| {
         let mut guess = Guess::default();
         let proof = fixture.prove(trace.clone(), &public, &mut guess).unwrap();
@@ -213,10 +226,11 @@ fn rank(mut rows: Vec<Vec<Fr>>) -> usize {
 fn every_secret_column_has_a_blind_for_each_time_it_is_revealed() {
     let rng = &mut ark_std::test_rng();
     let (tau, z) = (Fr::rand(rng), Fr::rand(rng));
-    for program in [
+    let programs = [
         small_network(),
         network(1, vec![gemm(vec![Source::Input(0)], &[&[77]], Act::Relu)]),
-    ] {
+    ];
+    for program in programs.into_iter().chain(primitives().into_iter().map(|p| p.1)) {
         for lanes in 1..=4 {
             let shape = shape(&program, lanes);
             let cs = ConstraintSystem::new(&shape);

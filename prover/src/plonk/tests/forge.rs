@@ -87,6 +87,12 @@ impl Attack {
         self
     }
 
+    /// One more entry of the range table that is asked for.
+    pub(crate) fn counted_in_the_table(mut self, v: i64) -> Self {
+        self.from_table = vec![(v, 1)];
+        self
+    }
+
     /// What becomes of `C` and `E`, with `eta` where it is known by then.
     pub(crate) fn linear(mut self, change: impl Fn(&Fixture, &mut [Vec<Fr>], Option<Fr>) + 'static) -> Self {
         self.linear = Box::new(change);
@@ -147,6 +153,11 @@ impl Attack {
         let mut fixture = Fixture::shaped(&self.program, &self.shape, self.public_input, weaken);
         fixture.defences = self.defences;
         fixture
+    }
+
+    /// A pre-activation that the attack ends with.
+    pub(crate) fn pre_activation(&self, layer: usize, index: usize) -> i64 {
+        self.run().0[layer][index]
     }
 
     /// The public words that the attack ends with.

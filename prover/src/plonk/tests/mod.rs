@@ -12,6 +12,7 @@ mod function;
 mod honest;
 mod linear;
 mod matrix;
+mod mutation;
 mod pool;
 mod product;
 mod programs;
