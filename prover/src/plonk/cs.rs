@@ -21,15 +21,14 @@
 //! Private inputs and advice are requantise rows whose `u` takes part in no sum. The read column's rows of products of matrices
 //! have the selectors `q_left` and `q_right` ([`super::matrix`]).
 
+mod columns;
 mod gates;
+mod shape;
 
-use serde::{Deserialize, Serialize};
+pub use columns::{Columns, Functions, Lane, MatrixColumns, Products, Segment};
+pub use shape::Shape;
 
 use super::expr::{Expr, Scalar};
-use crate::model::{
-    Limbs,
-    program::{Act, Composite},
-};
 
 /// The largest degree, in multiples of the number of rows, that the two-coset quotient has room for.
 pub const MAX_DEGREE: usize = 3;
@@ -37,88 +36,6 @@ pub const MAX_DEGREE: usize = 3;
 /// How far the numerator's degree may exceed `3n`: the quotient then has degree at most `2n + SLACK`, which eight evaluations
 /// on a further coset determine.
 pub const SLACK: usize = 7;
-
-/// Everything that the constraint system depends on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shape {
-    /// Limbs of a slot; their width is also `log2` of the number of rows, since the range table is the whole column.
-    pub limbs: Limbs,
-    /// Slots side by side in a row.
-    pub lanes: usize,
-    /// Whether any row is a ReLU.
-    pub relu: bool,
-    /// Whether any window closes with a ReLU.
-    pub pool_relu: bool,
-    /// Whether any window closes signed.
-    pub pool_signed: bool,
-    /// Whether any row is a floor.
-    pub floor: bool,
-    /// Whether any row is a product that is rounded.
-    pub product: bool,
-    /// Whether any row is a raw product.
-    pub raw: bool,
-    /// Whether any layer is a product of matrices.
-    pub matmul: bool,
-    /// Number of functions that are looked up.
-    pub functions: usize,
-}
-
-impl Shape {
-    /// The shape that has the kinds of rows that layers of these kinds take.
-    pub fn new(limbs: Limbs, lanes: usize, acts: impl IntoIterator<Item = Act>, functions: usize) -> Self {
-        let mut shape = Self {
-            limbs,
-            lanes,
-            relu: false,
-            pool_relu: false,
-            pool_signed: false,
-            floor: false,
-            product: false,
-            raw: false,
-            matmul: false,
-            functions,
-        };
-        for act in acts {
-            match act {
-                Act::Requant | Act::Zero | Act::Advice(_) | Act::Function(_) => {}
-                Act::Relu | Act::Composite(Composite::Negative) => shape.relu = true,
-                Act::MaxPool { relu: true } => shape.pool_relu = true,
-                Act::MaxPool { relu: false } => shape.pool_signed = true,
-                Act::Floor => shape.floor = true,
-                Act::Product { .. } => shape.product = true,
-                Act::RawProduct => shape.raw = true,
-                Act::MatMul { .. } => shape.matmul = true,
-                Act::Composite(_) => (shape.floor, shape.raw) = (true, true),
-            }
-        }
-        shape
-    }
-
-    /// Whether rows have a second read port.
-    pub fn products(&self) -> bool {
-        self.product || self.raw
-    }
-
-    /// Number of rows.
-    pub fn n(&self) -> usize {
-        1 << self.limbs.bits
-    }
-
-    /// `log2` of the number of rows.
-    pub fn log_n(&self) -> u32 {
-        self.limbs.bits
-    }
-
-    /// The id under which the bus carries the slot at `row` and `lane`. Id 0 is the range table's.
-    pub fn slot_id(&self, row: usize, lane: usize) -> u64 {
-        (lane * self.n() + row + 1) as u64
-    }
-
-    /// The first id that no slot has; the verifier's own values are numbered from here.
-    pub fn first_free_id(&self) -> u64 {
-        (self.lanes * self.n() + 1) as u64
-    }
-}
 
 /// When a column is committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -163,122 +80,6 @@ pub struct BusTerm {
     pub numerator: Expr,
     /// What is sent (positive) or received (negative).
     pub message: Expr,
-}
-
-/// Indices of the columns of one lane.
-#[derive(Clone, Debug)]
-pub struct Lane {
-    /// High limbs, low end first.
-    pub hi: Vec<usize>,
-    /// Low limbs, low end first.
-    pub lo: Vec<usize>,
-    /// The flag: negative (ReLU), or attained (window).
-    pub flag: usize,
-    /// The slot's value.
-    pub y: usize,
-    /// What a function's table holds of the argument's segment.
-    pub function: Option<Segment>,
-    /// Fixed: how often the value is read.
-    pub mu: usize,
-}
-
-/// Indices of a lane's columns for a looked-up segment.
-#[derive(Clone, Copy, Debug)]
-pub struct Segment {
-    /// The value at its left end.
-    pub value: usize,
-    /// How much the value rises over it.
-    pub rise: usize,
-}
-
-/// Indices of the columns of products.
-#[derive(Clone, Copy, Debug)]
-pub struct Products {
-    /// The second read port.
-    pub x2: usize,
-    /// Fixed: the id that it reads.
-    pub read_id: usize,
-    /// Fixed: what the product is multiplied by; 0 on other rows.
-    pub factor: usize,
-    /// Fixed selectors.
-    pub q_product: Option<usize>,
-    /// See [`Products::q_product`].
-    pub q_raw: Option<usize>,
-}
-
-/// Indices of the columns of functions.
-#[derive(Clone, Copy, Debug)]
-pub struct Functions {
-    /// Fixed selector.
-    pub q_function: usize,
-    /// Fixed, where there is more than one function: `n` times the function's index.
-    pub tag: Option<usize>,
-    /// Fixed: the tables' keys, `n` times the function's index added.
-    pub key: usize,
-    /// Fixed: the tables' values.
-    pub value: usize,
-    /// Fixed: the tables' rises.
-    pub rise: usize,
-    /// How often each row of the tables is looked up.
-    pub m: usize,
-}
-
-/// Indices of the columns of products of matrices.
-#[derive(Clone, Copy, Debug)]
-pub struct MatrixColumns {
-    /// Fixed selectors.
-    pub q_left: usize,
-    /// See [`MatrixColumns::q_left`].
-    pub q_right: usize,
-    /// The running sum.
-    pub s: usize,
-}
-
-/// Indices of the columns.
-#[derive(Clone, Debug)]
-pub struct Columns {
-    /// Fixed: the range table, `0, 1, ..., n-1`.
-    pub table: usize,
-    /// Fixed: the id that the read port reads.
-    pub read_id: usize,
-    /// Fixed selectors, where the shape has such rows.
-    pub q_requant: usize,
-    /// See [`Columns::q_requant`].
-    pub q_relu: Option<usize>,
-    /// See [`Columns::q_requant`].
-    pub q_window: Option<usize>,
-    /// See [`Columns::q_requant`].
-    pub q_first: Option<usize>,
-    /// See [`Columns::q_requant`].
-    pub q_close_relu: Option<usize>,
-    /// See [`Columns::q_requant`].
-    pub q_close_signed: Option<usize>,
-    /// See [`Columns::q_requant`].
-    pub q_floor: Option<usize>,
-    /// Products.
-    pub products: Option<Products>,
-    /// Functions.
-    pub functions: Option<Functions>,
-    /// Products of matrices.
-    pub matrices: Option<MatrixColumns>,
-    /// The lanes.
-    pub lanes: Vec<Lane>,
-    /// The read port.
-    pub x: usize,
-    /// Multiplicities of the range table.
-    pub m: usize,
-    /// Input coefficients of the linear argument.
-    pub c: usize,
-    /// Output coefficients of the linear argument.
-    pub e: usize,
-    /// Powers of `eta`.
-    pub d: usize,
-    /// Helpers of the bus, one for two terms; filled in by [`Draft::finish`].
-    pub helpers: Vec<usize>,
-    /// The range table's side of the bus.
-    pub table_helper: usize,
-    /// The cyclic sum.
-    pub phi: usize,
 }
 
 /// A constraint system before its mechanical part is added. Tests take constraints out here to see what they defend against.

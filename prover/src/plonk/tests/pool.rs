@@ -140,3 +140,24 @@ fn an_element_of_two_windows_has_one_value() {
     assert_eq!(attack.public(), [600, 400]);
     attack.needs_defence(|defences| defences.separate_axes = false);
 }
+
+/// Traps A1 and T9: the largest element's index is the maximum of keys that hold it, so that no flag is there to rise or fall, and
+/// two equal elements have different keys.
+#[test]
+fn the_second_of_two_equal_maxima_is_rejected() {
+    // Keys 2 x_k + (1 - k): the first of equals wins.
+    let mut program = pool(2, vec![1, 2], vec![0, 1], false);
+    let layer = &mut program.layers[0];
+    layer.terms[0].taps = vec![vec![(0, 2 * SCALE)]].into();
+    layer.terms.push(Term {
+        block: vec![Source::Const(1), Source::Const(0)],
+        strides: vec![0, 1],
+        taps: vec![vec![(0, SCALE)]].into(),
+    });
+    let keys = [2 * 40 + 1, 2 * 40];
+    let honest = Attack::new(program.clone(), &[40, 40]);
+    assert_eq!(honest.public(), [keys[0]]);
+    let attack = Attack::new(program, &[40, 40]).lie(move |_, _, y| y[0] = signed(keys[1]));
+    let attack = attack.slots(move |slots| claim(slots, 0, keys.map(|k| k * SCALE), keys[1] * SCALE, false));
+    attack.needs_bus("range of lane0.hi1");
+}
