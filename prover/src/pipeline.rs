@@ -80,7 +80,8 @@ pub fn quantise(model: &Model, samples: &[Vec<f64>], options: SetupOptions) -> R
     })?;
     let quantised = Quantised::new(&model.program, &calibration, shape.limbs)?;
     // Quantisation replaced some layers by several, the number of which was not known before to the row.
-    let shape = layout::choose_lanes(&quantised.program, shape.limbs, options.public_input, options.profile).unwrap_or(shape);
+    let shape =
+        layout::choose_lanes(&quantised.program, shape.limbs, options.public_input, options.profile).unwrap_or(shape);
     Ok((quantised, shape))
 }
 

@@ -1,6 +1,9 @@
 //! Gives every layer of a program its rows, its reads and its exponents.
 
-use super::{Error, shape, slots::{Place, Regions}};
+use super::{
+    Error, shape,
+    slots::{Place, Regions},
+};
 use crate::{
     model::program::{Act, Layer, MAX_DIMS, Program, Source, Taps},
     plonk::{
@@ -86,14 +89,14 @@ impl Builder {
             // No outputs, no exponents: an entry of its own keeps the numbers of layers.
             _ => (
                 LinearLayer {
-                offset: self.offset,
-                row: 0,
-                groups: 0,
-                group_stride: 0,
-                axes: Vec::new(),
-                tiles: Vec::new(),
-                matrices: None,
-            },
+                    offset: self.offset,
+                    row: 0,
+                    groups: 0,
+                    group_stride: 0,
+                    axes: Vec::new(),
+                    tiles: Vec::new(),
+                    matrices: None,
+                },
                 Vec::new(),
             ),
         };

@@ -23,11 +23,7 @@ use crate::{
         Limbs,
         program::{Act, Function, Layer, MAX_DIMS, Program, Source},
     },
-    plonk::{
-        cs::Shape,
-        fold::Weights,
-        linear::LinearLayer,
-    },
+    plonk::{cs::Shape, fold::Weights, linear::LinearLayer},
 };
 
 /// Why a program cannot be laid out.

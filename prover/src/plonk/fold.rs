@@ -368,6 +368,7 @@ mod tests {
             group_stride: 1,
             axes: Vec::new(),
             tiles: vec![tile],
+            matrices: None,
         };
         let fold = Fold::new(&[layer(0, operand(0, 128, 785)), layer(128, operand(785, 10, 129))]);
         assert_eq!((fold.width, fold.tiles.len(), fold.rows()), (914, 1, 138));

@@ -8,7 +8,7 @@ use ark_ff::UniformRand;
 
 use super::{forge::*, *};
 use crate::{
-    field::{powers, signed},
+    field::{horner, powers, signed},
     plonk::{
         cs::Phase,
         eval::{Compiled, Table},
@@ -73,7 +73,7 @@ impl<'a> Scanner<'a> {
         let shape = &interface.shape;
         exprs.push(Draft::new(shape).sums);
         let linear = [
-            linear::input_coefficients(&interface.linear, n, &point),
+            linear::input_coefficients(&interface.linear, &fixture.key.wiring.weights, n, &point),
             linear::output_coefficients(&interface.linear, shape.lanes, n, &point),
         ];
         let mut first = vec![Fr::from(0u8); n];
@@ -129,7 +129,10 @@ impl<'a> Scanner<'a> {
         }
         let entries = trace[cs.columns.m].iter().zip(&self.entries);
         sum -= entries.map(|(m, inverse)| *m * inverse).sum::<Fr>();
-        let per_row = bus_total(interface, public, &self.point, &self.scalars).unwrap();
+        // What the fold proves; the part of products of matrices is the verifier's own.
+        let eta = self.scalars[Scalar::Eta];
+        let kappa = horner(&self.linear[0], eta) - matrix::checksum(&interface.linear, &self.point, eta);
+        let per_row = bus_total(interface, public, &self.point, kappa, &self.scalars).unwrap();
         sum == per_row * Fr::from(interface.shape.n() as u64)
     }
 
