@@ -37,6 +37,8 @@ pub(super) struct Scales {
     exponent: Vec<i32>,
     /// Per root: whether the model fixes it.
     fixed: Vec<bool>,
+    /// Per node: the largest magnitude that calibration leaves room for.
+    largest: Vec<f64>,
 }
 
 impl Scales {
@@ -50,6 +52,10 @@ impl Scales {
             parent: (0..nodes).collect(),
             exponent: vec![i32::MAX; nodes],
             fixed: vec![false; nodes],
+            largest: std::iter::once(&calibration.input)
+                .chain(&calibration.outputs)
+                .copied()
+                .collect(),
         };
         let blocks = program
             .layers
@@ -184,22 +190,17 @@ impl Scales {
                 [(i + 1, surplus - WEIGHT_BITS)].into_iter().chain(coarser).collect()
             }
             Act::Composite(Composite::Divide) => {
-                let dividend = out + scale(1) - scale(0) + limbs.hi_bits() as i32;
-                let divisor = -dividend + 2 * limbs.hi_bits() as i32 - ASSERTION_BITS;
+                let shift = out + scale(1) - scale(0);
+                let dividend = shift.max(0) + self.bits(&layer.operands[0], scale(0)) - ASSERTION_BITS;
+                let divisor = (-shift).max(0) + self.bits(&layer.operands[1], scale(1)) - ASSERTION_BITS;
                 let dividends = operand(0).map(|node| (node, divisor));
-                [(i + 1, dividend - ASSERTION_BITS)]
-                    .into_iter()
-                    .chain(dividends)
-                    .collect()
+                [(i + 1, dividend)].into_iter().chain(dividends).collect()
             }
             Act::Composite(Composite::SquareRoot) => {
-                let radicand = 2 * out - scale(0);
-                let finer = (radicand + limbs.hi_bits() as i32 - ASSERTION_BITS + 1) / 2;
-                operand(0)
-                    .map(|node| (node, -radicand))
-                    .into_iter()
-                    .chain([(i + 1, finer)])
-                    .collect()
+                let shift = 2 * out - scale(0);
+                let finer = (shift + self.bits(&layer.operands[0], scale(0)) - ASSERTION_BITS + 1) / 2;
+                let coarser = operand(0).map(|node| (node, -shift));
+                [(i + 1, finer)].into_iter().chain(coarser).collect()
             }
             Act::Composite(Composite::ReciprocalSquareRoot) => {
                 vec![(i + 1, (2 * out + scale(0) - ASSERTION_BITS + 1) / 2)]
@@ -239,6 +240,17 @@ impl Scales {
         (bits(heaviest) - WEIGHT_BITS)
             .max(bits(sum) + 1 - interval::LIMIT_BITS as i32)
             .max(0)
+    }
+
+    /// Bits of the largest integer that an operand holds at this scale.
+    fn bits(&self, operand: &[Source<f64>], scale: i32) -> i32 {
+        let largest = operand.iter().filter_map(node).map(|n| self.largest[n]);
+        let largest = largest.fold(largest_constant(operand), f64::max);
+        if largest > 0.0 {
+            largest.log2().ceil() as i32 + scale + 1
+        } else {
+            1
+        }
     }
 
     fn find(&self, mut node: usize) -> usize {
