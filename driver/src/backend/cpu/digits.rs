@@ -161,6 +161,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::engine::{Engine, Portable};
+    use super::super::scalar::Plain;
     use super::*;
     use crate::sample;
 
@@ -190,7 +191,7 @@ mod tests {
     }
 
     fn check(values: &[Fr], width: u32) {
-        check_engine(Portable, values, width);
+        check_engine(Portable(Plain), values, width);
         #[cfg(target_arch = "x86_64")]
         if let Some(simd) = super::super::ifma::Simd::detect() {
             check_engine(simd, values, width);

@@ -5,6 +5,7 @@ use ark_ec::AffineRepr;
 use ark_ff::{AdditiveGroup, Field};
 
 use super::digits::{self, Extent, Integer, Windows};
+use super::scalar::{Scalar, inverse};
 use crate::{Fr, G1Affine};
 
 /// The bit of a reference that asks for the point's negative.
@@ -81,13 +82,13 @@ impl<'a, E: Engine> Points<'a, E> {
     }
 }
 
-/// Additions with the field arithmetic of arkworks, one after the other: for processors without vector multiplication.
+/// Additions one after the other: for processors without vector multiplication.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Portable;
+pub(super) struct Portable<S>(pub(super) S);
 
 /// An affine point; the identity is `(0, 0)`, which is not on the curve.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Plain {
+pub(super) struct Affine {
     x: Fq,
     y: Fq,
 }
@@ -101,15 +102,18 @@ pub(super) struct Pending {
     prefix: Fq,
     denominator: Fq,
     numerator: Fq,
+    first: Affine,
+    /// The sum of both points' `x`.
+    x_sum: Fq,
     /// The sum when no slope is needed.
-    known: Option<Plain>,
+    known: Option<Affine>,
 }
 
-impl Engine for Portable {
-    type Point = Plain;
+impl<S: Scalar> Engine for Portable<S> {
+    type Point = Affine;
     type Scratch = Vec<Pending>;
 
-    const INFINITY: Plain = Plain {
+    const INFINITY: Affine = Affine {
         x: Fq::ZERO,
         y: Fq::ZERO,
     };
@@ -118,11 +122,11 @@ impl Engine for Portable {
         Vec::with_capacity(SHARED)
     }
 
-    fn import(self, point: &G1Affine) -> Plain {
-        point.xy().map_or(Self::INFINITY, |(x, y)| Plain { x, y })
+    fn import(self, point: &G1Affine) -> Affine {
+        point.xy().map_or(Self::INFINITY, |(x, y)| Affine { x, y })
     }
 
-    fn export(self, point: &Plain) -> G1Affine {
+    fn export(self, point: &Affine) -> G1Affine {
         if Self::is_infinity(point) {
             G1Affine::identity()
         } else {
@@ -130,12 +134,12 @@ impl Engine for Portable {
         }
     }
 
-    fn is_infinity(point: &Plain) -> bool {
+    fn is_infinity(point: &Affine) -> bool {
         point.y == Fq::ZERO
     }
 
-    fn negate(point: &Plain) -> Plain {
-        Plain {
+    fn negate(point: &Affine) -> Affine {
+        Affine {
             x: point.x,
             y: -point.y,
         }
@@ -149,68 +153,85 @@ impl Engine for Portable {
         windows.digits(integers, out);
     }
 
-    fn add(self, scratch: &mut Vec<Pending>, points: Points<'_, Self>, a: &[u32], b: &[u32], out: &mut [Plain]) {
+    fn add(self, scratch: &mut Vec<Pending>, points: Points<'_, Self>, a: &[u32], b: &[u32], out: &mut [Affine]) {
+        let scalar = self.0;
         for ((a, b), out) in a.chunks(SHARED).zip(b.chunks(SHARED)).zip(out.chunks_mut(SHARED)) {
             scratch.clear();
             let mut product = Fq::ONE;
-            for (&a, &b) in a.iter().zip(b) {
-                let pending = begin(points.get(a), points.get(b), product);
-                product *= pending.denominator;
+            for (i, (&first, &second)) in a.iter().zip(b).enumerate() {
+                if let (Some(&first), Some(&second)) = (a.get(i + AHEAD), b.get(i + AHEAD)) {
+                    prefetch(points.stored(first));
+                    prefetch(points.stored(second));
+                }
+                let pending = self.begin(points.get(first), points.get(second), product);
+                product = scalar.mul(product, pending.denominator);
                 scratch.push(pending);
             }
             // A product of denominators that are not zero.
-            let mut inverse = product.inverse().unwrap_or_default();
-            for (i, pending) in scratch.iter().enumerate().rev() {
-                let slope = pending.numerator * pending.prefix * inverse;
-                inverse *= pending.denominator;
-                out[i] = pending
-                    .known
-                    .unwrap_or_else(|| finish(points.get(a[i]), points.get(b[i]), slope));
+            let mut inverted = inverse(product);
+            for (pending, out) in scratch.iter().zip(out).rev() {
+                let slope = scalar.mul(pending.numerator, scalar.mul(pending.prefix, inverted));
+                inverted = scalar.mul(inverted, pending.denominator);
+                *out = pending.known.unwrap_or_else(|| {
+                    let x = scalar.mul(slope, slope) - pending.x_sum;
+                    Affine {
+                        x,
+                        y: scalar.mul(slope, pending.first.x - x) - pending.first.y,
+                    }
+                });
             }
         }
     }
 }
 
-/// The slope's denominator and numerator.
+/// How many additions ahead of their use points are fetched.
+const AHEAD: usize = 8;
+
 #[inline(always)]
-fn begin(p: Plain, q: Plain, prefix: Fq) -> Pending {
-    let done = |sum| Pending {
-        prefix,
-        denominator: Field::ONE,
-        numerator: Field::ONE,
-        known: Some(sum),
-    };
-    if Portable::is_infinity(&p) {
-        return done(q);
+fn prefetch(point: &Affine) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: prefetching reads nothing, at whatever address; every x86-64 processor has the instruction.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(std::ptr::from_ref(point).cast());
     }
-    if Portable::is_infinity(&q) {
-        return done(p);
-    }
-    if p.x != q.x {
-        return Pending {
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = point;
+}
+
+impl<S: Scalar> Portable<S> {
+    /// The slope's denominator and numerator.
+    #[inline(always)]
+    fn begin(self, p: Affine, q: Affine, prefix: Fq) -> Pending {
+        let pending = Pending {
             prefix,
             denominator: q.x - p.x,
             numerator: q.y - p.y,
+            first: p,
+            x_sum: p.x + q.x,
             known: None,
         };
-    }
-    if p.y != q.y {
-        return done(Portable::INFINITY);
-    }
-    let square = p.x.square();
-    Pending {
-        prefix,
-        denominator: p.y.double(),
-        numerator: square.double() + square,
-        known: None,
-    }
-}
-
-#[inline(always)]
-fn finish(p: Plain, q: Plain, slope: Fq) -> Plain {
-    let x = slope.square() - p.x - q.x;
-    Plain {
-        x,
-        y: slope * (p.x - x) - p.y,
+        let done = |sum| Pending {
+            denominator: Fq::ONE,
+            known: Some(sum),
+            ..pending
+        };
+        if Self::is_infinity(&p) {
+            return done(q);
+        }
+        if Self::is_infinity(&q) {
+            return done(p);
+        }
+        if p.x != q.x {
+            return pending;
+        }
+        if p.y != q.y {
+            return done(Self::INFINITY);
+        }
+        let square = self.0.mul(p.x, p.x);
+        Pending {
+            denominator: p.y.double(),
+            numerator: square.double() + square,
+            ..pending
+        }
     }
 }

@@ -7,6 +7,7 @@ mod ifma;
 mod msm;
 mod ntt;
 mod powers;
+mod scalar;
 mod sums;
 mod tables;
 
@@ -73,7 +74,11 @@ impl Backend for Cpu {
         if let Some(simd) = self.simd {
             return Ok(Box::new(CpuMsm::new(simd, bases, TABLE_BYTES)));
         }
-        Ok(Box::new(CpuMsm::new(Portable, bases, TABLE_BYTES)))
+        #[cfg(target_arch = "x86_64")]
+        if let Some(adx) = scalar::Adx::detect() {
+            return Ok(Box::new(CpuMsm::new(Portable(adx), bases, TABLE_BYTES)));
+        }
+        Ok(Box::new(CpuMsm::new(Portable(scalar::Plain), bases, TABLE_BYTES)))
     }
 
     fn prepare_ntt(&self, log_n: u32) -> Result<Box<dyn Ntt>> {
@@ -88,10 +93,13 @@ impl Backend for Cpu {
                 transform: Transform::Ifma(Box::new(ifma::Plan::new(simd, log_n)?)),
             }));
         }
-        Ok(Box::new(CpuNtt {
-            n,
-            transform: Transform::Portable(ntt::Plan::new(log_n)?),
-        }))
+        #[cfg(target_arch = "x86_64")]
+        if let Some(adx) = scalar::Adx::detect() {
+            let transform = Transform::Adx(ntt::Plan::new(adx, log_n)?);
+            return Ok(Box::new(CpuNtt { n, transform }));
+        }
+        let transform = Transform::Plain(ntt::Plan::new(scalar::Plain, log_n)?);
+        Ok(Box::new(CpuNtt { n, transform }))
     }
 }
 
@@ -104,7 +112,9 @@ struct CpuNtt {
 enum Transform {
     #[cfg(target_arch = "x86_64")]
     Ifma(Box<ifma::Plan>),
-    Portable(ntt::Plan),
+    #[cfg(target_arch = "x86_64")]
+    Adx(ntt::Plan<scalar::Adx>),
+    Plain(ntt::Plan<scalar::Plain>),
 }
 
 impl Ntt for CpuNtt {
@@ -114,7 +124,9 @@ impl Ntt for CpuNtt {
         match &self.transform {
             #[cfg(target_arch = "x86_64")]
             Transform::Ifma(plan) => plan.run(dir, coset, columns)?,
-            Transform::Portable(plan) => plan.run(dir, coset, columns)?,
+            #[cfg(target_arch = "x86_64")]
+            Transform::Adx(plan) => plan.run(dir, coset, columns)?,
+            Transform::Plain(plan) => plan.run(dir, coset, columns)?,
         }
         Ok(host_run((), start.elapsed()))
     }

@@ -277,6 +277,7 @@ mod tests {
     #![allow(clippy::panic)]
 
     use super::super::engine::Portable;
+    use super::super::scalar::Plain;
     use super::*;
     use crate::conformance::{Scope, check_within};
     use crate::{Backend, Info, Ntt, backend};
@@ -311,7 +312,7 @@ mod tests {
             max_len: 1024,
             max_log_n: 1,
         };
-        check_within(&Tabled(Portable), scope).unwrap_or_else(|failure| panic!("{failure}"));
+        check_within(&Tabled(Portable(Plain)), scope).unwrap_or_else(|failure| panic!("{failure}"));
         #[cfg(target_arch = "x86_64")]
         if let Some(simd) = super::super::ifma::Simd::detect() {
             check_within(&Tabled(simd), scope).unwrap_or_else(|failure| panic!("{failure}"));
@@ -329,8 +330,8 @@ mod tests {
             width: crate::Width::Full,
         }];
         let (poor, rich) = (
-            CpuMsm::new(Portable, &bases.points, 0),
-            CpuMsm::new(Portable, &bases.points, TABLE_BYTES),
+            CpuMsm::new(Portable(Plain), &bases.points, 0),
+            CpuMsm::new(Portable(Plain), &bases.points, TABLE_BYTES),
         );
         let mut runs = 0;
         while rich.tables.get().is_none() && runs < 1000 {

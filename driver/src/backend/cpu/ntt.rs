@@ -1,30 +1,33 @@
-//! Number-theoretic transforms with the field arithmetic of arkworks: for processors without vector multiplication, and for
-//! domains too small for vectors.
+//! Number-theoretic transforms one element at a time: for processors without vector multiplication, and for domains too
+//! small for vectors.
 
 use ark_ff::{FftField, Field};
 use rayon::prelude::*;
 
 use super::powers::powers;
+use super::scalar::Scalar;
 use crate::{Dir, Error, Fr, Result};
 
 /// Transforms up to this size stay in the second-level cache and on one thread.
 const NEAR: usize = 1 << 12;
 
 /// A domain's resident constants.
-pub(super) struct Plan {
+pub(super) struct Plan<S> {
+    scalar: S,
     n: usize,
     forward: Vec<Fr>,
     inverse: Vec<Fr>,
     shrink: Fr,
 }
 
-impl Plan {
+impl<S: Scalar> Plan<S> {
     /// The constants of the domain of size `2^log_n`.
-    pub(super) fn new(log_n: u32) -> Result<Plan> {
+    pub(super) fn new(scalar: S, log_n: u32) -> Result<Self> {
         let n = 1usize << log_n;
         let root = (log_n..Fr::TWO_ADICITY).fold(Fr::TWO_ADIC_ROOT_OF_UNITY, |w, _| w.square());
         let invert = |x: Fr| x.inverse().ok_or(Error::Coset);
         Ok(Plan {
+            scalar,
             n,
             forward: twiddles(root, n),
             inverse: twiddles(invert(root)?, n),
@@ -38,16 +41,19 @@ impl Plan {
             Dir::Forward => powers(Fr::ONE, coset, self.n),
             Dir::Inverse => powers(self.shrink, coset.inverse().ok_or(Error::Coset)?, self.n),
         };
-        let multiply = |column: &mut [Fr]| column.iter_mut().zip(&scale).for_each(|(x, factor)| *x *= factor);
+        let multiply = |column: &mut [Fr]| {
+            let pairs = column.iter_mut().zip(&scale);
+            pairs.for_each(|(x, factor)| *x = self.scalar.mul(*x, *factor));
+        };
         batch.par_iter_mut().for_each(|column| match dir {
             Dir::Forward => {
                 multiply(column);
                 reverse(column);
-                transform(column, &self.forward);
+                transform(self.scalar, column, &self.forward);
             }
             Dir::Inverse => {
                 reverse(column);
-                transform(column, &self.inverse);
+                transform(self.scalar, column, &self.inverse);
                 multiply(column);
             }
         });
@@ -82,29 +88,32 @@ fn reverse(column: &mut [Fr]) {
 }
 
 /// Decimation in time: the halves of bit-reversed data are the even and the odd elements.
-fn transform(data: &mut [Fr], twiddles: &[Fr]) {
+fn transform<S: Scalar>(scalar: S, data: &mut [Fr], twiddles: &[Fr]) {
     if data.len() <= NEAR {
         let mut half = 1;
         while half < data.len() {
             data.chunks_exact_mut(2 * half)
-                .for_each(|block| butterflies(block, twiddles));
+                .for_each(|block| butterflies(scalar, block, twiddles));
             half *= 2;
         }
         return;
     }
     let (even, odd) = data.split_at_mut(data.len() / 2);
-    rayon::join(|| transform(even, twiddles), || transform(odd, twiddles));
-    butterflies(data, twiddles);
+    rayon::join(
+        || transform(scalar, even, twiddles),
+        || transform(scalar, odd, twiddles),
+    );
+    butterflies(scalar, data, twiddles);
 }
 
 /// The last level of a transform.
-fn butterflies(data: &mut [Fr], twiddles: &[Fr]) {
+fn butterflies<S: Scalar>(scalar: S, data: &mut [Fr], twiddles: &[Fr]) {
     let half = data.len() / 2;
     let (even, odd) = data.split_at_mut(half);
     let pairs = even.iter_mut().zip(odd).zip(&twiddles[half..2 * half]);
     for (j, ((a, b), twiddle)) in pairs.enumerate() {
         // The first twiddle is one.
-        let product = if j == 0 { *b } else { *b * twiddle };
+        let product = if j == 0 { *b } else { scalar.mul(*b, *twiddle) };
         (*a, *b) = (*a + product, *a - product);
     }
 }

@@ -2,17 +2,18 @@
 
 use ark_bn254::Fq;
 use ark_ec::AffineRepr;
-use ark_ff::{AdditiveGroup, BigInt, BigInteger, MontFp, PrimeField};
+use ark_ff::{AdditiveGroup, BigInt, BigInteger, Field, MontFp, PrimeField};
 
 use super::super::digits::{Extent, Integer, Windows};
 use super::super::engine::{Engine, NEGATED, Points, RESULT};
+use super::super::scalar::inverse;
 use super::digits;
 use super::field::{Base, Field8, Loose8};
 use super::lane::{Mask, Simd, W, transpose};
 use crate::{Fr, G1Affine};
 
 /// How many groups of eight additions share one inversion. An even number; what they keep must fit the second-level cache.
-const SHARED: usize = 384;
+const SHARED: usize = 128;
 
 /// How many groups ahead of their use points are fetched to the nearest cache.
 const AHEAD: usize = 3;
@@ -185,6 +186,28 @@ fn add_chunk(simd: Simd, scratch: &mut Scratch, points: Points<'_, Simd>, a: &[u
     let Scratch { groups, known } = scratch;
     let groups = &mut groups[..a.len().div_ceil(16) * 2];
     known.clear();
+    let product = begin(simd, groups, known, points, a, b);
+    let inverse = invert(simd, product[0].mul(product[1]));
+    let [odd, even] = Field8::mul_each([inverse; 2], product);
+    finish(groups.as_chunks::<2>().0, [even, odd], out);
+    for &(at, sum) in known.iter() {
+        if let Some(out) = out.get_mut(at) {
+            *out = sum;
+        }
+    }
+}
+
+/// The first pass: the denominators of the slopes and their products, those of the even and those of the odd groups.
+#[inline(never)]
+#[target_feature(enable = "avx512f,avx512ifma,avx512vbmi2,avx512dq,avx512vl")]
+fn begin(
+    simd: Simd,
+    groups: &mut [Group],
+    known: &mut Vec<(usize, Point)>,
+    points: Points<'_, Simd>,
+    a: &[u32],
+    b: &[u32],
+) -> [Field8<Base>; 2] {
     // Two chains of products, of the even and the odd groups: neighbours do not wait for each other.
     let one = Field8::splat(simd, Fq::from(16u64).0.0);
     let mut product = [one; 2];
@@ -217,14 +240,20 @@ fn add_chunk(simd: Simd, scratch: &mut Scratch, points: Points<'_, Simd>, a: &[u
         group.prefix = product[g % 2];
         product[g % 2] = product[g % 2].mul(group.denominator);
     }
-    let inverse = invert(simd, product[0].mul(product[1]));
-    let mut inverse = [inverse.mul(product[1]), inverse.mul(product[0])];
-    for (pair, [even, odd]) in groups.as_chunks::<2>().0.iter().enumerate().rev() {
-        // A step of each in turn: one's products run while the other's wait for the one before.
-        let inverses = [inverse[0].mul(even.prefix), inverse[1].mul(odd.prefix)];
-        inverse = [inverse[0].mul(even.denominator), inverse[1].mul(odd.denominator)];
-        let slope = [even.numerator.mul(inverses[0]), odd.numerator.mul(inverses[1])];
-        let square = [slope[0].square(), slope[1].square()];
+    product
+}
+
+/// The second pass, from the last groups to the first: the slopes and the sums. `inverse` has the inverses of the products.
+#[inline(never)]
+#[target_feature(enable = "avx512f,avx512ifma,avx512vbmi2,avx512dq,avx512vl")]
+fn finish(pairs: &[[Group; 2]], mut inverse: [Field8<Base>; 2], out: &mut [Point]) {
+    for (at, pair) in pairs.iter().enumerate().rev() {
+        // No closures here: they would be compiled without the processor's features.
+        let [even, odd] = pair;
+        let inverses = Field8::mul_each(inverse, [even.prefix, odd.prefix]);
+        inverse = Field8::mul_each(inverse, [even.denominator, odd.denominator]);
+        let slope = Field8::mul_each([even.numerator, odd.numerator], inverses);
+        let square = Field8::square_each(slope);
         let x3 = [
             square[0].minus::<3>(even.x1).minus::<0>(even.x2).reduce(),
             square[1].minus::<3>(odd.x1).minus::<0>(odd.x2).reduce(),
@@ -233,22 +262,14 @@ fn add_chunk(simd: Simd, scratch: &mut Scratch, points: Points<'_, Simd>, a: &[u
             even.x1.minus::<2>(x3[0]).carry_for_product(),
             odd.x1.minus::<2>(x3[1]).carry_for_product(),
         ];
-        let rise = [slope[0].mul(across[0]), slope[1].mul(across[1])];
-        let y3 = [
-            rise[0].minus::<3>(even.y1).reduce(),
-            rise[1].minus::<3>(odd.y1).reduce(),
-        ];
+        let rise = Field8::mul_each(slope, across);
         for k in 0..2 {
-            let ([x0, x1, x2, x3], [y0, y1, y2, y3]) = (x3[k].to_words(), y3[k].to_words());
+            let y3 = rise[k].minus::<3>(pair[k].y1).reduce();
+            let ([x0, x1, x2, x3], [y0, y1, y2, y3]) = (x3[k].to_words(), y3.to_words());
             let rows: [W; 8] = transpose([x0, x1, x2, x3, y0, y1, y2, y3]);
-            for (out, row) in out.iter_mut().skip(16 * pair + 8 * k).zip(rows) {
+            for (out, row) in out.iter_mut().skip(16 * at + 8 * k).zip(rows) {
                 row.store(&mut out.0);
             }
-        }
-    }
-    for &(at, sum) in known.iter() {
-        if let Some(out) = out.get_mut(at) {
-            *out = sum;
         }
     }
 }
@@ -305,7 +326,15 @@ fn invert(simd: Simd, product: Field8<Base>) -> Field8<Base> {
         *lane = Fq::new_unchecked(BigInt([words[0][k], words[1][k], words[2][k], words[3][k]]));
     }
     // A lane holds 2^260 x, which is arkworks' form of 16 x: what is wanted, 2^260 / x, is its form of 256 / (16 x).
-    ark_ff::serial_batch_inversion_and_mul(&mut lanes, &Fq::from(256u64));
+    // Montgomery's trick over the lanes.
+    let mut prefix = [Fq::ONE; 8];
+    for k in 1..8 {
+        prefix[k] = prefix[k - 1] * lanes[k - 1];
+    }
+    let mut inverted = inverse(prefix[7] * lanes[7]) * Fq::from(256u64);
+    for (lane, prefix) in lanes.iter_mut().zip(prefix).rev() {
+        (*lane, inverted) = (inverted * prefix, inverted * *lane);
+    }
     let mut words = [[0; 8]; 4];
     for (k, lane) in lanes.iter().enumerate() {
         for (words, word) in words.iter_mut().zip(lane.0.0) {
@@ -323,16 +352,19 @@ fn invert(simd: Simd, product: Field8<Base>) -> Field8<Base> {
 #[cfg(test)]
 mod tests {
     use ark_ec::CurveGroup;
-    use ark_ff::Field;
     use rand_chacha::rand_core::SeedableRng;
 
     use super::super::super::engine::Portable;
+    use super::super::super::scalar::{Adx, Plain};
     use super::*;
     use crate::sample::{Bases, field, generator_times};
 
     /// Adds pairs of points, given by references to `points`, with both engines, and compares with arkworks' sums.
     fn check(points: &[G1Affine], a: &[u32], b: &[u32]) {
-        check_engine(Portable, points, a, b);
+        check_engine(Portable(Plain), points, a, b);
+        if let Some(adx) = Adx::detect() {
+            check_engine(Portable(adx), points, a, b);
+        }
         if let Some(simd) = Simd::detect() {
             check_engine(simd, points, a, b);
         }

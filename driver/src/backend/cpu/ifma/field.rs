@@ -208,36 +208,65 @@ impl<P: Prime> Field8<P> {
     /// `self * other / 2^260`, below `self * other / 2^260 + 2 p`.
     #[inline(always)]
     pub(crate) fn mul(self, other: Self) -> Self {
-        let (a, b) = (self.0, other.0);
-        let mut t = [a[0].simd().zero(); 10];
+        let [out] = Self::mul_each([self], [other]);
+        out
+    }
+
+    /// As [`Field8::mul`], for several pairs, instruction by instruction in turn: a product alone waits for its own results
+    /// most of the time, and the processor's window is too short to reach the next one.
+    #[inline(always)]
+    pub(crate) fn mul_each<const N: usize>(a: [Self; N], b: [Self; N]) -> [Self; N] {
+        let mut t = [[a[0].0[0].simd().zero(); 10]; N];
         for i in 0..5 {
             for j in 0..5 {
-                t[i + j] = t[i + j].madd_lo(a[i], b[j]);
-                t[i + j + 1] = t[i + j + 1].madd_hi(a[i], b[j]);
+                for k in 0..N {
+                    t[k][i + j] = t[k][i + j].madd_lo(a[k].0[i], b[k].0[j]);
+                }
+            }
+            for j in 0..5 {
+                for k in 0..N {
+                    t[k][i + j + 1] = t[k][i + j + 1].madd_hi(a[k].0[i], b[k].0[j]);
+                }
             }
         }
-        Self::redc(t)
+        Self::redc_each(t)
     }
 
     /// `self^2 / 2^260`, below `self^2 / 2^260 + 2 p`.
     #[inline(always)]
     pub(crate) fn square(self) -> Self {
-        let a = self.0;
-        let mut t = [a[0].simd().zero(); 10];
+        let [out] = Self::square_each([self]);
+        out
+    }
+
+    /// As [`Field8::square`], for several elements in turn.
+    #[inline(always)]
+    pub(crate) fn square_each<const N: usize>(a: [Self; N]) -> [Self; N] {
+        let mut t = [[a[0].0[0].simd().zero(); 10]; N];
         for i in 0..5 {
             for j in i + 1..5 {
-                t[i + j] = t[i + j].madd_lo(a[i], a[j]);
-                t[i + j + 1] = t[i + j + 1].madd_hi(a[i], a[j]);
+                for k in 0..N {
+                    t[k][i + j] = t[k][i + j].madd_lo(a[k].0[i], a[k].0[j]);
+                }
+            }
+            for j in i + 1..5 {
+                for k in 0..N {
+                    t[k][i + j + 1] = t[k][i + j + 1].madd_hi(a[k].0[i], a[k].0[j]);
+                }
             }
         }
-        for limb in &mut t[1..9] {
-            *limb = *limb + *limb;
+        for t in &mut t {
+            for limb in &mut t[1..9] {
+                *limb = *limb + *limb;
+            }
         }
         for i in 0..5 {
-            t[2 * i] = t[2 * i].madd_lo(a[i], a[i]);
-            t[2 * i + 1] = t[2 * i + 1].madd_hi(a[i], a[i]);
+            for k in 0..N {
+                t[k][2 * i] = t[k][2 * i].madd_lo(a[k].0[i], a[k].0[i]);
+                t[k][2 * i + 1] = t[k][2 * i + 1].madd_hi(a[k].0[i], a[k].0[i]);
+            }
         }
-        Self::redc(t)
+        Self::redc_each(t)
     }
 
     /// `self * 2^4 / 2^260`: takes arkworks' form, which has `R = 2^256`, to the integer itself.
@@ -247,35 +276,60 @@ impl<P: Prime> Field8<P> {
         for (t, limb) in t.iter_mut().zip(self.0) {
             *t = limb.shl::<4>();
         }
-        Self::redc(t)
+        let [out] = Self::redc_each([t]);
+        out
     }
 
     /// Montgomery's reduction of ten limbs of up to 63 bits.
     #[inline(always)]
-    fn redc(mut t: [W; 10]) -> Self {
-        let simd = t[0].simd();
+    fn redc_each<const N: usize>(mut t: [[W; 10]; N]) -> [Self; N] {
+        let simd = t[0][0].simd();
         // Four rounds add less than 2^52 p each and cost no product for the quotient digit; the last must use the least
         // multiple of p, for what it adds is not divided any further.
         for i in 0..4 {
-            let digit = t[i];
-            t[i + 1] = t[i + 1] + digit.shr::<52>();
             for (j, &limb) in Consts::<P>::SHIFTED.iter().enumerate() {
                 let limb = simd.splat(limb);
-                t[i + 1 + j] = t[i + 1 + j].madd_lo(digit, limb);
-                t[i + 2 + j] = t[i + 2 + j].madd_hi(digit, limb);
+                for t in &mut t {
+                    t[i + 1 + j] = t[i + 1 + j].madd_lo(t[i], limb);
+                }
+            }
+            for t in &mut t {
+                t[i + 1] = t[i + 1] + t[i].shr::<52>();
+            }
+            for (j, &limb) in Consts::<P>::SHIFTED.iter().enumerate() {
+                let limb = simd.splat(limb);
+                for t in &mut t {
+                    t[i + 2 + j] = t[i + 2 + j].madd_hi(t[i], limb);
+                }
             }
         }
-        let digit = simd.zero().madd_lo(t[4], simd.splat(Consts::<P>::NEGATED_INVERSE));
+        let mut digits = [simd.zero(); N];
+        for (digit, t) in digits.iter_mut().zip(&t) {
+            *digit = digit.madd_lo(t[4], simd.splat(Consts::<P>::NEGATED_INVERSE));
+        }
         // The lowest limb becomes a multiple of 2^52: the next one if its low 52 bits are not zero already.
-        t[5] = t[5] + (t[4] + simd.splat(LOW)).shr::<52>();
+        for t in &mut t {
+            t[5] = t[5] + (t[4] + simd.splat(LOW)).shr::<52>();
+        }
         for (j, &limb) in Consts::<P>::P.iter().enumerate() {
             let limb = simd.splat(limb);
-            if j > 0 {
-                t[4 + j] = t[4 + j].madd_lo(digit, limb);
+            for (t, &digit) in t.iter_mut().zip(&digits) {
+                if j > 0 {
+                    t[4 + j] = t[4 + j].madd_lo(digit, limb);
+                }
             }
-            t[5 + j] = t[5 + j].madd_hi(digit, limb);
         }
-        Loose8([t[5], t[6], t[7], t[8], t[9]], PhantomData).carry()
+        for (j, &limb) in Consts::<P>::P.iter().enumerate() {
+            let limb = simd.splat(limb);
+            for (t, &digit) in t.iter_mut().zip(&digits) {
+                t[5 + j] = t[5 + j].madd_hi(digit, limb);
+            }
+        }
+        let mut out = [Field8([simd.zero(); 5], PhantomData); N];
+        for (out, t) in out.iter_mut().zip(&t) {
+            *out = Loose8([t[5], t[6], t[7], t[8], t[9]], PhantomData).carry();
+        }
+        out
     }
 
     /// `self + other`.
