@@ -6,6 +6,8 @@ mod icicle;
 mod reference;
 mod rtl;
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) use cpu::ifma;
 use tapeout_sim::Fidelity;
 
 use crate::{Backend, Error, Fr, Msm, Result, Scalars};

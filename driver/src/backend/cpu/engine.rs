@@ -5,7 +5,7 @@ use ark_ec::AffineRepr;
 use ark_ff::{AdditiveGroup, Field};
 
 use super::digits::{self, Extent, Integer, Windows};
-use super::scalar::{Scalar, inverse};
+use super::scalar::{Scalar, add, inverse, negate_if, sub};
 use crate::{Fr, G1Affine};
 
 /// The bit of a reference that asks for the point's negative.
@@ -33,7 +33,8 @@ pub(super) trait Engine: Copy + Send + Sync {
 
     fn is_infinity(point: &Self::Point) -> bool;
 
-    fn negate(point: &Self::Point) -> Self::Point;
+    /// The point, or its negative.
+    fn negate_if(negate: bool, point: &Self::Point) -> Self::Point;
 
     /// Sets `out[i] = points[a[i]] + points[b[i]]`, any exception of affine addition included. `a`, `b` and `out` are of
     /// the same length.
@@ -73,12 +74,7 @@ impl<'a, E: Engine> Points<'a, E> {
     }
 
     pub(super) fn get(self, reference: u32) -> E::Point {
-        let point = self.stored(reference);
-        if reference & NEGATED == 0 {
-            *point
-        } else {
-            E::negate(point)
-        }
+        E::negate_if(reference & NEGATED != 0, self.stored(reference))
     }
 }
 
@@ -94,7 +90,7 @@ pub(super) struct Affine {
 }
 
 /// How many additions share one inversion.
-const SHARED: usize = 512;
+const SHARED: usize = 256;
 
 /// An addition between the two passes: its denominator's prefix product, and how to go on.
 #[derive(Clone, Copy)]
@@ -138,10 +134,10 @@ impl<S: Scalar> Engine for Portable<S> {
         point.y == Fq::ZERO
     }
 
-    fn negate(point: &Affine) -> Affine {
+    fn negate_if(negate: bool, point: &Affine) -> Affine {
         Affine {
             x: point.x,
-            y: -point.y,
+            y: negate_if(negate, point.y),
         }
     }
 
@@ -173,10 +169,10 @@ impl<S: Scalar> Engine for Portable<S> {
                 let slope = scalar.mul(pending.numerator, scalar.mul(pending.prefix, inverted));
                 inverted = scalar.mul(inverted, pending.denominator);
                 *out = pending.known.unwrap_or_else(|| {
-                    let x = scalar.mul(slope, slope) - pending.x_sum;
+                    let x = sub(scalar.mul(slope, slope), pending.x_sum);
                     Affine {
                         x,
-                        y: scalar.mul(slope, pending.first.x - x) - pending.first.y,
+                        y: sub(scalar.mul(slope, sub(pending.first.x, x)), pending.first.y),
                     }
                 });
             }
@@ -204,10 +200,10 @@ impl<S: Scalar> Portable<S> {
     fn begin(self, p: Affine, q: Affine, prefix: Fq) -> Pending {
         let pending = Pending {
             prefix,
-            denominator: q.x - p.x,
-            numerator: q.y - p.y,
+            denominator: sub(q.x, p.x),
+            numerator: sub(q.y, p.y),
             first: p,
-            x_sum: p.x + q.x,
+            x_sum: add(p.x, q.x),
             known: None,
         };
         let done = |sum| Pending {

@@ -3,7 +3,7 @@
 mod digits;
 mod engine;
 #[cfg(target_arch = "x86_64")]
-mod ifma;
+pub(crate) mod ifma;
 mod msm;
 mod ntt;
 mod powers;

@@ -113,8 +113,6 @@ impl Scalar for Adx {
     #[inline(always)]
     fn mul<C: MontConfig<4>>(self, a: Element<C>, b: Element<C>) -> Element<C> {
         let (mut t0, mut t1, mut t2, t4) = (0u64, 0u64, 0u64, 0u64);
-        let [p0, p1, p2, p3] = C::MODULUS.0;
-        let p = [p0, p1, p2, p3, C::INV];
         let high: u64;
         // SAFETY: `self` proves that the processor has the instructions; no more is read than the four words of each factor
         // and the five of `p`, nothing is written to memory, and the stack is not used.
@@ -127,7 +125,7 @@ impl Scalar for Adx {
                 round!("24", "t3", "t4", "t0", "t1", "t2"),
                 a = in(reg) a.0.0.as_ptr(),
                 b = in(reg) b.0.0.as_ptr(),
-                p = in(reg) p.as_ptr(),
+                p = in(reg) Constants::<C>::PLACE.as_ptr(),
                 t0 = inout(reg) t0,
                 t1 = inout(reg) t1,
                 t2 = inout(reg) t2,
@@ -143,16 +141,74 @@ impl Scalar for Adx {
     }
 }
 
-/// The element in arkworks' form with these words, which stand for less than twice the prime.
+/// The element in arkworks' form with these words, which stand for less than twice the prime. Which of the two it is cannot be
+/// foreseen: no branches.
 #[inline(always)]
 pub(super) fn reduce<C: MontConfig<4>>(words: [u64; 4]) -> Element<C> {
-    let (mut less, mut borrow) = ([0; 4], false);
-    for (out, (&word, p)) in less.iter_mut().zip(words.iter().zip(C::MODULUS.0)) {
-        let (difference, under) = word.overflowing_sub(p);
-        let (difference, again) = difference.overflowing_sub(u64::from(borrow));
-        (*out, borrow) = (difference, under | again);
+    let (less, borrow) = subtract(words, C::MODULUS.0);
+    let keep = u64::from(borrow).wrapping_neg();
+    let mut out = less;
+    for (out, word) in out.iter_mut().zip(words) {
+        *out ^= (*out ^ word) & keep;
     }
-    Element::new_unchecked(BigInt(if borrow { words } else { less }))
+    Element::new_unchecked(BigInt(out))
+}
+
+#[inline(always)]
+fn subtract(a: [u64; 4], b: [u64; 4]) -> ([u64; 4], bool) {
+    let (d0, borrow) = a[0].borrowing_sub(b[0], false);
+    let (d1, borrow) = a[1].borrowing_sub(b[1], borrow);
+    let (d2, borrow) = a[2].borrowing_sub(b[2], borrow);
+    let (d3, borrow) = a[3].borrowing_sub(b[3], borrow);
+    ([d0, d1, d2, d3], borrow)
+}
+
+#[inline(always)]
+fn plus(a: [u64; 4], b: [u64; 4]) -> [u64; 4] {
+    let (s0, carry) = a[0].carrying_add(b[0], false);
+    let (s1, carry) = a[1].carrying_add(b[1], carry);
+    let (s2, carry) = a[2].carrying_add(b[2], carry);
+    let (s3, _) = a[3].carrying_add(b[3], carry);
+    [s0, s1, s2, s3]
+}
+
+/// `a + b`, without branches.
+#[inline(always)]
+pub(super) fn add<C: MontConfig<4>>(a: Element<C>, b: Element<C>) -> Element<C> {
+    reduce(plus(a.0.0, b.0.0))
+}
+
+/// `a - b`, without branches.
+#[inline(always)]
+pub(super) fn sub<C: MontConfig<4>>(a: Element<C>, b: Element<C>) -> Element<C> {
+    let (difference, borrow) = subtract(a.0.0, b.0.0);
+    let under = u64::from(borrow).wrapping_neg();
+    Element::new_unchecked(BigInt(plus(difference, C::MODULUS.0.map(|word| word & under))))
+}
+
+/// `-a` if `negate`, without branches; zero has no negative of its own, and stays.
+#[inline(always)]
+pub(super) fn negate_if<C: MontConfig<4>>(negate: bool, a: Element<C>) -> Element<C> {
+    let (negated, _) = subtract(C::MODULUS.0, a.0.0);
+    let change = u64::from(negate & (a.0.0 != [0; 4])).wrapping_neg();
+    let mut out = a.0.0;
+    for (out, word) in out.iter_mut().zip(negated) {
+        *out ^= (*out ^ word) & change;
+    }
+    Element::new_unchecked(BigInt(out))
+}
+
+/// What the instructions of a product read of a field: its prime, and `-1 / p` modulo `2^64`.
+#[cfg(target_arch = "x86_64")]
+struct Constants<C>(std::marker::PhantomData<C>);
+
+#[cfg(target_arch = "x86_64")]
+impl<C: MontConfig<4>> Constants<C> {
+    const WORDS: [u64; 5] = {
+        let [p0, p1, p2, p3] = C::MODULUS.0;
+        [p0, p1, p2, p3, C::INV]
+    };
+    const PLACE: &'static [u64; 5] = &Self::WORDS;
 }
 
 /// How many halvings of the numbers share one update of them.
@@ -291,6 +347,8 @@ mod tests {
 
     fn check<C: MontConfig<4>>(a: Element<C>, b: Element<C>) {
         assert_eq!(Plain.mul(a, b), a * b);
+        assert_eq!((add(a, b), sub(a, b)), (a + b, a - b));
+        assert_eq!((negate_if(true, a), negate_if(false, a)), (-a, a));
         #[cfg(target_arch = "x86_64")]
         if let Some(adx) = Adx::detect() {
             assert_eq!(adx.mul(a, b), a * b);

@@ -94,8 +94,8 @@ impl Engine for Simd {
         point.0[4..] == [0; 4]
     }
 
-    fn negate(point: &Point) -> Point {
-        if Self::is_infinity(point) {
+    fn negate_if(negate: bool, point: &Point) -> Point {
+        if !negate || Self::is_infinity(point) {
             return *point;
         }
         let mut negated = *point;
@@ -468,7 +468,7 @@ mod tests {
         {
             let stored = simd.import(&point);
             assert_eq!(simd.export(&stored), point);
-            assert_eq!(simd.export(&Simd::negate(&stored)), -point);
+            assert_eq!(simd.export(&Simd::negate_if(true, &stored)), -point);
         }
     }
 }

@@ -193,6 +193,20 @@ impl<P: Prime> Field8<P> {
         Field8(limbs, PhantomData)
     }
 
+    /// Sixteen times the elements of these words: takes arkworks' form, which has `R = 2^256`, to that of the lanes.
+    #[inline(always)]
+    pub(crate) fn enter(w: [W; 4]) -> Self {
+        let low = w[0].simd().splat(LOW);
+        let limbs = [
+            w[0].shl::<4>() & low,
+            w[0].funnel::<48>(w[1]) & low,
+            w[1].funnel::<36>(w[2]) & low,
+            w[2].funnel::<24>(w[3]) & low,
+            w[3].shr::<12>(),
+        ];
+        Field8(limbs, PhantomData)
+    }
+
     /// The four words of each element; for elements below `2^256`.
     #[inline(always)]
     pub(crate) fn to_words(self) -> [W; 4] {
@@ -480,6 +494,14 @@ impl<P: Prime> Loose8<P> {
     /// The representative below `p`, of elements from zero to `60 p`.
     #[inline(always)]
     pub(crate) fn canonical(self) -> Field8<P> {
+        let reduced = self.shrink();
+        let less = reduced.minus_exact(Field8::<P>::multiple::<1>(self.0[0].simd()));
+        less.blend(less.0[4].negative(), reduced)
+    }
+
+    /// Elements from zero to `60 p`, down to below `(1 + 2^-12) p`.
+    #[inline(always)]
+    pub(crate) fn shrink(self) -> Field8<P> {
         let mut l = self.carry().0;
         let simd = l[0].simd();
         let quotient = simd.zero().madd_hi(l[4].shr::<20>(), simd.splat(Consts::<P>::QUOTIENT));
@@ -489,9 +511,7 @@ impl<P: Prime> Loose8<P> {
             *limb = *limb - simd.zero().madd_lo(quotient, p) - high;
             high = simd.zero().madd_hi(quotient, p);
         }
-        let reduced = Loose8::<P>(l, PhantomData).carry();
-        let less = reduced.minus_exact(Field8::<P>::multiple::<1>(simd));
-        less.blend(less.0[4].negative(), reduced)
+        Loose8(l, PhantomData).carry()
     }
 
     /// Elements from `p / 2^18` to `7.9 p`, down to below `(1 + 2^-17) p`.
