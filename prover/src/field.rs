@@ -3,9 +3,9 @@
 //! A signed value `v` stands for `v mod r`; since every honest value is far below `r / 2` in size, the map is one to one on
 //! what a statement may hold. Everything that encodes or decodes a signed value goes through here.
 
-use ark_ff::{Field, One, PrimeField, Zero};
+use ark_ff::{Field, One, PrimeField};
 use rand::RngCore;
-use tapeout_driver::Fr;
+use tapeout_driver::{Fr, kernels};
 
 /// The field element that stands for `v`.
 pub fn signed(v: i64) -> Fr {
@@ -33,9 +33,7 @@ pub fn random(rng: &mut impl RngCore) -> Fr {
 
 /// `1, base, base^2, ...`, `n` of them.
 pub fn powers(base: Fr, n: usize) -> Vec<Fr> {
-    std::iter::successors(Some(Fr::one()), |p| Some(*p * base))
-        .take(n)
-        .collect()
+    kernels::powers(Fr::one(), base, n)
 }
 
 /// `sum_{i < m} q^i`.
@@ -48,7 +46,7 @@ pub fn geometric(q: Fr, m: usize) -> Fr {
 
 /// `sum_i coefficients[i] * x^i`.
 pub fn horner(coefficients: &[Fr], x: Fr) -> Fr {
-    coefficients.iter().rev().fold(Fr::zero(), |acc, c| acc * x + c)
+    kernels::evaluate(coefficients, x)
 }
 
 /// `sum weight_i * x_i` for weights of 64 bits, reduced once at the end: a quarter of the cost of as many field products.
@@ -97,6 +95,8 @@ impl SmallSum {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use ark_ff::Zero;
+
     use super::*;
 
     #[test]

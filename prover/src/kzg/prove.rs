@@ -3,12 +3,10 @@
 use ark_bn254::{Fr, G1Affine};
 use ark_ff::{Field, Zero};
 use rayon::prelude::*;
+use tapeout_driver::kernels;
 
 use super::{Group, KzgError, OpeningProof, PolynomialClaim, absorb_opening, draw_batching, draw_point, group};
 use crate::transcript::Transcript;
-
-/// Coefficients that one task combines.
-const CHUNK: usize = 1024;
 
 /// Proves the claims. `commit` gives `sum_i c_i [tau^i]_1` for coefficients `c`, and is called twice, with polynomials shorter
 /// than the longest one of the claims. Returns the proof, and the transcript with W and W' absorbed.
@@ -34,7 +32,11 @@ pub fn open(
         .collect::<Vec<_>>()
         .into_iter()
         .collect::<Result<Vec<_>, _>>()?;
-    let h = sum(quotients.iter().map(|quotient| (Fr::ONE, quotient.as_slice())));
+    let terms: Vec<(Fr, &[Fr])> = quotients
+        .iter()
+        .map(|quotient| (Fr::ONE, quotient.as_slice()))
+        .collect();
+    let h = kernels::combine(&terms);
     let w = commit(&h)?;
     let (u, transcript) = draw_point(&w, transcript);
 
@@ -45,7 +47,7 @@ pub fn open(
         let claim = group.claims.first().copied().unwrap_or_default();
         terms.push((vanishing.inverse().ok_or(KzgError::ChallengeIsPoint { claim })?, g));
     }
-    let mut opening = sum(terms);
+    let mut opening = kernels::combine(&terms);
     divide(&mut opening, u);
     let w_prime = commit(&opening)?;
     Ok((OpeningProof { w, w_prime }, absorb_opening(&w_prime, transcript)))
@@ -53,26 +55,11 @@ pub fn open(
 
 /// `sum v^i f_i` over the claims of the group.
 fn combine(claims: &[PolynomialClaim<'_>], group: &Group<'_>, powers: &[Fr]) -> Vec<Fr> {
-    sum(group
+    let terms = group
         .claims
         .iter()
-        .map(|index| (powers[*index], claims[*index].subject)))
-}
-
-/// The linear combination of polynomials, as long as the longest.
-fn sum<'a>(terms: impl IntoIterator<Item = (Fr, &'a [Fr])>) -> Vec<Fr> {
-    let terms: Vec<_> = terms.into_iter().collect();
-    let len = terms.iter().map(|(_, polynomial)| polynomial.len()).max().unwrap_or(0);
-    let mut out = vec![Fr::zero(); len];
-    out.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, out)| {
-        for (scalar, polynomial) in &terms {
-            let part = polynomial.get(chunk * CHUNK..).unwrap_or_default();
-            out.iter_mut()
-                .zip(part)
-                .for_each(|(out, coefficient)| *out += *scalar * coefficient);
-        }
-    });
-    out
+        .map(|index| (powers[*index], claims[*index].subject));
+    kernels::combine(&terms.collect::<Vec<_>>())
 }
 
 /// The quotient of g by `Z_S`, one linear factor after the other. The remainders are the coefficients of g mod `Z_S` in Newton's

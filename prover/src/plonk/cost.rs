@@ -3,7 +3,6 @@
 
 use std::time::Instant;
 
-use ark_ff::batch_inversion;
 use cpu_time::ProcessTime;
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
@@ -90,7 +89,7 @@ pub fn predict(cs: &ConstraintSystem, bases: &Bases, backend: &dyn Backend) -> R
         Ok(())
     })? / n as f64;
     let inverse = median(|| {
-        batch_inversion(&mut columns[1].clone());
+        tapeout_driver::kernels::invert(&mut columns[1].clone());
         Ok(())
     })? / n as f64;
 

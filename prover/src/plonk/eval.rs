@@ -2,14 +2,10 @@
 
 use std::collections::HashMap;
 
-use ark_ff::Zero;
-use rayon::prelude::*;
 use tapeout_driver::Fr;
+use tapeout_driver::kernels::{self, Kind, Program, Source};
 
 use super::expr::{Expr, Scalars};
-
-/// Rows at a time. All registers of a block (a hundred or two of 2 KiB) stay in the second-level cache.
-const BLOCK: usize = 64;
 
 /// The columns' values over one domain: the rows themselves or a coset of them.
 #[derive(Clone, Copy)]
@@ -32,13 +28,6 @@ pub struct Compiled {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Kind {
-    Add,
-    Sub,
-    Mul,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Operand {
     Register(usize),
     Const(Fr),
@@ -54,12 +43,6 @@ struct Op {
     a: Operand,
     b: Operand,
     dst: usize,
-}
-
-/// A block of an operand.
-enum Values<'a> {
-    Block(&'a [Fr]),
-    Scalar(Fr),
 }
 
 impl Compiled {
@@ -81,83 +64,35 @@ impl Compiled {
 
     /// The values of each expression on every row.
     pub fn run(&self, table: Table<'_>) -> Vec<Vec<Fr>> {
-        let n = table.x.len();
-        let block = BLOCK.min(n);
-        let blocks: Vec<Vec<Fr>> = (0..n / block)
-            .into_par_iter()
-            .map_init(
-                || (vec![Fr::zero(); self.registers * block], vec![Fr::zero(); 2 * block]),
-                |(registers, wrap), i| self.run_block(table, i * block, block, registers, wrap),
-            )
+        let (fixed, advice) = (table.fixed.len(), table.advice.len());
+        let columns: Vec<&[Fr]> = table
+            .fixed
+            .iter()
+            .chain(table.advice)
+            .map(Vec::as_slice)
+            .chain([table.x, table.first])
             .collect();
-        (0..self.outputs.len())
-            .map(|o| {
-                blocks
-                    .iter()
-                    .flat_map(|b| b[o * block..(o + 1) * block].iter().copied())
-                    .collect()
-            })
-            .collect()
-    }
-
-    /// The values of each expression on rows `start..start + len`, one expression behind the other.
-    fn run_block(&self, table: Table<'_>, start: usize, len: usize, registers: &mut [Fr], wrap: &mut [Fr]) -> Vec<Fr> {
-        let mut result = vec![Fr::zero(); len];
-        let (wrap_a, wrap_b) = wrap.split_at_mut(len);
-        for op in &self.ops {
-            {
-                let a = values(op.a, table, start, len, registers, wrap_a);
-                let b = values(op.b, table, start, len, registers, wrap_b);
-                match op.kind {
-                    Kind::Add => zip(&mut result, &a, &b, |a, b| a + b),
-                    Kind::Sub => zip(&mut result, &a, &b, |a, b| a - b),
-                    Kind::Mul => zip(&mut result, &a, &b, |a, b| a * b),
-                }
-            }
-            registers[op.dst * len..][..len].copy_from_slice(&result);
-        }
-        let mut out = Vec::with_capacity(self.outputs.len() * len);
-        for output in &self.outputs {
-            match values(*output, table, start, len, registers, wrap_a) {
-                Values::Block(v) => out.extend_from_slice(v),
-                Values::Scalar(v) => out.extend(std::iter::repeat_n(v, len)),
-            }
-        }
-        out
-    }
-}
-
-fn values<'a>(
-    operand: Operand,
-    table: Table<'a>,
-    start: usize,
-    len: usize,
-    registers: &'a [Fr],
-    wrap: &'a mut [Fr],
-) -> Values<'a> {
-    Values::Block(match operand {
-        Operand::Const(c) => return Values::Scalar(c),
-        Operand::Register(r) => &registers[r * len..][..len],
-        Operand::Fixed(i) => &table.fixed[i][start..][..len],
-        Operand::Advice(i) => &table.advice[i][start..][..len],
-        Operand::Prev(i) if start > 0 => &table.advice[i][start - 1..][..len],
-        Operand::Prev(i) => {
-            let column = &table.advice[i];
-            wrap[0] = column[column.len() - 1];
-            wrap[1..].copy_from_slice(&column[..len - 1]);
-            wrap
-        }
-        Operand::X => &table.x[start..][..len],
-        Operand::First => &table.first[start..][..len],
-    })
-}
-
-fn zip(out: &mut [Fr], a: &Values<'_>, b: &Values<'_>, f: impl Fn(Fr, Fr) -> Fr) {
-    match (a, b) {
-        (Values::Block(a), Values::Block(b)) => out.iter_mut().zip(*a).zip(*b).for_each(|((o, a), b)| *o = f(*a, *b)),
-        (Values::Block(a), Values::Scalar(b)) => out.iter_mut().zip(*a).for_each(|(o, a)| *o = f(*a, *b)),
-        (Values::Scalar(a), Values::Block(b)) => out.iter_mut().zip(*b).for_each(|(o, b)| *o = f(*a, *b)),
-        (Values::Scalar(a), Values::Scalar(b)) => out.fill(f(*a, *b)),
+        let source = |operand: &Operand| match *operand {
+            Operand::Register(r) => Source::Register(r),
+            Operand::Const(c) => Source::Const(c),
+            Operand::Fixed(i) => Source::Column(i),
+            Operand::Advice(i) => Source::Column(fixed + i),
+            Operand::Prev(i) => Source::Previous(fixed + i),
+            Operand::X => Source::Column(fixed + advice),
+            Operand::First => Source::Column(fixed + advice + 1),
+        };
+        let op = |op: &Op| kernels::Op {
+            kind: op.kind,
+            a: source(&op.a),
+            b: source(&op.b),
+            to: op.dst,
+        };
+        let program = Program {
+            ops: self.ops.iter().map(op).collect(),
+            outputs: self.outputs.iter().map(source).collect(),
+            registers: self.registers,
+        };
+        program.run(table.x.len(), &columns)
     }
 }
 

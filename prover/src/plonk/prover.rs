@@ -2,12 +2,15 @@
 
 use std::time::Instant;
 
-use ark_ff::{Zero, batch_inversion};
+use ark_ff::Zero;
 use cpu_time::ProcessTime;
 use rand::CryptoRng;
 use rayon::prelude::*;
 use serde::Serialize;
-use tapeout_driver::{Dir, Fr, G1Affine, Width};
+use tapeout_driver::{
+    Dir, Fr, G1Affine, Width,
+    kernels::{invert, multiply},
+};
 
 use super::{
     cs::{ConstraintSystem, Phase},
@@ -453,8 +456,8 @@ impl Session<'_, '_> {
             if denominator.iter().any(Zero::is_zero) {
                 return Err(ProveError::UnluckyChallenge);
             }
-            batch_inversion(denominator);
-            numerator.iter_mut().zip(denominator).for_each(|(n, d)| *n *= *d);
+            invert(denominator);
+            multiply(numerator, denominator);
             Ok(())
         })?;
         self.columns.extend(parts.into_iter().skip(1).step_by(2));

@@ -4,10 +4,10 @@
 //! for a remainder `e` of degree at most 7, `t = (t mod X^(2n) - g^(2n)) + (X^(2n) - g^(2n)) e`, which eight more values
 //! determine. Nothing larger than `n` is ever transformed, and one coset is held at a time.
 
-use ark_ff::{Field, One, Zero, batch_inversion};
+use ark_ff::{Field, One, Zero};
 use ark_poly::{EvaluationDomain, Radix2EvaluationDomain};
 use rayon::prelude::*;
-use tapeout_driver::{Dir, Fr};
+use tapeout_driver::{Dir, Fr, kernels::invert};
 
 use super::{
     cs::{ConstraintSystem, SLACK},
@@ -97,7 +97,7 @@ fn on_coset(
     kernels.transform(Dir::Forward, offset, &mut advice)?;
     let mut fixed = fixed.to_vec();
     kernels.transform(Dir::Forward, offset, &mut fixed)?;
-    let x: Vec<Fr> = powers(root_of_unity(n), n).iter().map(|w| *w * offset).collect();
+    let x = tapeout_driver::kernels::powers(offset, root_of_unity(n), n);
     let z_h = offset_n - Fr::one();
     let first = lagrange_first(&x, z_h);
     let mut values = compiled.run(Table {
@@ -116,7 +116,7 @@ fn on_coset(
 fn lagrange_first(x: &[Fr], z_h: Fr) -> Vec<Fr> {
     let n = Fr::from(x.len() as u64);
     let mut first: Vec<Fr> = x.iter().map(|x| n * (*x - Fr::one())).collect();
-    batch_inversion(&mut first);
+    invert(&mut first);
     first.iter_mut().for_each(|f| *f *= z_h);
     first
 }

@@ -210,7 +210,8 @@ fn divide(simd: Simd, values: &mut [[Fr; 8]], one: Eight, prefixes: &[Eight], mu
 #[derive(Clone, Copy)]
 enum Operand<'a> {
     Register(usize),
-    Const(Eight),
+    /// The words of a constant in the lanes' form.
+    Const([u64; 4]),
     /// The column, and how many rows before.
     Column(&'a [Fr], usize),
 }
@@ -227,7 +228,7 @@ impl<'a> Bound<'a> {
     pub(crate) fn new(simd: Simd, program: &Program, columns: &[&'a [Fr]]) -> Self {
         let bind = |source: &Source| match *source {
             Source::Register(register) => Operand::Register(register),
-            Source::Const(value) => Operand::Const(splat(simd, value)),
+            Source::Const(value) => Operand::Const((value * Fr::from(16u64)).0.0),
             Source::Column(column) => Operand::Column(columns[column], 0),
             Source::Previous(column) => Operand::Column(columns[column], 1),
         };
@@ -303,7 +304,7 @@ fn values<'a>(
 ) -> &'a [Eight; EIGHTS] {
     match operand {
         Operand::Register(register) => return &registers[register],
-        Operand::Const(value) => space[..eights].fill(value),
+        Operand::Const(value) => space[..eights].fill(Field8::splat(simd, value)),
         Operand::Column(column, before) => {
             for (i, out) in space[..eights].iter_mut().enumerate() {
                 let row = start + 8 * i;

@@ -156,6 +156,7 @@ pub(crate) struct Field8<P>([W; 5], PhantomData<P>);
 pub(crate) struct Loose8<P>([W; 5], PhantomData<P>);
 
 impl<P: Prime> Field8<P> {
+    #[inline(always)]
     pub(crate) fn zero(simd: Simd) -> Self {
         Field8([simd.zero(); 5], PhantomData)
     }
@@ -171,6 +172,7 @@ impl<P: Prime> Field8<P> {
     }
 
     /// The same element, given by its words, in every lane.
+    #[inline(always)]
     pub(crate) fn splat(simd: Simd, words: [u64; 4]) -> Self {
         let mut out = [simd.zero(); 5];
         for (out, limb) in out.iter_mut().zip(split(words)) {
