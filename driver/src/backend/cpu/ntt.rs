@@ -5,7 +5,7 @@ use ark_ff::{FftField, Field};
 use rayon::prelude::*;
 
 use super::powers::powers;
-use super::scalar::{Scalar, add, sub};
+use super::scalar::Scalar;
 use crate::{Dir, Error, Fr, Result};
 
 /// Transforms up to this size stay in the second-level cache and on one thread.
@@ -114,6 +114,6 @@ fn butterflies<S: Scalar>(scalar: S, data: &mut [Fr], twiddles: &[Fr]) {
     for (j, ((a, b), twiddle)) in pairs.enumerate() {
         // The first twiddle is one.
         let product = if j == 0 { *b } else { scalar.mul(*b, *twiddle) };
-        (*a, *b) = (add(*a, product), sub(*a, product));
+        (*a, *b) = (*a + product, *a - product);
     }
 }
