@@ -19,6 +19,10 @@ const MODELS: &[(&str, &str, Fidelity)] = &[
     ("point_add", "point_add", Fidelity::Exact),
     ("point_add_fast", "point_add", Fidelity::Fast),
     ("digit_unit", "digit_unit", Fidelity::Exact),
+    ("bucket_unit", "bucket_unit", Fidelity::Exact),
+    ("reducer", "reducer", Fidelity::Exact),
+    ("base_fetch", "base_fetch", Fidelity::Exact),
+    ("perf_counters", "perf_counters", Fidelity::Exact),
     ("msm_card", "msm_card", Fidelity::Exact),
     ("msm_card_fast", "msm_card", Fidelity::Fast),
 ];
@@ -219,12 +223,13 @@ fn find(rtl: &Path, module: &str) -> Result<PathBuf> {
     Err(format!("no {module}.sv under {}", rtl.display()).into())
 }
 
-/// The names of the ports that Verilator's header declares, as `VL_IN8(&clk_i,0,0);` or `VL_OUTW(&y_o,255,0,8);`.
+/// The names of the ports that Verilator's header declares, as `VL_IN8(&clk_i,0,0);`, `VL_OUTW(&y_o,255,0,8);` or, for an array,
+/// `VL_IN8((&log_i)[2],3,0);`.
 fn ports(header: &str) -> Vec<String> {
     let declared = |line: &str| {
         let line = line.trim();
         let rest = line.strip_prefix("VL_IN").or_else(|| line.strip_prefix("VL_OUT"))?;
-        let name = rest.split_once("(&")?.1.split_once(',')?.0;
+        let name = rest.split_once("(&")?.1.split([',', ')']).next()?;
         Some(name.trim().to_owned())
     };
     header.lines().filter_map(declared).collect()

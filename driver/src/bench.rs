@@ -13,7 +13,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use crate::sample::{Bases, evaluate, field, fields, root, scalars};
-use crate::{Backend, Dir, Error, Fr, Msm, Ntt, Result, Scalars, Width, backend};
+use crate::{Activity, Backend, Dir, Error, Fr, Msm, Ntt, Result, Scalars, Width, backend};
 
 /// The kernel to measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -64,6 +64,8 @@ pub struct Row {
     pub median_cpu_ms: f64,
     /// The device's clock cycles, where it counts them.
     pub cycles: Option<u64>,
+    /// How busy the device was in those cycles, where it counts that.
+    pub activity: Option<Activity>,
     /// The cycles at the clock that the backend assumes, in milliseconds.
     pub modelled_ms: Option<f64>,
 }
@@ -73,6 +75,7 @@ struct Sample {
     wall: Duration,
     cpu: Duration,
     cycles: Option<u64>,
+    activity: Option<Activity>,
 }
 
 /// Runs the plan; `progress` is given each row as soon as it is there.
@@ -131,6 +134,7 @@ fn measure_msm(plan: &Plan, backends: &[Box<dyn Backend>], log_n: u32, rng: &mut
                     wall: run.wall,
                     cpu,
                     cycles: run.cycles,
+                    activity: run.activity,
                 },
                 run.out == expected,
             ))
@@ -162,6 +166,7 @@ fn measure_ntt(plan: &Plan, backends: &[Box<dyn Backend>], log_n: u32, rng: &mut
                     wall: run.wall,
                     cpu,
                     cycles: run.cycles,
+                    activity: run.activity,
                 },
                 right,
             ))
@@ -230,7 +235,11 @@ pub(crate) fn barycentric(log_n: u32, coset: Fr, point: Fr) -> Vec<Fr> {
 
 fn summarise(plan: &Plan, backend: &dyn Backend, log_n: u32, samples: &[Sample]) -> Row {
     let info = backend.info();
-    let cycles = samples.iter().map(|s| s.cycles).collect::<Option<Vec<_>>>().map(median);
+    // cycles and what they were spent with belong to one run
+    let mut by_cycles: Vec<_> = samples.iter().collect();
+    by_cycles.sort_by_key(|sample| sample.cycles);
+    let middle = by_cycles.get(samples.len() / 2);
+    let cycles = middle.and_then(|sample| sample.cycles);
     let ms = |time: Duration| time.as_secs_f64() * 1e3;
     Row {
         backend: info.name,
@@ -241,6 +250,7 @@ fn summarise(plan: &Plan, backend: &dyn Backend, log_n: u32, samples: &[Sample])
         median_wall_ms: ms(median(samples.iter().map(|s| s.wall).collect())),
         median_cpu_ms: ms(median(samples.iter().map(|s| s.cpu).collect())),
         cycles,
+        activity: middle.and_then(|sample| sample.activity),
         modelled_ms: cycles
             .zip(info.clock_hz)
             .map(|(cycles, hz)| cycles as f64 * 1e3 / hz as f64),
@@ -290,6 +300,19 @@ mod tests {
     }
 
     #[test]
+    fn a_card_says_what_its_cycles_were_spent_with() {
+        if backend::open("rtl").is_err() {
+            return;
+        }
+        let rows = run(&plan(Kernel::Msm, &["rtl"]), |_| ()).unwrap();
+        for row in rows {
+            let (cycles, activity) = (row.cycles.unwrap(), row.activity.unwrap());
+            assert!(row.modelled_ms.is_some() && activity.work > 0 && activity.adds_issued > 0);
+            assert!(activity.work.max(activity.adds_issued) < cycles && activity.bubbles < cycles);
+        }
+    }
+
+    #[test]
     fn wrong_plans_are_refused() {
         assert!(matches!(
             run(&plan(Kernel::Msm, &["gpu"]), |_| ()),
@@ -317,6 +340,7 @@ mod tests {
             wall: Duration::ZERO,
             cpu: Duration::ZERO,
             cycles: None,
+            activity: None,
         };
         assert!(rounds(&plan, &backends, || Ok(vec![(sample(), true)])).is_ok());
         let wrong = rounds(&plan, &backends, || Ok(vec![(sample(), false)]));

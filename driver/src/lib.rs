@@ -112,10 +112,23 @@ pub struct Run<T> {
     pub wall: Duration,
     /// Clock cycles of the device, where it counts them.
     pub cycles: Option<u64>,
+    /// How busy those cycles were, where the device counts that.
+    pub activity: Option<Activity>,
     /// Bytes sent to the device.
     pub bytes_in: u64,
     /// Bytes received from the device.
     pub bytes_out: u64,
+}
+
+/// What a device's performance counters say of its adder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Activity {
+    /// Non-zero digits absorbed and additions of the reduction: the cycles that an adder that is never idle would take.
+    pub work: u64,
+    /// Additions issued.
+    pub adds_issued: u64,
+    /// Cycles in which it had nothing to do: waiting for the host, for memory, or for its own sums.
+    pub bubbles: u64,
 }
 
 /// What a backend is.

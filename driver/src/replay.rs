@@ -435,6 +435,7 @@ mod tests {
                 out: (),
                 wall: Duration::ZERO,
                 cycles: None,
+                activity: None,
                 bytes_in: 0,
                 bytes_out: 0,
             })

@@ -220,6 +220,7 @@ impl Ntt for BrokenNtt {
             out: (),
             wall: std::time::Duration::ZERO,
             cycles: None,
+            activity: None,
             bytes_in: 0,
             bytes_out: 0,
         };

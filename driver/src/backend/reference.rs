@@ -119,6 +119,7 @@ pub(super) fn host_run<T>(out: T, wall: Duration) -> Run<T> {
         out,
         wall,
         cycles: None,
+        activity: None,
         bytes_in: 0,
         bytes_out: 0,
     }

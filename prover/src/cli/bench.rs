@@ -76,6 +76,12 @@ struct Row {
     median_wall_ms: f64,
     median_cpu_ms: f64,
     cycles: Option<u64>,
+    /// Additions that the device's cycles were needed for; see [`tapeout_driver::Activity`].
+    work: Option<u64>,
+    /// Work over cycles.
+    occupancy: Option<f64>,
+    adds_issued: Option<u64>,
+    bubbles: Option<u64>,
     /// The cycles at the clock that the backend assumes.
     modelled_ms: Option<f64>,
 }
@@ -127,6 +133,13 @@ impl From<bench::Row> for Row {
             median_wall_ms: row.median_wall_ms,
             median_cpu_ms: row.median_cpu_ms,
             cycles: row.cycles,
+            work: row.activity.map(|activity| activity.work),
+            occupancy: row
+                .activity
+                .zip(row.cycles)
+                .map(|(activity, cycles)| activity.work as f64 / cycles as f64),
+            adds_issued: row.activity.map(|activity| activity.adds_issued),
+            bubbles: row.activity.map(|activity| activity.bubbles),
             modelled_ms: row.modelled_ms,
         }
     }
@@ -149,6 +162,7 @@ fn human(rows: &[Row]) -> String {
             format!("{:.3}", row.median_wall_ms),
             format!("{:.3}", row.median_cpu_ms),
             optional(row.cycles.map(|cycles| cycles.to_string())),
+            optional(row.occupancy.map(|occupancy| format!("{occupancy:.3}"))),
             optional(row.modelled_ms.map(|ms| format!("{ms:.3}"))),
             format!("{:.2}x", first[&row.log_n] / device_ms(row)),
         ]
@@ -160,6 +174,7 @@ fn human(rows: &[Row]) -> String {
         "host wall ms",
         "host CPU ms",
         "device cycles",
+        "occupancy",
         "at assumed clock ms",
         "speed",
     ];

@@ -130,6 +130,7 @@ impl Msm for IcicleMsm {
             out,
             wall: start.elapsed(),
             cycles: None,
+            activity: None,
             bytes_in: bytes.0,
             bytes_out: bytes.1,
         })

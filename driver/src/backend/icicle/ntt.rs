@@ -140,6 +140,7 @@ impl Ntt for IcicleNtt {
             out: (),
             wall: start.elapsed(),
             cycles: None,
+            activity: None,
             bytes_in: bytes,
             bytes_out: bytes,
         })

@@ -18,7 +18,7 @@ use tapeout_sim::Fidelity;
 
 use super::{Availability, check_lengths};
 use crate::card::{Card, Port, VerilatorCard};
-use crate::{Backend, Error, G1Affine, G1Projective, Info, Msm, Ntt, Result, Run, Scalars};
+use crate::{Activity, Backend, Error, G1Affine, G1Projective, Info, Msm, Ntt, Result, Run, Scalars};
 use plan::Item;
 
 const NAME: &str = "rtl";
@@ -161,6 +161,19 @@ impl Shared {
         Err(failed("the engine is not ready after a reset"))
     }
 
+    fn activity(&mut self) -> Result<Activity> {
+        let digits = self.counter(Reg::DigitsLo, Reg::DigitsHi)?;
+        let reduction = self.counter(Reg::ReductionAddsLo, Reg::ReductionAddsHi)?;
+        let host = self.counter(Reg::BubbleHostLo, Reg::BubbleHostHi)?;
+        let memory = self.counter(Reg::BubbleMemoryLo, Reg::BubbleMemoryHi)?;
+        let drain = self.counter(Reg::BubbleDrainLo, Reg::BubbleDrainHi)?;
+        Ok(Activity {
+            work: digits + reduction,
+            adds_issued: self.counter(Reg::AddsLo, Reg::AddsHi)?,
+            bubbles: host + memory + drain,
+        })
+    }
+
     fn counter(&mut self, low: Reg, high: Reg) -> Result<u64> {
         Ok(u64::from(self.card.read(low)?) | u64::from(self.card.read(high)?) << 32)
     }
@@ -210,13 +223,16 @@ impl Msm for RtlMsm {
             }
         }
         let out = windows.into_iter().map(combine).collect();
+        // reading the cycles takes the snapshot that all counters are read from
         let cycles = shared.counter(Reg::CyclesLo, Reg::CyclesHi)?;
+        let activity = shared.activity()?;
         let bytes_in = shared.counter(Reg::BytesInLo, Reg::BytesInHi)?;
         let bytes_out = shared.counter(Reg::BytesOutLo, Reg::BytesOutHi)?;
         Ok(Run {
             out,
             wall: start.elapsed(),
             cycles: Some(cycles),
+            activity: Some(activity),
             bytes_in,
             bytes_out,
         })

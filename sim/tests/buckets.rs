@@ -1,0 +1,399 @@
+//! The bucket unit and the reducer, each alone. Points are integers modulo `2^64` here: the modules move points and never look at
+//! them, so any group will do, and the test is the adder.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use ark_std::rand::{Rng, SeedableRng, rngs::StdRng};
+use tapeout_hw::msm::{ADD_LATENCY, CONFIG};
+use tapeout_sim::{Model, Port, available};
+
+/// Limbs of a point.
+const POINT: usize = 12;
+const SCRATCH: u64 = 2;
+
+/// A model whose ports are found by name.
+struct Dut {
+    model: Model,
+    ports: HashMap<&'static str, Port>,
+}
+
+impl Dut {
+    fn new(name: &str, ports: &[&'static str]) -> Self {
+        let model = Model::new(name).unwrap();
+        let ports = ports.iter().map(|&port| (port, model.port(port).unwrap())).collect();
+        Self { model, ports }
+    }
+
+    fn set(&mut self, port: &str, value: u64) {
+        self.model.set(self.ports[port], &[value]);
+    }
+
+    /// A point of that value; its upper limbs must come out with it.
+    fn set_point(&mut self, port: &str, value: u64) {
+        let mut limbs = [value ^ u64::MAX; POINT];
+        limbs[0] = value;
+        self.model.set(self.ports[port], &limbs);
+    }
+
+    fn get(&self, port: &str) -> u64 {
+        self.model.bits(self.ports[port])
+    }
+
+    fn point(&self, port: &str) -> u64 {
+        let mut limbs = [0; POINT];
+        self.model.get(self.ports[port], &mut limbs);
+        assert!(
+            limbs[1..].iter().all(|&limb| limb == limbs[0] ^ u64::MAX),
+            "a torn point"
+        );
+        limbs[0]
+    }
+}
+
+/// The bucket unit with a queue for an adder.
+struct Buckets {
+    dut: Dut,
+    sums: VecDeque<(u64, u64, u64)>,
+    takes: VecDeque<u64>,
+    taken: HashMap<u64, u64>,
+    pairs: u64,
+}
+
+impl Buckets {
+    fn new() -> Self {
+        let dut = Dut::new(
+            "bucket_unit",
+            &[
+                "rst_ni",
+                "ready_o",
+                "arrival_valid_i",
+                "arrival_ready_o",
+                "arrival_tag_i",
+                "arrival_point_i",
+                "sum_valid_i",
+                "sum_tag_i",
+                "sum_point_i",
+                "take_valid_i",
+                "take_ready_o",
+                "take_tag_i",
+                "taken_valid_o",
+                "taken_hit_o",
+                "taken_point_o",
+                "pair_valid_o",
+                "pair_tag_o",
+                "pair_first_o",
+                "pair_second_o",
+                "announce_i",
+                "moving_o",
+            ],
+        );
+        let mut buckets = Self {
+            dut,
+            sums: VecDeque::new(),
+            takes: VecDeque::new(),
+            taken: HashMap::new(),
+            pairs: 0,
+        };
+        buckets.dut.model.tick();
+        buckets.dut.set("rst_ni", 1);
+        while buckets.dut.get("ready_o") == 0 {
+            buckets.dut.model.tick();
+        }
+        buckets
+    }
+
+    /// A cycle in which a point and a take are offered; says which of them were accepted.
+    fn step(&mut self, arrival: Option<(u64, u64)>, take: Option<u64>) -> (bool, bool) {
+        let now = self.dut.model.cycles();
+        let d = &mut self.dut;
+        let sum = self.sums.front().copied().filter(|&(due, ..)| due == now);
+        d.set("sum_valid_i", u64::from(sum.is_some()));
+        if let Some((_, tag, value)) = sum {
+            self.sums.pop_front();
+            d.set("sum_tag_i", tag);
+            d.set_point("sum_point_i", value);
+        }
+        d.set("arrival_valid_i", u64::from(arrival.is_some()));
+        if let Some((tag, value)) = arrival {
+            d.set("arrival_tag_i", tag);
+            d.set_point("arrival_point_i", value);
+        }
+        d.set("take_valid_i", u64::from(take.is_some()));
+        d.set("take_tag_i", take.unwrap_or(0));
+        d.model.settle();
+        let accepted = (
+            arrival.is_some() && d.get("arrival_ready_o") == 1,
+            take.is_some() && d.get("take_ready_o") == 1,
+        );
+        d.set(
+            "announce_i",
+            arrival
+                .filter(|_| accepted.0)
+                .map_or(0, |(tag, _)| 1 << (tag >> CONFIG.slot_bits)),
+        );
+        if accepted.1 {
+            self.takes.extend(take);
+        }
+        d.model.tick();
+        assert!(!d.model.stopped());
+        if d.get("pair_valid_o") == 1 {
+            let sum = d.point("pair_first_o").wrapping_add(d.point("pair_second_o"));
+            let due = d.model.cycles() + u64::from(ADD_LATENCY);
+            self.sums.push_back((due, d.get("pair_tag_o"), sum));
+            self.pairs += 1;
+        }
+        if d.get("taken_valid_o") == 1 {
+            let tag = self.takes.pop_front().unwrap();
+            if d.get("taken_hit_o") == 1 {
+                let value = d.point("taken_point_o");
+                let all = self.taken.entry(tag).or_default();
+                *all = all.wrapping_add(value);
+            }
+        }
+        accepted
+    }
+
+    fn settle(&mut self) {
+        while self.dut.get("moving_o") != 0 {
+            self.step(None, None);
+        }
+        assert!(self.sums.is_empty());
+    }
+}
+
+/// Every slot's points come to its sum, however they meet, and none gets lost to a take in between.
+#[test]
+fn buckets_lose_nothing() {
+    if !available() {
+        return;
+    }
+    let mut rng = StdRng::seed_from_u64(10);
+    let latency = u64::from(ADD_LATENCY);
+    let slots = 1 << CONFIG.slot_bits;
+    for period in [
+        1,
+        2,
+        3,
+        latency - 1,
+        latency,
+        latency + 1,
+        latency + 4,
+        latency + 5,
+        1000,
+        slots,
+    ] {
+        for (stalls, takes) in [(0, 0), (60, 40)] {
+            let mut buckets = Buckets::new();
+            let mut right: BTreeMap<u64, u64> = BTreeMap::new();
+            let mut sent = 0;
+            let mut tag = 0;
+            let mut offered = None;
+            let mut begin = 0;
+            let count = 3_000;
+            while sent < count {
+                if offered.is_none() && rng.gen_range(0..256) >= stalls {
+                    // one slot after the other, or any of them; now and then in another bank
+                    tag = if rng.r#gen() {
+                        (tag + 1) % period
+                    } else {
+                        rng.gen_range(0..period)
+                    };
+                    let bank = if rng.gen_range(0..16) == 0 {
+                        rng.gen_range(0..=SCRATCH)
+                    } else {
+                        0
+                    };
+                    let slot = if bank == SCRATCH { tag % (slots / 2) } else { tag };
+                    offered = Some((bank << CONFIG.slot_bits | slot, rng.r#gen()));
+                }
+                let take = (rng.gen_range(0..256) < takes).then(|| rng.gen_range(0..period));
+                if sent == 200 {
+                    begin = buckets.pairs;
+                }
+                if buckets.step(offered, take).0 {
+                    let (tag, value) = offered.take().unwrap();
+                    let all = right.entry(tag).or_default();
+                    *all = all.wrapping_add(value);
+                    sent += 1;
+                }
+            }
+            if (period, stalls, takes) == (1, 0, 0) {
+                // with all points in one slot, each but the first is an addition, and none waits
+                assert!(buckets.pairs - begin > (count - 200) * 9 / 10);
+            }
+            buckets.settle();
+            for &tag in right.keys() {
+                while !buckets.step(None, Some(tag)).1 {}
+            }
+            for _ in 0..4 {
+                buckets.step(None, None);
+            }
+            assert_eq!(
+                buckets.taken,
+                right.into_iter().collect(),
+                "{period} slots, takes {takes}"
+            );
+        }
+    }
+}
+
+/// Slots as the reducer sees them: points that arrive become one at once.
+#[derive(Default)]
+struct Slots {
+    full: HashMap<u64, u64>,
+    touched: HashMap<(u64, u64), u32>,
+}
+
+impl Slots {
+    fn arrive(&mut self, tag: u64, value: u64) {
+        let all = self.full.entry(tag).or_default();
+        *all = all.wrapping_add(value);
+        let (bank, slot) = (tag >> CONFIG.slot_bits, tag % (1 << CONFIG.slot_bits));
+        *self.touched.entry((bank, slot >> 9)).or_default() |= 1 << (slot >> 4 & 31);
+    }
+}
+
+/// `sum_d d * bucket[d]` of every window, for every width, under stalls and with buckets that are filled while they are walked over.
+#[test]
+fn reductions_are_weighted_sums() {
+    if !available() {
+        return;
+    }
+    let mut rng = StdRng::seed_from_u64(11);
+    for k in 3..=12u32 {
+        for stalls in [0, 100] {
+            let windows = rng.gen_range(1..=32u64.min(1 << (CONFIG.slot_bits - k)));
+            reduce(k, windows, stalls, &mut rng);
+        }
+    }
+}
+
+fn reduce(k: u32, windows: u64, stalls: u32, rng: &mut StdRng) {
+    let mut d = Dut::new(
+        "reducer",
+        &[
+            "rst_ni",
+            "absorbed_i",
+            "log_buckets_i",
+            "log_windows_i",
+            "windows_i",
+            "freed_o",
+            "busy_o",
+            "moving_i",
+            "scan_bank_o",
+            "scan_word_o",
+            "scan_bits_i",
+            "scan_clear_o",
+            "scan_group_o",
+            "take_valid_o",
+            "take_ready_i",
+            "take_tag_o",
+            "taken_valid_i",
+            "taken_hit_i",
+            "taken_point_i",
+            "arrival_valid_o",
+            "arrival_ready_i",
+            "arrival_tag_o",
+            "arrival_point_o",
+            "sum_valid_o",
+            "sum_ready_i",
+            "sum_point_o",
+            "sum_last_o",
+        ],
+    );
+    let log_windows = windows.next_power_of_two().ilog2();
+    for (port, value) in [
+        ("log_buckets_i", u64::from(k)),
+        ("log_windows_i", log_windows.into()),
+        ("windows_i", windows),
+    ] {
+        d.set(port, value | value << 8);
+    }
+    d.model.tick();
+    d.set("rst_ni", 1);
+    // the two banks one after the other
+    for bank in 0..2u64 {
+        let mut slots = Slots::default();
+        let mut right = vec![0u64; windows as usize];
+        let mut points: Vec<_> = (0..rng.gen_range(0..400))
+            .map(|_| {
+                (
+                    rng.gen_range(0..1u64 << k),
+                    rng.gen_range(0..windows),
+                    rng.r#gen::<u64>(),
+                )
+            })
+            .collect();
+        // the largest magnitude has index zero
+        for &(index, window, value) in &points {
+            let digit = if index == 0 { 1 << k } else { index };
+            right[window as usize] = right[window as usize].wrapping_add(value.wrapping_mul(digit));
+        }
+        let tag = |(index, window, _): &(u64, u64, u64)| bank << CONFIG.slot_bits | index << log_windows | window;
+        let late = points.split_off(points.len() * 3 / 4);
+        points.iter().for_each(|point| slots.arrive(tag(point), point.2));
+        let mut late = VecDeque::from(late);
+        let mut answers: VecDeque<(u64, Option<u64>)> = VecDeque::new();
+        let mut sums = Vec::new();
+        d.set("absorbed_i", 1 << bank);
+        let mut freed = false;
+        while sums.len() < windows as usize {
+            let mut stall = || rng.gen_range(0..256) < stalls;
+            d.set("moving_i", u64::from(!late.is_empty()) << bank);
+            for port in ["take_ready_i", "arrival_ready_i", "sum_ready_i"] {
+                d.set(port, u64::from(!stall()));
+            }
+            let now = d.model.cycles();
+            let answer = answers
+                .front()
+                .copied()
+                .filter(|&(due, _)| due == now)
+                .map(|(_, point)| point);
+            d.set("taken_valid_i", u64::from(answer.is_some()));
+            d.set("taken_hit_i", u64::from(answer.flatten().is_some()));
+            d.set_point("taken_point_i", answer.flatten().unwrap_or(0));
+            if answer.is_some() {
+                answers.pop_front();
+            }
+            d.model.settle();
+            let scanned = (d.get("scan_bank_o"), d.get("scan_word_o"));
+            d.set("scan_bits_i", slots.touched.get(&scanned).copied().unwrap_or(0).into());
+            if d.get("scan_clear_o") == 1 {
+                let group = d.get("scan_group_o");
+                *slots.touched.entry((scanned.0, group >> 5)).or_default() &= !(1 << (group & 31));
+            }
+            d.model.settle();
+            if d.get("take_valid_o") == 1 && d.get("take_ready_i") == 1 {
+                answers.push_back((now + 2, slots.full.remove(&d.get("take_tag_o"))));
+            }
+            if d.get("arrival_valid_o") == 1 && d.get("arrival_ready_i") == 1 {
+                slots.arrive(d.get("arrival_tag_o"), d.point("arrival_point_o"));
+            }
+            if d.get("sum_valid_o") == 1 && d.get("sum_ready_i") == 1 {
+                let window = sums.len();
+                assert_eq!(d.get("sum_last_o"), u64::from(window as u64 + 1 == windows));
+                // an empty slot is (0 : 1 : 0), here an integer that no point is
+                let mut limbs = [0; POINT];
+                d.model.get(d.ports["sum_point_o"], &mut limbs);
+                let identity = [0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
+                sums.push(if limbs == identity { 0 } else { d.point("sum_point_o") });
+            }
+            freed |= d.get("freed_o") == 1 << bank;
+            if d.get("freed_o") != 0 {
+                d.set("absorbed_i", 0);
+            }
+            if let Some(point) = late.pop_front() {
+                slots.arrive(tag(&point), point.2);
+            }
+            d.model.tick();
+            assert!(!d.model.stopped() && d.model.cycles() < 4_000_000);
+        }
+        assert_eq!(sums, right, "{k} bits, {windows} windows");
+        assert!(freed && slots.full.keys().all(|tag| tag >> CONFIG.slot_bits == SCRATCH));
+        while d.get("busy_o") == 1 {
+            d.set("taken_valid_i", 0);
+            d.model.tick();
+        }
+    }
+}
