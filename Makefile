@@ -3,12 +3,13 @@
 CARGO ?= cargo
 BACKENDS ?= cpu,arkworks
 SIZES ?= 10..14
+VECTORS ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help tools demo test fmt lint doc deny bench bench-ezkl bench-peers ci clean
+.PHONY: help tools demo test test-hardware synth fmt lint doc deny bench bench-ezkl bench-peers ci clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 tools: ## Install what the build needs and this machine lacks (C++ compiler, Verilator)
 	@.ci/tools build
@@ -47,6 +48,15 @@ bench-ezkl: ## Time EZKL and tapeout side by side in one run (MODELS=... RUNS=..
 bench-peers: ## Time MSM and NTT beside other libraries on one thread (SIZES=10..14)
 	@for kernel in msm ntt; do \
 		$(CARGO) run --release --quiet --manifest-path benches/peers/libraries/Cargo.toml -- $$kernel --sizes $(SIZES); done
+
+test-hardware: tools ## Test the simulated hardware on VECTORS=1000000 operations, and from random register contents
+	TAPEOUT_VECTORS=$(VECTORS) $(CARGO) test --release --package tapeout-sim --test field --test curve
+	for seed in 1 2 3; do TAPEOUT_SEED=$$seed $(CARGO) test --package tapeout-sim --features random-start || exit 1; done
+
+synth: ## Estimate the hardware's area with Yosys and write docs/area.md (MODULES=msm/reducer for some)
+	@test -x build/synth/bin/python || python3 -m venv build/synth
+	@build/synth/bin/pip install --quiet --require-hashes -r rtl/synth/requirements.txt
+	build/synth/bin/python rtl/synth/area.py $(MODULES)
 
 ci: ## Everything that a change must pass
 	@.ci/run

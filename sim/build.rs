@@ -73,6 +73,7 @@ fn verilator() -> Option<PathBuf> {
 fn build(out: &Path, runtime: &Path) -> Result<()> {
     let rtl = fs::canonicalize("../rtl")?;
     let waves = env::var_os("CARGO_FEATURE_WAVES").is_some();
+    let random = env::var_os("CARGO_FEATURE_RANDOM_START").is_some();
     let mut base = cc::Build::new();
     base.cpp(true)
         .std("c++17")
@@ -90,11 +91,11 @@ fn build(out: &Path, runtime: &Path) -> Result<()> {
     for &(name, top, fidelity) in MODELS {
         let folder = out.join(name);
         let fresh = out.join("fresh");
-        verilate(&rtl, &fresh, name, top, fidelity, waves)?;
+        verilate(&rtl, &fresh, name, top, fidelity, (waves, random))?;
         let header = fs::read_to_string(fresh.join(format!("V{name}.h")))?;
         fs::write(
             fresh.join(format!("shim_{name}.cpp")),
-            wrapper(name, &ports(&header), waves),
+            wrapper(name, &ports(&header), waves, random),
         )?;
         // a model whose C++ is the same as last time is not compiled again
         let library = out.join(format!("libtapeout_{name}.a"));
@@ -165,21 +166,20 @@ fn compile(base: &cc::Build, folder: &Path, name: &str) -> Result<()> {
     Ok(())
 }
 
-fn verilate(rtl: &Path, folder: &Path, name: &str, top: &str, fidelity: Fidelity, waves: bool) -> Result<()> {
+fn verilate(
+    rtl: &Path,
+    folder: &Path,
+    name: &str,
+    top: &str,
+    fidelity: Fidelity,
+    (waves, random): (bool, bool),
+) -> Result<()> {
     let _ = fs::remove_dir_all(folder);
     let mut command = Command::new("verilator");
+    let unknown = if random { "unique" } else { "fast" };
     command
-        .args([
-            "--cc",
-            "--no-timing",
-            "-O3",
-            "--x-assign",
-            "fast",
-            "--x-initial",
-            "fast",
-            "--assert",
-            "-Wno-fatal",
-        ])
+        .args(["--cc", "--no-timing", "-O3", "--assert", "-Wno-fatal"])
+        .args(["--x-assign", unknown, "--x-initial", unknown])
         .args(["--prefix", &format!("V{name}"), "--top-module", top])
         .arg("--Mdir")
         .arg(folder);
@@ -225,20 +225,26 @@ fn find(rtl: &Path, module: &str) -> Result<PathBuf> {
 
 /// The names of the ports that Verilator's header declares, as `VL_IN8(&clk_i,0,0);`, `VL_OUTW(&y_o,255,0,8);` or, for an array,
 /// `VL_IN8((&log_i)[2],3,0);`.
-fn ports(header: &str) -> Vec<String> {
+///
+/// With each, whether it is an input.
+fn ports(header: &str) -> Vec<(String, bool)> {
     let declared = |line: &str| {
         let line = line.trim();
+        let input = line.starts_with("VL_IN");
         let rest = line.strip_prefix("VL_IN").or_else(|| line.strip_prefix("VL_OUT"))?;
         let name = rest.split_once("(&")?.1.split([',', ')']).next()?;
-        Some(name.trim().to_owned())
+        Some((name.trim().to_owned(), input))
     };
     header.lines().filter_map(declared).collect()
 }
 
 /// The C interface of a model.
-fn wrapper(name: &str, ports: &[String], waves: bool) -> String {
-    let mut rows = String::new();
-    for port in ports {
+fn wrapper(name: &str, ports: &[(String, bool)], waves: bool, random: bool) -> String {
+    let (mut rows, mut clear) = (String::new(), String::new());
+    for (port, input) in ports {
+        if *input {
+            let _ = write!(clear, " std::memset(&m->top.{port}, 0, sizeof(m->top.{port}));");
+        }
         let _ = writeln!(
             rows,
             "    out[n++] = {{\"{port}\", &m->top.{port}, sizeof(m->top.{port})}};"
@@ -254,17 +260,23 @@ fn wrapper(name: &str, ports: &[String], waves: bool) -> String {
     } else {
         ("", "(void)m; (void)path; return 0;", "(void)m; (void)time;", "")
     };
+    // registers start from bits that the environment variable seeds
+    let start = if random {
+        "(context.randReset(2), context.randSeed(std::getenv(\"TAPEOUT_SEED\") ? std::atoi(std::getenv(\"TAPEOUT_SEED\")) : 1), &context)"
+    } else {
+        "&context"
+    };
     let member = if waves {
         "    VerilatedFstC* trace = nullptr;\n"
     } else {
         ""
     };
     format!(
-        "#include \"V{name}.h\"\n{include}#include <cstdint>\n\
-         namespace {{\nstruct Model {{\n    VerilatedContext context;\n    V{name} top{{&context}};\n{member}}};\n\
+        "#include \"V{name}.h\"\n{include}#include <cstdint>\n#include <cstdlib>\n#include <cstring>\n\
+         namespace {{\nstruct Model {{\n    VerilatedContext context;\n    V{name} top{{{start}}};\n{member}}};\n\
          struct Port {{ const char* name; void* data; size_t bytes; }};\n}}\n\
          extern \"C\" {{\n\
-         void* tapeout_{name}_new() {{ return new Model; }}\n\
+         void* tapeout_{name}_new() {{ auto m = new Model;{clear} return m; }}\n\
          void tapeout_{name}_free(void* p) {{ auto m = static_cast<Model*>(p); {close} m->top.final(); delete m; }}\n\
          void tapeout_{name}_eval(void* p) {{ auto m = static_cast<Model*>(p); Verilated::threadContextp(&m->context); m->top.eval(); }}\n\
          int tapeout_{name}_stopped(void* p) {{ return static_cast<Model*>(p)->context.gotFinish(); }}\n\

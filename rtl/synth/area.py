@@ -4,10 +4,11 @@
 Usage: rtl/synth/area.py [MODULE...]      without modules, all of them
 
 Needs pyosys (rtl/synth/requirements.txt). The figures are Yosys' mapping (synth_xilinx -family xcup), flat, before placement and
-routing: estimates. Results are kept in build/area.json, so that modules can be run one at a time.
+routing: estimates. Rows of modules that are not run again stay as they are.
 """
 import json
 import pathlib
+import re
 import sys
 import tempfile
 
@@ -15,7 +16,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 RTL = ROOT / "rtl"
 MODULES = [
     "field/mul_limb", "field/carry_chain", "field/reduce_small", "field/mont_mul",
-    "msm/digit_unit", "msm/base_fetch", "msm/reducer", "msm/bucket_bank", "shell/perf_counters",
+    "msm/digit_unit", "msm/base_fetch", "msm/group_scan", "msm/reduce_rounds", "msm/reducer", "msm/touched_map", "msm/bucket_bank",
+    "shell/perf_counters",
 ]
 RESOURCES = {
     "DSP48E2": ("DSP48E2",),
@@ -55,18 +57,22 @@ def table(found: dict) -> str:
     return "\n".join(lines) + "\n"
 
 
+def rows(table_text: str) -> dict:
+    """The figures of a table that was written before."""
+    cells = re.findall(r"^\| `([^`]+)` \| (.*) \|$", table_text, re.MULTILINE)
+    numbers = {module: [int(cell.replace(",", "")) for cell in row.split(" | ")] for module, row in cells}
+    return {module: dict(zip(RESOURCES, row)) for module, row in numbers.items()}
+
+
 def main() -> None:
-    kept = ROOT / "build/area.json"
-    kept.parent.mkdir(exist_ok=True)
-    found = json.loads(kept.read_text()) if kept.exists() else {}
-    for module in sys.argv[1:] or MODULES:
-        found[module] = synthesise(module)
-        kept.write_text(json.dumps(found, indent=2))
-        print(module, found[module], file=sys.stderr)
     page = ROOT / "docs/area.md"
-    text = page.read_text()
-    before, rest = text.split(BEGIN)
-    page.write_text(before + BEGIN + "\n" + table(found) + "\n" + END + rest.split(END)[1])
+    for module in sys.argv[1:] or MODULES:
+        cells = synthesise(module)
+        print(module, cells, file=sys.stderr)
+        before, rest = page.read_text().split(BEGIN)
+        old, after = rest.split(END)
+        found = rows(old) | {module: cells}
+        page.write_text(before + BEGIN + "\n" + table(found) + "\n" + END + after)
 
 
 if __name__ == "__main__":
