@@ -6,7 +6,7 @@ SIZES ?= 10..14
 VECTORS ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help tools demo test test-hardware synth fmt lint doc deny bench bench-ezkl bench-peers ci clean
+.PHONY: help tools evm-tools demo test test-hardware synth fmt lint doc deny bench bench-ezkl bench-peers ci clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,11 +14,14 @@ help: ## List the targets
 tools: ## Install what the build needs and this machine lacks (C++ compiler, Verilator)
 	@.ci/tools build
 
+evm-tools: ## Install what runs contracts: the Solidity compiler (npm) and an EVM (revm)
+	@.ci/tools evm
+
 demo: tools ## Prove and verify a digit classifier (LeNet-5), then try to cheat
 	@$(CARGO) build --release --quiet --package tapeout-prover
 	@examples/demo.sh target/release/tapeout
 
-test: tools ## Run all tests
+test: tools evm-tools ## Run all tests, those of the contracts in an EVM included
 	$(CARGO) test --workspace
 
 fmt: ## Format the Rust sources

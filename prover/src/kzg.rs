@@ -41,15 +41,15 @@ use crate::{
 };
 
 /// The claimed evaluations.
-const EVALUATIONS: Tag = Tag(0xf0);
+pub(crate) const EVALUATIONS: Tag = Tag(0xf0);
 /// The challenge v, which batches claims.
-const BATCHING: Tag = Tag(0xf1);
+pub(crate) const BATCHING: Tag = Tag(0xf1);
 /// The commitment W to the quotient.
-const QUOTIENT: Tag = Tag(0xf2);
+pub(crate) const QUOTIENT: Tag = Tag(0xf2);
 /// The challenge u, at which the quotient is opened.
-const POINT: Tag = Tag(0xf3);
+pub(crate) const POINT: Tag = Tag(0xf3);
 /// The commitment W' that opens L at u.
-const OPENING: Tag = Tag(0xf4);
+pub(crate) const OPENING: Tag = Tag(0xf4);
 
 /// "`subject` takes the value `evals[j]` at `points[j]`", for a polynomial ([`PolynomialClaim`]) or what was committed in a
 /// commitment ([`CommitmentClaim`]). Both sides must list the same claims in the same order.

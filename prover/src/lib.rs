@@ -26,6 +26,7 @@
 //! [`srs`], [`transcript`] and [`encoding`] are what it stands on. The protocol is written down in `docs/protocol.md`.
 
 pub mod encoding;
+pub mod evm;
 pub mod field;
 pub mod keys;
 pub mod kzg;

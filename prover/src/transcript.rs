@@ -49,7 +49,7 @@ pub struct Challenges {
 
 /// The kind of a step, as hashed.
 #[derive(Clone, Copy)]
-enum Kind {
+pub(crate) enum Kind {
     Domain = 0,
     Bytes = 1,
     Scalars = 2,
@@ -89,6 +89,11 @@ impl Transcript {
         let mut data = Writer::new();
         points.iter().for_each(|point| data.g2(point));
         self.absorb(Kind::G2, tag, &data.finish());
+    }
+
+    /// The state behind what was absorbed.
+    pub(crate) fn state(&self) -> [u8; 32] {
+        self.state
     }
 
     /// Ends the round: no message is taken any more, challenges can be drawn.

@@ -14,6 +14,11 @@ impl ContextArgs {
     pub(crate) fn bytes(&self) -> Context {
         self.context.unwrap_or(NO_CONTEXT)
     }
+
+    /// The context, if the caller named one.
+    pub(crate) fn given(&self) -> Option<Context> {
+        self.context
+    }
 }
 
 fn parse(text: &str) -> Result<Context, String> {

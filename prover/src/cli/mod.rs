@@ -6,6 +6,7 @@
 mod backends;
 mod bench;
 mod context;
+mod evm;
 mod files;
 mod inspect;
 mod keys;
@@ -57,6 +58,7 @@ enum Verb {
     Setup(setup::Args),
     Prove(prove::Args),
     Verify(verify::Args),
+    Evm(evm::Args),
     Run(run::Args),
     Inspect(inspect::Args),
     Backends(backends::Args),
@@ -73,6 +75,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Setup(args) => args.run(&output),
         Verb::Prove(args) => args.run(&output),
         Verb::Verify(args) => args.run(&output),
+        Verb::Evm(args) => args.run(&output),
         Verb::Run(args) => args.run(&output),
         Verb::Inspect(args) => args.run(&output),
         Verb::Backends(args) => args.run(&output),

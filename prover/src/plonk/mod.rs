@@ -11,7 +11,7 @@ pub mod linear;
 pub mod matrix;
 pub mod proof;
 pub mod prover;
-mod quotient;
+pub(crate) mod quotient;
 pub(crate) mod rounds;
 pub mod verifier;
 

@@ -19,31 +19,35 @@ use super::{
     linear::Point,
     proof::Folded,
 };
-use crate::{
-    statement::Context,
-    transcript::{Tag, Transcript},
-};
+use crate::{statement::Context, transcript::Transcript};
 
-/// Names the protocol and its version; any change of rules changes it.
-const DOMAIN: &[u8] = b"tapeout plonk v2";
+/// The bytes that tell messages and challenges apart.
+pub(crate) mod tags {
+    use crate::transcript::Tag;
 
-const KEY: Tag = Tag(0x01);
-const PUBLIC: Tag = Tag(0x02);
-const CONTEXT: Tag = Tag(0x03);
-const TRACE: Tag = Tag(0x10);
-const LINEAR: Tag = Tag(0x11);
-const BUS: Tag = Tag(0x12);
-const FOLDED: Tag = Tag(0x14);
-const QUOTIENT: Tag = Tag(0x13);
-const RHO: Tag = Tag(0x20);
-const POSITION: Tag = Tag(0x21);
-const ETA: Tag = Tag(0x22);
-const BETA: Tag = Tag(0x23);
-const CHI: Tag = Tag(0x24);
-const WEIGHT: Tag = Tag(0x25);
-const ALPHA: Tag = Tag(0x26);
-const Z: Tag = Tag(0x27);
-const FOLD: Tag = Tag(0x28);
+    /// Names the protocol and its version; any change of rules changes it.
+    pub(crate) const DOMAIN: &[u8] = b"tapeout plonk v2";
+
+    pub(crate) const KEY: Tag = Tag(0x01);
+    pub(crate) const PUBLIC: Tag = Tag(0x02);
+    pub(crate) const CONTEXT: Tag = Tag(0x03);
+    pub(crate) const TRACE: Tag = Tag(0x10);
+    pub(crate) const LINEAR: Tag = Tag(0x11);
+    pub(crate) const BUS: Tag = Tag(0x12);
+    pub(crate) const FOLDED: Tag = Tag(0x14);
+    pub(crate) const QUOTIENT: Tag = Tag(0x13);
+    pub(crate) const RHO: Tag = Tag(0x20);
+    pub(crate) const POSITION: Tag = Tag(0x21);
+    pub(crate) const ETA: Tag = Tag(0x22);
+    pub(crate) const BETA: Tag = Tag(0x23);
+    pub(crate) const CHI: Tag = Tag(0x24);
+    pub(crate) const WEIGHT: Tag = Tag(0x25);
+    pub(crate) const ALPHA: Tag = Tag(0x26);
+    pub(crate) const Z: Tag = Tag(0x27);
+    pub(crate) const FOLD: Tag = Tag(0x28);
+}
+
+use tags::*;
 
 /// The parts of the protocol whose absence tests show to be exploitable. Everything but tests runs with [`Defences::ALL`].
 #[derive(Clone, Copy, Debug)]

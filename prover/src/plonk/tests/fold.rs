@@ -46,7 +46,8 @@ fn circuit() -> Program<i64> {
     )
 }
 
-const INPUT: [i64; 2] = [50, 20];
+/// Its input.
+pub(crate) const INPUT: [i64; 2] = [50, 20];
 
 /// Claims that the first output is one more, and covers it up in `C` and in `kappa`.
 struct FalseChecksum<'a> {

@@ -1,0 +1,184 @@
+//! Field arithmetic on its way to Yul: a graph in which equal terms are one node, written out as few statements as it allows.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+
+use ark_ff::{BigInteger, One, PrimeField, Zero};
+use tapeout_driver::Fr;
+
+/// The memory word that holds r. Reading it is two bytes of code where the number itself is 33.
+const MODULUS: &str = "mload(0)";
+
+/// A field element of the verifier's: an index into [`Graph`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Node(usize);
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Term {
+    Const(Fr),
+    /// The word at this address.
+    Word(usize),
+    Add(Node, Node),
+    Sub(Node, Node),
+    Mul(Node, Node),
+}
+
+/// Terms, each once.
+#[derive(Default)]
+pub(super) struct Graph {
+    terms: Vec<Term>,
+    index: HashMap<Term, Node>,
+    /// Where nodes are that were written out already.
+    home: HashMap<Node, usize>,
+}
+
+/// Memory addresses given out one word after the other.
+pub(super) struct Memory(pub(super) usize);
+
+impl Memory {
+    pub(super) fn words(&mut self, count: usize) -> usize {
+        let at = self.0;
+        self.0 += 32 * count;
+        at
+    }
+}
+
+impl Graph {
+    fn term(&mut self, term: Term) -> Node {
+        *self.index.entry(term).or_insert_with(|| {
+            self.terms.push(term);
+            Node(self.terms.len() - 1)
+        })
+    }
+
+    pub(super) fn constant(&mut self, v: Fr) -> Node {
+        self.term(Term::Const(v))
+    }
+
+    pub(super) fn int(&mut self, v: u64) -> Node {
+        self.constant(Fr::from(v))
+    }
+
+    pub(super) fn word(&mut self, address: usize) -> Node {
+        self.term(Term::Word(address))
+    }
+
+    fn value(&self, node: Node) -> Option<Fr> {
+        match self.terms[node.0] {
+            Term::Const(v) => Some(v),
+            _ => None,
+        }
+    }
+
+    pub(super) fn add(&mut self, a: Node, b: Node) -> Node {
+        match (self.value(a), self.value(b)) {
+            (Some(a), Some(b)) => self.constant(a + b),
+            (Some(v), _) if v.is_zero() => b,
+            (_, Some(v)) if v.is_zero() => a,
+            _ => self.term(Term::Add(a, b)),
+        }
+    }
+
+    pub(super) fn sub(&mut self, a: Node, b: Node) -> Node {
+        match (self.value(a), self.value(b)) {
+            (Some(a), Some(b)) => self.constant(a - b),
+            (_, Some(v)) if v.is_zero() => a,
+            _ => self.term(Term::Sub(a, b)),
+        }
+    }
+
+    pub(super) fn mul(&mut self, a: Node, b: Node) -> Node {
+        match (self.value(a), self.value(b)) {
+            (Some(a), Some(b)) => self.constant(a * b),
+            (Some(v), _) | (_, Some(v)) if v.is_zero() => self.constant(v),
+            (Some(v), _) if v.is_one() => b,
+            (_, Some(v)) if v.is_one() => a,
+            _ => self.term(Term::Mul(a, b)),
+        }
+    }
+
+    pub(super) fn neg(&mut self, a: Node) -> Node {
+        let zero = self.int(0);
+        self.sub(zero, a)
+    }
+
+    pub(super) fn sum(&mut self, terms: impl IntoIterator<Item = Node>) -> Node {
+        let zero = self.int(0);
+        terms.into_iter().fold(zero, |sum, term| self.add(sum, term))
+    }
+
+    pub(super) fn product(&mut self, terms: impl IntoIterator<Item = Node>) -> Node {
+        let one = self.int(1);
+        terms.into_iter().fold(one, |product, term| self.mul(product, term))
+    }
+
+    /// `base^exponent` by squaring; the squares of one base are shared between its powers.
+    pub(super) fn pow(&mut self, base: Node, mut exponent: u64) -> Node {
+        let (mut square, mut out) = (base, self.int(1));
+        while exponent > 0 {
+            if exponent & 1 == 1 {
+                out = self.mul(out, square);
+            }
+            exponent >>= 1;
+            if exponent > 0 {
+                square = self.mul(square, square);
+            }
+        }
+        out
+    }
+
+    /// Writes the statements that put each node's value at its address.
+    pub(super) fn emit(&mut self, roots: &[(Node, usize)], memory: &mut Memory, out: &mut String) {
+        // Nodes refer to earlier ones only, so that one pass from the end counts uses.
+        let mut uses = vec![0usize; self.terms.len()];
+        for (node, _) in roots {
+            uses[node.0] += 1;
+        }
+        for i in (0..self.terms.len()).rev() {
+            if uses[i] == 0 || self.home.contains_key(&Node(i)) {
+                continue;
+            }
+            if let Term::Add(a, b) | Term::Sub(a, b) | Term::Mul(a, b) = self.terms[i] {
+                uses[a.0] += 1;
+                uses[b.0] += 1;
+            }
+        }
+        for (i, uses) in uses.iter().enumerate() {
+            let node = Node(i);
+            let shared = *uses > 1 && matches!(self.terms[i], Term::Add(..) | Term::Sub(..) | Term::Mul(..));
+            if shared && !self.home.contains_key(&node) {
+                let at = memory.words(1);
+                self.store(node, at, out);
+                self.home.insert(node, at);
+            }
+        }
+        for (node, address) in roots {
+            self.store(*node, *address, out);
+        }
+    }
+
+    fn store(&self, node: Node, address: usize, out: &mut String) {
+        // Writing to a string does not fail.
+        let _ = writeln!(out, "mstore({address:#x}, {})", self.text(node));
+    }
+
+    fn text(&self, node: Node) -> String {
+        if let Some(at) = self.home.get(&node) {
+            return format!("mload({at:#x})");
+        }
+        match self.terms[node.0] {
+            Term::Const(v) => hex_integer(&v.into_bigint()),
+            Term::Word(at) => format!("mload({at:#x})"),
+            Term::Add(a, b) => format!("addmod({}, {}, {MODULUS})", self.text(a), self.text(b)),
+            Term::Sub(a, b) => format!("addmod({}, sub({MODULUS}, {}), {MODULUS})", self.text(a), self.text(b)),
+            Term::Mul(a, b) => format!("mulmod({}, {}, {MODULUS})", self.text(a), self.text(b)),
+        }
+    }
+}
+
+/// An integer in hexadecimal.
+pub(super) fn hex_integer(v: &impl BigInteger) -> String {
+    let digits: String = v.to_bytes_be().iter().map(|b| format!("{b:02x}")).collect();
+    let digits = digits.trim_start_matches('0');
+    format!("0x{}", if digits.is_empty() { "0" } else { digits })
+}
