@@ -63,7 +63,7 @@ struct Report {
 impl Args {
     pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Status> {
         let key = keys::read_verifying(&keys::verifying_path(&self.keys))?;
-        let source = evm::contract(&key);
+        let source = evm::contract(&key)?;
         let calldata = self
             .proof
             .as_deref()

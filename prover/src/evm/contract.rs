@@ -46,8 +46,19 @@ struct Writer<'a> {
     position: Vec<Node>,
 }
 
+/// A key that no contract can be written for yet: products of matrices have a checksum of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the model multiplies activations by activations (a product of matrices), which contracts cannot verify yet")]
+pub struct Unsupported;
+
 /// The Solidity source of a contract that verifies proofs for `key`.
-pub fn contract(key: &VerifyingKey) -> String {
+///
+/// # Errors
+/// [`Unsupported`] for models with products of two matrices of activations.
+pub fn contract(key: &VerifyingKey) -> Result<String, Unsupported> {
+    if key.interface.linear.iter().any(|layer| layer.matrices.is_some()) {
+        return Err(Unsupported);
+    }
     let cs = &key.cs;
     let proof_len = Proof::len(cs);
     let words = key.interface.public_words();
@@ -73,7 +84,7 @@ pub fn contract(key: &VerifyingKey) -> String {
         let _ = writeln!(text, "            {line}");
         text
     });
-    format!(
+    Ok(format!(
         include_str!("contract.sol.txt"),
         digest = Hex(key.digest),
         model = Hex(key.model.hash),
@@ -96,7 +107,7 @@ pub fn contract(key: &VerifyingKey) -> String {
         precompile = selector("Precompile()"),
         rejected = selector("Rejected()"),
         body = body.trim_end(),
-    )
+    ))
 }
 
 /// The transcript behind the key's digest, the same for every proof.
@@ -439,7 +450,7 @@ impl Writer<'_> {
         let of_fold = pair(g, at_eta, at_one, eta_minus_z);
         let of_reversed = (at_reversed, vec![at_reversed]);
 
-        let mut claims: Vec<(Vec<(Node, Point)>, Vec<Node>, &(Node, Vec<Node>))> = Vec::new();
+        let mut claims: Vec<Claim<'_>> = Vec::new();
         let one = g.int(1);
         for (i, values) in values.drain(..).enumerate() {
             let set = if values.len() == 2 { &double } else { &single };
@@ -529,6 +540,9 @@ impl Writer<'_> {
         self.line(format!("pairing({pairs:#x})"));
     }
 }
+
+/// What is opened, its values, and its set's `1/Z_S(u)` and weights of values.
+type Claim<'a> = (Vec<(Node, Point)>, Vec<Node>, &'a (Node, Vec<Node>));
 
 /// A point that a multiple is taken of.
 #[derive(Clone, Copy, PartialEq)]

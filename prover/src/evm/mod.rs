@@ -9,7 +9,7 @@ pub mod tools;
 
 use sha3::{Digest, Keccak256};
 
-pub use contract::contract;
+pub use contract::{Unsupported, contract};
 
 use crate::{
     encoding::Writer,

@@ -33,7 +33,7 @@ fn tools() -> Option<Tools> {
 /// What the contract for `key` says to each piece of calldata.
 fn ask(tools: &Tools, key: &VerifyingKey, calls: Vec<Call>) -> Vec<Outcome> {
     let code = tools
-        .compile(&[("Verifier.sol", &contract(key))], "TapeoutVerifier")
+        .compile(&[("Verifier.sol", &contract(key).unwrap())], "TapeoutVerifier")
         .unwrap();
     let outcomes = tools
         .run(&Script {
