@@ -43,7 +43,7 @@ pub enum Error {
         supported: String,
     },
     /// A node whose operator is supported, but not in this form.
-    #[error("node {node} ({op}): {source}")]
+    #[error("node {node} ({op}): {source}{}", depends_on(inputs))]
     Node {
         /// The node's name.
         node: String,
@@ -51,6 +51,8 @@ pub enum Error {
         op: String,
         /// What is wrong with it.
         source: OpError,
+        /// Where an operand should be constant: the model's inputs that it depends on.
+        inputs: Vec<String>,
     },
     /// A program that breaks the rules its type states.
     #[error("layer {layer}: malformed program: {what}")]
@@ -128,6 +130,13 @@ pub enum Error {
     },
 }
 
+fn depends_on(inputs: &[String]) -> String {
+    match inputs {
+        [] => String::new(),
+        names => format!("; it depends on the model's input {}", names.join(", ")),
+    }
+}
+
 /// Why one node cannot be lowered.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -153,6 +162,8 @@ pub enum OpError {
     NotConstant {
         /// The input's name in the ONNX specification.
         name: &'static str,
+        /// Its position.
+        input: usize,
     },
     /// An attribute with a value that is wrong or not supported, or that the operator does not have.
     #[error("attribute {name}: expected {expected}, got {got}")]

@@ -2,18 +2,37 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::error::{Error, OpError, Result};
-use super::tensor::Tensor;
+use serde::Serialize;
 
-/// One input, one output, and the nodes between them in topological order.
+use super::error::{Error, OpError, Result};
+use super::tensor::{Element, Tensor};
+
+/// Inputs, outputs, and the nodes between them in topological order.
 #[derive(Clone, Debug)]
 pub(crate) struct Graph {
-    pub(crate) input: String,
-    /// Shape of the input, a symbolic batch axis being 1.
-    pub(crate) input_shape: Vec<usize>,
-    pub(crate) output: String,
-    pub(crate) initializers: HashMap<String, Tensor>,
+    pub(crate) inputs: Vec<Input>,
+    /// Names of the outputs.
+    pub(crate) outputs: Vec<String>,
+    pub(crate) initializers: HashMap<String, Constant>,
     pub(crate) nodes: Vec<Node>,
+}
+
+/// An input of the model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Input {
+    /// Its name.
+    pub name: String,
+    /// Its shape, a symbolic batch axis being 1.
+    pub shape: Vec<usize>,
+    /// Type of its elements.
+    pub element: Element,
+}
+
+/// A constant of the model.
+#[derive(Clone, Debug)]
+pub(crate) struct Constant {
+    pub(crate) tensor: Tensor,
+    pub(crate) element: Element,
 }
 
 /// One operator.
@@ -23,6 +42,8 @@ pub(crate) struct Node {
     pub(crate) name: String,
     /// The operator, with its domain (`domain::Op`) unless that is ONNX's own.
     pub(crate) op: String,
+    /// Version of the operator set that it is from.
+    pub(crate) opset: i64,
     /// Names of the inputs; `None` where an optional one is left out.
     pub(crate) inputs: Vec<Option<String>>,
     /// Names of the outputs; `None` where an optional one is left out.
@@ -36,9 +57,10 @@ pub(crate) enum Attribute {
     Int(i64),
     Float(f64),
     Text(String),
-    Tensor(Tensor),
+    Tensor(Tensor, Element),
     Ints(Vec<i64>),
     Floats(Vec<f64>),
+    Texts(Vec<String>),
     /// A kind that no supported operator has, by name.
     Other(&'static str),
 }
@@ -49,9 +71,10 @@ impl Attribute {
             Self::Int(v) => v.to_string(),
             Self::Float(v) => v.to_string(),
             Self::Text(v) => format!("{v:?}"),
-            Self::Tensor(t) => format!("a tensor of shape {:?}", t.shape),
+            Self::Tensor(t, _) => format!("a tensor of shape {:?}", t.shape),
             Self::Ints(v) => format!("{v:?}"),
             Self::Floats(v) => format!("{v:?}"),
+            Self::Texts(v) => format!("{v:?}"),
             Self::Other(kind) => format!("a {kind}"),
         }
     }
@@ -106,6 +129,24 @@ impl Node {
         }
     }
 
+    /// A list of floats; empty where there is none.
+    pub(crate) fn floats(&self, name: &str) -> Result<&[f64], OpError> {
+        match self.attributes.get(name) {
+            None => Ok(&[]),
+            Some(Attribute::Floats(v)) if v.iter().all(|x| x.is_finite()) => Ok(v),
+            Some(_) => Err(self.attribute_error(name, "a list of finite floats")),
+        }
+    }
+
+    /// A list of strings; empty where there is none.
+    pub(crate) fn texts(&self, name: &str) -> Result<&[String], OpError> {
+        match self.attributes.get(name) {
+            None => Ok(&[]),
+            Some(Attribute::Texts(v)) => Ok(v),
+            Some(_) => Err(self.attribute_error(name, "a list of strings")),
+        }
+    }
+
     /// A text attribute, or `default` where there is none.
     pub(crate) fn text<'a>(&'a self, name: &str, default: &'a str) -> Result<&'a str, OpError> {
         match self.attributes.get(name) {
@@ -123,10 +164,16 @@ impl Graph {
     /// [`Error::Malformed`] when a name is defined twice or not at all, or when nodes depend on each other in a circle.
     pub(crate) fn sort(mut self) -> Result<Self> {
         let malformed = |what: String| Error::Malformed { what };
+        let given: HashSet<&str> = self
+            .inputs
+            .iter()
+            .map(|i| i.name.as_str())
+            .chain(self.initializers.keys().map(String::as_str))
+            .collect();
         let mut producer = HashMap::new();
         for (i, node) in self.nodes.iter().enumerate() {
             for name in node.outputs.iter().flatten() {
-                let taken = name == &self.input || self.initializers.contains_key(name);
+                let taken = given.contains(name.as_str());
                 if producer.insert(name.as_str(), i).is_some() || taken {
                     return Err(malformed(format!("the name {name:?} is defined twice")));
                 }
@@ -134,9 +181,10 @@ impl Graph {
         }
         let (mut order, mut done, mut open) = (Vec::new(), HashSet::new(), HashSet::new());
         // Depth first without recursion: a node is pushed again, as finished, below the producers of its inputs.
-        let mut stack = vec![(self.output.as_str(), "the model's output", false)];
+        let outputs = self.outputs.iter().rev();
+        let mut stack: Vec<_> = outputs.map(|o| (o.as_str(), "the model's output", false)).collect();
         while let Some((name, user, finished)) = stack.pop() {
-            if name == self.input || self.initializers.contains_key(name) {
+            if given.contains(name) {
                 continue;
             }
             let &i = producer

@@ -7,18 +7,25 @@
 use std::collections::HashMap;
 
 use super::error::{Error, OpError, Result};
-use super::graph::{Graph, Node};
-use super::program::{Act, Layer, MAX_DIMS, Program, Source};
-use super::tensor::{Tensor, elements};
-use super::value::{Affine, Linear, Value};
+use super::graph::{Constant, Graph, Input, Node};
+use super::curve::Curve;
+use super::fixed::Scale;
+use super::program::{Act, Composite, Function, Layer, MAX_DIMS, Program, Source, Term};
+use super::tensor::{Element, Tensor, elements};
+use super::value::{Affine, Linear, Part, Value};
 use crate::ops;
 
 /// The state of lowering: the layers so far.
 #[derive(Debug, Default)]
 pub(crate) struct Lowering {
     layers: Vec<Layer<f64>>,
+    functions: Vec<Function<f64>>,
+    /// Per layer whether no output can be negative.
+    nonnegative: Vec<bool>,
     /// Name of the node being lowered.
     node: String,
+    /// Element types of its inputs, `None` where one is left out.
+    types: Vec<Option<Element>>,
     /// Multiplications by weights that the nodes so far stand for.
     macs: u64,
 }
@@ -48,7 +55,7 @@ impl Inputs {
         match self.optional(i) {
             None => Ok(None),
             Some(Value::Const(t)) => Ok(Some(t)),
-            Some(_) => Err(OpError::NotConstant { name }),
+            Some(_) => Err(OpError::NotConstant { name, input: i }),
         }
     }
 
@@ -64,6 +71,11 @@ impl Lowering {
         self.node.clone()
     }
 
+    /// Element type of the current node's input `i`; floats where it has none.
+    pub(crate) fn element(&self, i: usize) -> Element {
+        self.types.get(i).copied().flatten().unwrap_or(Element::Float)
+    }
+
     /// Counts multiplications by weights.
     pub(crate) fn count_macs(&mut self, n: usize) {
         self.macs = self.macs.saturating_add(n as u64);
@@ -77,32 +89,168 @@ impl Lowering {
     }
 
     /// Makes a layer of a pending linear map; without an activation it is requantised.
-    pub(crate) fn materialise(&mut self, mut linear: Linear) -> Result<Affine, OpError> {
+    ///
+    /// # Errors
+    /// [`OpError::Constant`] for weights that are not finite.
+    pub(crate) fn materialise(&mut self, linear: Linear) -> Result<Affine, OpError> {
+        self.scaled(linear, None)
+    }
+
+    /// Makes a layer of a pending linear map whose outputs are rounded to integers.
+    pub(crate) fn integer(&mut self, linear: Linear) -> Result<Affine, OpError> {
+        self.scaled(linear, Some(Scale(0)))
+    }
+
+    fn scaled(&mut self, mut linear: Linear, scale: Option<Scale>) -> Result<Affine, OpError> {
         linear.simplify(MAX_DIMS)?;
-        let layer = self.layers.len() as u32;
-        let sources = linear
+        let mut weights = linear.terms.iter().flat_map(|t| t.taps.iter().flatten()).map(|t| t.1);
+        if !weights.all(f64::is_finite) || !linear.bias.iter().all(|b| b.is_finite()) {
+            return Err(OpError::Constant {
+                name: "operand",
+                problem: "holds a value that is not finite",
+            });
+        }
+        let sources = |index: &u32| (self.layers.len() as u32, *index);
+        let sources: Vec<_> = linear
             .order
             .iter()
-            .map(|&index| Source::Layer { layer, index })
+            .map(sources)
+            .map(|(layer, index)| Source::Layer { layer, index })
             .collect();
-        self.layers.push(Layer {
+        let terms = linear.terms.into_iter().flat_map(|t| self.split_by_scale(t)).collect();
+        self.push(Layer {
             name: linear.names.join(" + "),
             channels: linear.channels,
             dims: linear.dims,
-            terms: linear.terms,
+            terms,
             bias: linear.bias,
             act: linear.act.unwrap_or(Act::Requant),
+            scale,
             ..Layer::default()
         });
         Ok(Affine::plain(linear.shape, sources))
+    }
+
+    /// Makes a layer that reads operands element by element: `channels` times the positions `dims`.
+    pub(crate) fn pairs(
+        &mut self,
+        act: Act,
+        channels: usize,
+        dims: Vec<usize>,
+        operands: Vec<Affine>,
+    ) -> Result<Affine, OpError> {
+        let layer = self.layers.len() as u32;
+        let count = elements(&[channels, dims.iter().product()])?;
+        let mut operands = operands;
+        self.push(Layer {
+            name: self.node(),
+            channels,
+            dims,
+            act,
+            operands: operands.iter_mut().map(|o| o.parts.swap_remove(0).sources).collect(),
+            ..Layer::default()
+        });
+        let sources = (0..count as u32).map(|index| Source::Layer { layer, index });
+        Ok(Affine::plain(vec![count], sources.collect()))
+    }
+
+    fn push(&mut self, layer: Layer<f64>) {
+        let reads = |layer: &Layer<f64>| {
+            let taps = layer.terms.iter().flat_map(|t| t.taps.iter().flatten());
+            taps.map(|t| t.1).all(|w| w >= 0.0)
+                && layer.bias.iter().all(|&b| b >= 0.0)
+                && layer.sources().all(|s| self.is_nonnegative(s))
+        };
+        let known = match layer.act {
+            Act::Relu | Act::MaxPool { relu: true } | Act::Composite(Composite::Negative) => true,
+            Act::Composite(Composite::SquareRoot | Composite::ReciprocalSquareRoot) => true,
+            Act::Function(f) => match self.functions.get(f as usize) {
+                Some(Function::Curve(curve)) => matches!(
+                    curve,
+                    Curve::Exp | Curve::Sigmoid | Curve::Softplus | Curve::Sqrt | Curve::Reciprocal
+                ),
+                _ => false,
+            },
+            _ => reads(&layer),
+        };
+        self.nonnegative.push(known);
+        self.layers.push(layer);
+    }
+
+    /// The act that looks up a curve.
+    pub(crate) fn function(&mut self, curve: Curve) -> Act {
+        let at = self.functions.len() as u32;
+        self.functions.push(Function::Curve(curve));
+        Act::Function(at)
+    }
+
+    /// The scale of a source where it is fixed.
+    fn fixed(&self, source: &Source<f64>) -> Option<Option<Scale>> {
+        match *source {
+            Source::Const(_) => None,
+            Source::Input(_) => Some(None),
+            Source::Layer { layer, .. } => {
+                let layer = &self.layers[layer as usize];
+                Some(match layer.act {
+                    Act::Composite(Composite::Negative) => Some(Scale(0)),
+                    _ => layer.scale,
+                })
+            }
+        }
+    }
+
+    /// Whether values of fixed scales stand among others.
+    fn is_mixed(&self, sources: &[Source<f64>]) -> bool {
+        let mut scales = sources.iter().filter_map(|s| self.fixed(s));
+        let first = scales.next();
+        scales.any(|s| Some(s) != first)
+    }
+
+    /// A term per scale, so that integers stay integers beside what is calibrated.
+    fn split_by_scale(&self, term: Term<f64>) -> Vec<Term<f64>> {
+        if !self.is_mixed(&term.block) {
+            return vec![term];
+        }
+        let mut scales: Vec<Option<Scale>> = term.block.iter().filter_map(|s| self.fixed(s)).collect();
+        scales.sort_unstable();
+        scales.dedup();
+        let of = |scale: &Option<Scale>| {
+            let keep = |s: &Source<f64>| match self.fixed(s) {
+                Some(own) if own == *scale => *s,
+                None if *scale == scales[0] => *s,
+                _ => Source::Const(0.0),
+            };
+            Term {
+                block: term.block.iter().map(keep).collect(),
+                ..term.clone()
+            }
+        };
+        scales.iter().map(of).collect()
+    }
+
+    /// The value as what a product can read: existing values of one scale, with weight 1 and offset 0.
+    pub(crate) fn operand(&mut self, value: Value) -> Result<Affine, OpError> {
+        let view = self.view(value)?;
+        match self.is_mixed(&view.parts[0].sources) {
+            false => Ok(view),
+            true => self.materialise(view.into_linear(self.node())),
+        }
     }
 
     /// The value as affine in what exists, materialising it if it is pending.
     pub(crate) fn affine(&mut self, value: Value) -> Result<Affine, OpError> {
         match value {
             Value::Const(t) => {
-                let sources = t.floats("operand")?.into_iter().map(Source::Const).collect();
-                Ok(Affine::plain(t.shape, sources))
+                let values = t.to_floats();
+                if values.iter().any(|v| v.is_nan()) {
+                    t.floats("operand")?;
+                }
+                // An infinity is no source; as an offset it is known to whoever can leave it out.
+                let offset = values.iter().map(|v| if v.is_finite() { 0.0 } else { *v }).collect();
+                let source = |v: f64| Source::Const(if v.is_finite() { v } else { 0.0 });
+                let mut affine = Affine::plain(t.shape, values.into_iter().map(source).collect());
+                affine.offset = offset;
+                Ok(affine)
             }
             Value::Affine(a) => Ok(a),
             Value::Linear(l) => self.materialise(l),
@@ -146,10 +294,15 @@ impl Lowering {
         match *source {
             Source::Input(_) => false,
             Source::Const(c) => c >= 0.0,
-            Source::Layer { layer, .. } => {
-                matches!(self.layers[layer as usize].act, Act::Relu | Act::MaxPool { relu: true })
-            }
+            Source::Layer { layer, .. } => self.nonnegative[layer as usize],
         }
+    }
+
+    /// Whether no element can be negative.
+    pub(crate) fn is_nonnegative_value(&self, value: &Value) -> bool {
+        let Value::Affine(a) = value else { return false };
+        let part = |p: &Part| p.weights.iter().all(|&w| w >= 0.0) && p.sources.iter().all(|s| self.is_nonnegative(s));
+        a.offset.iter().all(|&o| o >= 0.0) && a.parts.iter().all(part)
     }
 
     /// Prepares a value that several nodes read: only what is free to read twice stays as it is.
@@ -165,70 +318,141 @@ impl Lowering {
 /// A lowered model.
 pub(crate) struct Lowered {
     pub(crate) program: Program<f64>,
+    /// Name, shape and type of each output.
+    pub(crate) outputs: Vec<Input>,
     /// Multiplications by weights per inference.
     pub(crate) macs: u64,
+}
+
+/// The values, by name, of a graph being lowered.
+struct Values<'a> {
+    graph: &'a Graph,
+    values: HashMap<&'a str, Value>,
+    /// How many readers are left.
+    uses: HashMap<&'a str, usize>,
+    shapes: HashMap<&'a str, Vec<usize>>,
+    types: HashMap<&'a str, Element>,
+    /// Per value the model's inputs that it depends on, by index.
+    origins: HashMap<&'a str, Vec<usize>>,
+}
+
+impl<'a> Values<'a> {
+    /// The model's inputs and constants.
+    fn new(graph: &'a Graph) -> Self {
+        let mut all = Self {
+            graph,
+            values: HashMap::new(),
+            uses: HashMap::new(),
+            shapes: HashMap::new(),
+            types: HashMap::new(),
+            origins: HashMap::new(),
+        };
+        for name in &graph.outputs {
+            *all.uses.entry(name).or_default() += 1;
+        }
+        for node in graph.nodes.iter().filter(|n| !ops::reads_shape_only(&n.op)) {
+            for name in node.inputs.iter().flatten() {
+                *all.uses.entry(name).or_default() += 1;
+            }
+        }
+        let mut first = 0;
+        for (i, input) in graph.inputs.iter().enumerate() {
+            let size = input.shape.iter().product::<usize>() as u32;
+            let sources = (first..first + size).map(Source::Input).collect();
+            let value = Value::Affine(Affine::plain(input.shape.clone(), sources));
+            all.define(&input.name, value, input.element, vec![i]);
+            first += size;
+        }
+        for (name, Constant { tensor, element }) in &graph.initializers {
+            all.define(name, Value::Const(tensor.clone()), *element, vec![]);
+        }
+        all
+    }
+
+    fn define(&mut self, name: &'a str, value: Value, element: Element, origins: Vec<usize>) {
+        self.shapes.insert(name, value.shape().to_vec());
+        self.types.insert(name, element);
+        self.origins.insert(name, origins);
+        if self.uses.get(name).copied().unwrap_or(0) > 0 {
+            self.values.insert(name, value);
+        }
+    }
+
+    /// A value for one of its readers.
+    fn take(&mut self, name: &str) -> Option<Value> {
+        let left = self.uses.get_mut(name)?;
+        *left -= 1;
+        match left {
+            0 => self.values.remove(name),
+            _ => self.values.get(name).cloned(),
+        }
+    }
+
+    /// What a node reads of an input.
+    fn read(&mut self, name: &str, node: &Node) -> Option<Value> {
+        if !ops::reads_shape_only(&node.op) {
+            return self.take(name);
+        }
+        let dims: Vec<i64> = self.shapes.get(name)?.iter().map(|&d| d as i64).collect();
+        Some(Value::Const(Tensor::int(vec![dims.len()], dims)))
+    }
+
+    /// The model's inputs that a value depends on.
+    fn origins(&self, name: &str) -> Vec<usize> {
+        self.origins.get(name).cloned().unwrap_or_default()
+    }
+
+    /// An error of a node, which names the model's inputs that are not constant where they should be.
+    fn error(&self, node: &Node, source: OpError) -> Error {
+        let mut inputs = Vec::new();
+        if let OpError::NotConstant { input, .. } = source {
+            let name = node.inputs.get(input).and_then(Option::as_ref);
+            let origins = name.map(|n| self.origins(n)).unwrap_or_default();
+            inputs = origins.iter().map(|&i| self.graph.inputs[i].name.clone()).collect();
+        }
+        Error::Node {
+            node: node.name.clone(),
+            op: node.op.clone(),
+            source,
+            inputs,
+        }
+    }
 }
 
 /// Lowers a graph.
 ///
 /// # Errors
 /// [`Error::UnsupportedOp`] and [`Error::Node`], naming the node.
-pub(crate) fn lower(graph: Graph) -> Result<Lowered> {
+pub(crate) fn lower(graph: &Graph) -> Result<Lowered> {
     let mut ctx = Lowering::default();
-    let mut uses: HashMap<&str, usize> = HashMap::from([(graph.output.as_str(), 1)]);
-    for node in graph.nodes.iter().filter(|n| !ops::reads_shape_only(&n.op)) {
-        for name in node.inputs.iter().flatten() {
-            *uses.entry(name).or_default() += 1;
-        }
-    }
-    let mut shapes: HashMap<&str, Vec<usize>> = HashMap::new();
-    let mut values: HashMap<&str, Value> = HashMap::new();
-    let size = graph.input_shape.iter().product::<usize>() as u32;
-    let input = Affine::plain(graph.input_shape.clone(), (0..size).map(Source::Input).collect());
-    shapes.insert(&graph.input, graph.input_shape.clone());
-    values.insert(&graph.input, Value::Affine(input));
-    for (name, tensor) in &graph.initializers {
-        shapes.insert(name, tensor.shape.clone());
-        values.insert(name, Value::Const(tensor.clone()));
-    }
+    let mut values = Values::new(graph);
     for node in &graph.nodes {
-        let at_node = |source| Error::Node {
-            node: node.name.clone(),
-            op: node.op.clone(),
-            source,
-        };
         let op = ops::find(&node.op).ok_or_else(|| Error::UnsupportedOp {
             node: node.name.clone(),
             op: node.op.clone(),
             supported: ops::names(),
         })?;
-        let mut take = |name: &str| {
-            if ops::reads_shape_only(&node.op) {
-                let dims: Vec<i64> = shapes.get(name)?.iter().map(|&d| d as i64).collect();
-                return Some(Value::Const(Tensor::int(vec![dims.len()], dims)));
-            }
-            let left = uses.get_mut(name)?;
-            *left -= 1;
-            if *left == 0 {
-                values.remove(name)
-            } else {
-                values.get(name).cloned()
-            }
-        };
-        let inputs = Inputs(node.inputs.iter().map(|n| n.as_ref().and_then(|n| take(n))).collect());
+        let names = || node.inputs.iter().map(Option::as_deref);
+        let inputs = names().map(|n| n.and_then(|n| values.read(n, node))).collect();
         ctx.node.clone_from(&node.name);
-        let outputs = op.lower(&mut ctx, node, inputs).map_err(at_node)?;
+        ctx.types = names().map(|n| values.types.get(n?).copied()).collect();
+        let mut origins: Vec<usize> = names().flatten().flat_map(|n| values.origins(n)).collect();
+        origins.sort_unstable();
+        origins.dedup();
+        let outputs = op
+            .lower(&mut ctx, node, Inputs(inputs))
+            .map_err(|e| values.error(node, e))?;
         for (i, name) in node.outputs.iter().enumerate() {
             let Some(name) = name else { continue };
-            let readers = uses.get(name.as_str()).copied().unwrap_or(0);
+            let readers = values.uses.get(name.as_str()).copied().unwrap_or(0);
+            let at_node = |source| values.error(node, source);
             let Some(mut value) = outputs.get(i).cloned() else {
                 if readers == 0 {
                     continue;
                 }
-                let expected = outputs.len().to_string();
                 return Err(at_node(OpError::Arity {
                     what: "outputs",
-                    expected,
+                    expected: outputs.len().to_string(),
                     got: node.outputs.len(),
                 }));
             };
@@ -237,50 +461,92 @@ pub(crate) fn lower(graph: Graph) -> Result<Lowered> {
                     what: "its output has no elements".into(),
                 }));
             }
-            shapes.insert(name, value.shape().to_vec());
             if readers > 1 {
                 value = ctx.share(value).map_err(at_node)?;
             }
-            if readers > 0 {
-                values.insert(name, value);
-            }
+            let origins = match value {
+                Value::Const(_) => vec![],
+                _ => origins.clone(),
+            };
+            values.define(name, value, op.element(i, &ctx, node), origins);
         }
     }
-    finish(ctx, &graph, values.remove(graph.output.as_str()))
+    finish(ctx, values)
 }
 
-/// Makes every element of the output the output of a layer.
-fn finish(mut ctx: Lowering, graph: &Graph, output: Option<Value>) -> Result<Lowered> {
-    let Some(output @ (Value::Affine(_) | Value::Linear(_))) = output else {
-        return Err(Error::Unsupported {
-            what: "its output does not depend on its input".into(),
-        });
-    };
+/// Makes every element of every output the output of a layer.
+fn finish(mut ctx: Lowering, mut values: Values<'_>) -> Result<Lowered> {
+    let graph = values.graph;
     let node = graph.nodes.last().map_or("output", |n| n.name.as_str());
     let at_output = |source| Error::Node {
         node: node.into(),
         op: "output".into(),
         source,
+        inputs: vec![],
     };
     ctx.node = "output".into();
-    let mut view = ctx.view(output).map_err(at_output)?;
-    if !view.parts[0].sources.iter().all(|s| matches!(s, Source::Layer { .. })) {
-        view = ctx.materialise(view.into_linear(ctx.node())).map_err(at_output)?;
+    ctx.types.clear();
+    let (mut views, mut outputs) = (Vec::new(), Vec::new());
+    for name in &graph.outputs {
+        let value = values.take(name).ok_or_else(|| Error::Malformed {
+            what: format!("output {name:?} has no value"),
+        })?;
+        outputs.push(Input {
+            name: name.clone(),
+            shape: value.shape().to_vec(),
+            element: values.types.get(name.as_str()).copied().unwrap_or(Element::Float),
+        });
+        let mut view = ctx.operand(value).map_err(at_output)?;
+        if !view.parts[0].sources.iter().all(|s| matches!(s, Source::Layer { .. })) {
+            view = ctx.materialise(view.into_linear(ctx.node())).map_err(at_output)?;
+        }
+        views.push(view);
     }
+    // All outputs have one scale.
+    let together: Vec<_> = views.iter().flat_map(|v| &v.parts[0].sources).copied().collect();
+    let mixed = ctx.is_mixed(&together);
+    let mut sources = Vec::new();
+    for mut view in views {
+        if mixed {
+            view = ctx.materialise(view.into_linear(ctx.node())).map_err(at_output)?;
+        }
+        sources.push(view.parts.swap_remove(0).sources);
+    }
+    let input_shape = match &graph.inputs[..] {
+        [one] => one.shape.clone(),
+        several => vec![several.iter().map(|i| i.shape.iter().product::<usize>()).sum()],
+    };
+    let output_shape = match &outputs[..] {
+        [one] => one.shape.clone(),
+        _ => vec![sources.iter().map(Vec::len).sum()],
+    };
     let program = Program {
-        input_shape: graph.input_shape.clone(),
-        output_shape: view.shape,
+        input_shape,
+        output_shape,
         layers: ctx.layers,
-        outputs: view.parts.swap_remove(0).sources,
+        functions: ctx.functions,
+        outputs: sources.concat(),
         ..Program::default()
     };
     Ok(Lowered {
         program,
+        outputs,
         macs: ctx.macs,
     })
 }
 
 impl ops::Op {
+    /// Element type of output `i` of the node whose inputs the context has.
+    fn element(&self, i: usize, ctx: &Lowering, node: &Node) -> Element {
+        let rule = self.types.get(i).or(self.types.last());
+        match rule {
+            None => ctx.element(0),
+            Some(ops::Type::Input(i)) => ctx.element(*i),
+            Some(ops::Type::Is(element)) => *element,
+            Some(ops::Type::By(rule)) => rule(node, ctx),
+        }
+    }
+
     fn lower(&self, ctx: &mut Lowering, node: &Node, inputs: Inputs) -> Result<Vec<Value>, OpError> {
         if let Some(name) = node
             .attributes

@@ -27,8 +27,10 @@ use sha3::{Digest, Keccak256};
 pub use calibrate::Calibration;
 pub use error::{Error, OpError, Result};
 pub use fixed::{Limbs, Scale};
+pub use graph::Input as Port;
 pub use program::Program;
 pub use quantise::Quantised;
+pub use tensor::{Data, Element, Tensor};
 
 /// An imported model.
 #[derive(Clone, Debug)]
@@ -37,8 +39,22 @@ pub struct Model {
     pub hash: [u8; 32],
     /// What the file holds.
     pub summary: Summary,
+    /// The inputs; the program's one input is all of them, one behind the other.
+    pub inputs: Vec<Port>,
+    /// The outputs; the program's one output is all of them, one behind the other.
+    pub outputs: Vec<Port>,
     /// The network, in floats.
     pub program: Program<f64>,
+}
+
+/// How a model is read.
+#[derive(Clone, Debug, Default)]
+pub struct Import {
+    /// Inputs, by name, that are constants with these values. Where operators need a value when the model is compiled (a shape,
+    /// the bounds of a slice), an input cannot give it in any other way.
+    pub constants: BTreeMap<String, Tensor>,
+    /// Whether outputs that depend on no input are accepted.
+    pub constant_outputs: bool,
 }
 
 /// What a model file holds, as far as its output depends on it.
@@ -74,7 +90,15 @@ impl Model {
     /// [`Error::Decode`] and [`Error::Malformed`] for what is no model, [`Error::Unsupported`], [`Error::UnsupportedOp`] and
     /// [`Error::Node`] for one that cannot be proven.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        let graph = onnx::read(bytes)?;
+        Self::import(bytes, &Import::default())
+    }
+
+    /// Reads an ONNX model, some of whose inputs are given.
+    ///
+    /// # Errors
+    /// Those of [`Model::from_bytes`]; [`Error::Unsupported`] for constants that are no inputs of the model.
+    pub fn import(bytes: &[u8], import: &Import) -> Result<Self> {
+        let graph = onnx::read(bytes, &import.constants)?;
         let mut ops = BTreeMap::new();
         graph
             .nodes
@@ -83,10 +107,21 @@ impl Model {
         let floats = graph
             .initializers
             .values()
+            .map(|c| &c.tensor)
             .filter(|t| matches!(t.data, tensor::Data::Float(_)));
         let (nodes, params) = (graph.nodes.len(), floats.map(tensor::Tensor::len).sum());
-        let lowered = lower::lower(graph)?;
+        let lowered = lower::lower(&graph)?;
         lowered.program.validate()?;
+        let variable = lowered.program.layers.iter().flat_map(|l| &l.terms);
+        if !import.constant_outputs
+            && variable
+                .flat_map(|t| &t.block)
+                .all(|s| matches!(s, program::Source::Const(_)))
+        {
+            return Err(Error::Unsupported {
+                what: "its output does not depend on its input".into(),
+            });
+        }
         Ok(Self {
             hash: Keccak256::digest(bytes).into(),
             summary: Summary {
@@ -95,6 +130,8 @@ impl Model {
                 params,
                 macs: lowered.macs,
             },
+            inputs: graph.inputs,
+            outputs: lowered.outputs,
             program: lowered.program,
         })
     }

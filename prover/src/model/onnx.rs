@@ -3,13 +3,13 @@
 //! The messages below are the part of `onnx.proto` (field numbers of IR version 10) that inference graphs use; unknown fields
 //! are skipped, as protobuf prescribes. Nothing is allocated from a length that the file merely claims.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use prost::Message;
 
 use super::error::{Error, Result};
-use super::graph::{Attribute, Graph, Node};
-use super::tensor::{Data, MAX_ELEMENTS, Tensor};
+use super::graph::{Attribute, Constant, Graph, Input, Node};
+use super::tensor::{Data, Element, MAX_ELEMENTS, Tensor, clamp};
 
 #[derive(Clone, PartialEq, Message)]
 struct ModelProto {
@@ -73,6 +73,8 @@ struct AttributeProto {
     floats: Vec<f32>,
     #[prost(int64, repeated, tag = "8")]
     ints: Vec<i64>,
+    #[prost(bytes = "vec", repeated, tag = "9")]
+    strings: Vec<Vec<u8>>,
     #[prost(int32, tag = "20")]
     kind: i32,
 }
@@ -137,53 +139,69 @@ struct DimensionProto {
     dim_param: Option<String>,
 }
 
-/// `TensorProto.DataType`: name, number, size of an element in `raw_data`.
-const FLOAT: i32 = 1;
-const UINT8: i32 = 2;
-const INT8: i32 = 3;
-const UINT16: i32 = 4;
-const INT16: i32 = 5;
-const INT32: i32 = 6;
-const INT64: i32 = 7;
-const BOOL: i32 = 9;
-const FLOAT16: i32 = 10;
-const DOUBLE: i32 = 11;
-const UINT32: i32 = 12;
-const UINT64: i32 = 13;
-const BFLOAT16: i32 = 16;
+/// The newest operator set of each domain that operators are known from.
+const NEWEST: [(&str, i64); 4] = [("", 28), ("ai.onnx", 28), ("ai.onnx.ml", 5), ("ai.onnx.preview", 1)];
 
-/// Reads a model's graph.
+/// Reads a model's graph. Inputs that `constants` names are constants with the values given there.
 ///
 /// # Errors
-/// [`Error::Decode`] and [`Error::Malformed`] for bytes that are no model, [`Error::Unsupported`] for a model with several
-/// inputs or outputs, an axis of unknown length, or tensors in another file.
-pub(crate) fn read(bytes: &[u8]) -> Result<Graph> {
+/// [`Error::Decode`] and [`Error::Malformed`] for bytes that are no model, [`Error::Unsupported`] for a model with an axis of
+/// unknown length, tensors in another file, or operators newer than those known.
+pub(crate) fn read(bytes: &[u8], constants: &BTreeMap<String, Tensor>) -> Result<Graph> {
     let model = ModelProto::decode(bytes)?;
     let graph = model.graph.ok_or_else(|| malformed("it holds no graph"))?;
     if model.opset_import.is_empty() {
         return Err(malformed("it names no operator set"));
     }
+    let opsets: HashMap<&str, i64> = model
+        .opset_import
+        .iter()
+        .map(|o| (o.domain.as_str(), o.version))
+        .collect();
+    for (domain, version) in &opsets {
+        let newest = NEWEST.iter().find(|(name, _)| name == domain);
+        if let Some((_, newest)) = newest.filter(|(_, newest)| version > newest) {
+            let domain = if domain.is_empty() { "ai.onnx" } else { domain };
+            return Err(unsupported(format!(
+                "it uses version {version} of the operator set {domain}; the newest that is known is {newest}"
+            )));
+        }
+    }
     let mut initializers = HashMap::new();
     for proto in &graph.initializer {
+        let (tensor, element) = tensor(proto, &proto.name)?;
         if initializers
-            .insert(proto.name.clone(), tensor(proto, &proto.name)?)
+            .insert(proto.name.clone(), Constant { tensor, element })
             .is_some()
         {
             return Err(malformed(format!("the initializer {:?} is defined twice", proto.name)));
         }
     }
-    let inputs: Vec<_> = graph
-        .input
-        .iter()
-        .filter(|i| !initializers.contains_key(&i.name))
-        .collect();
-    let input = only(&inputs, "input")?;
-    let output = only(&graph.output.iter().collect::<Vec<_>>(), "output")?;
-    let nodes = graph.node.iter().map(node).collect::<Result<_>>()?;
+    for (name, value) in constants {
+        let stated = graph.input.iter().find(|i| &i.name == name);
+        let element = stated
+            .and_then(|i| i.r#type.as_ref()?.tensor_type.as_ref())
+            .and_then(|t| Element::from_onnx(t.elem_type))
+            .ok_or_else(|| unsupported(format!("it has no input {name:?} of numbers to be given a value")))?;
+        let tensor = value.clone();
+        initializers.insert(name.clone(), Constant { tensor, element });
+    }
+    let inputs = graph.input.iter().filter(|i| !initializers.contains_key(&i.name));
+    let inputs = inputs.map(input).collect::<Result<Vec<_>>>()?;
+    let size = inputs.iter().map(|i| i.shape.iter().product::<usize>()).sum::<usize>();
+    if size > MAX_ELEMENTS {
+        return Err(unsupported(format!(
+            "its inputs have more than {MAX_ELEMENTS} elements"
+        )));
+    }
+    if graph.output.is_empty() {
+        return Err(malformed("it has no output"));
+    }
+    let outputs = graph.output.iter().map(|o| o.name.clone()).collect();
+    let nodes = graph.node.iter().map(|n| node(n, &opsets)).collect::<Result<_>>()?;
     Graph {
-        input: input.name.clone(),
-        input_shape: shape(input)?,
-        output: output.name.clone(),
+        inputs,
+        outputs,
         initializers,
         nodes,
     }
@@ -198,38 +216,24 @@ fn unsupported(what: impl Into<String>) -> Error {
     Error::Unsupported { what: what.into() }
 }
 
-fn only<'a>(values: &[&'a ValueInfoProto], what: &str) -> Result<&'a ValueInfoProto> {
-    match values {
-        [one] => Ok(one),
-        _ => {
-            let names: Vec<_> = values.iter().map(|v| v.name.as_str()).collect();
-            Err(unsupported(format!(
-                "it has {} {what}s ({}); expected exactly one",
-                values.len(),
-                names.join(", ")
-            )))
-        }
-    }
-}
-
-/// The input's shape. A batch axis (the first) of no fixed length is taken as 1.
-fn shape(input: &ValueInfoProto) -> Result<Vec<usize>> {
+/// An input's name, type and shape. A batch axis (the first) of no fixed length is taken as 1.
+fn input(input: &ValueInfoProto) -> Result<Input> {
     let name = &input.name;
     let tensor = input.r#type.as_ref().and_then(|t| t.tensor_type.as_ref());
     let tensor = tensor.ok_or_else(|| unsupported(format!("input {name:?} is not a tensor")))?;
-    if element_size(tensor.elem_type).is_none() {
-        return Err(unsupported(format!(
+    let element = Element::from_onnx(tensor.elem_type).ok_or_else(|| {
+        unsupported(format!(
             "input {name:?} has element type {}; expected numbers",
             tensor.elem_type
-        )));
-    }
-    let shape = tensor
+        ))
+    })?;
+    let stated = tensor
         .shape
         .as_ref()
         .ok_or_else(|| unsupported(format!("input {name:?} has no shape")))?;
-    let mut out = Vec::new();
-    for (axis, dim) in shape.dim.iter().enumerate() {
-        out.push(match (dim.dim_value, axis) {
+    let mut shape = Vec::new();
+    for (axis, dim) in stated.dim.iter().enumerate() {
+        shape.push(match (dim.dim_value, axis) {
             (Some(n), _) if n > 0 => n as usize,
             (None, 0) => 1,
             (Some(n), _) => return Err(malformed(format!("axis {axis} of input {name:?} has length {n}"))),
@@ -241,15 +245,19 @@ fn shape(input: &ValueInfoProto) -> Result<Vec<usize>> {
             }
         });
     }
-    match out.iter().try_fold(1usize, |n, &d| n.checked_mul(d)) {
-        Some(n) if n <= MAX_ELEMENTS => Ok(out),
+    match shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d)) {
+        Some(n) if n <= MAX_ELEMENTS => Ok(Input {
+            name: name.clone(),
+            shape,
+            element,
+        }),
         _ => Err(unsupported(format!(
             "input {name:?} has more than {MAX_ELEMENTS} elements"
         ))),
     }
 }
 
-fn node(proto: &NodeProto) -> Result<Node> {
+fn node(proto: &NodeProto, opsets: &HashMap<&str, i64>) -> Result<Node> {
     let names = |v: &[String]| v.iter().map(|n| (!n.is_empty()).then(|| n.clone())).collect::<Vec<_>>();
     let first = proto.output.first().map_or("", String::as_str);
     let name = match proto.name.as_str() {
@@ -266,9 +274,11 @@ fn node(proto: &NodeProto) -> Result<Node> {
             return Err(malformed(format!("node {name} has two attributes {:?}", a.name)));
         }
     }
+    let own = opsets.get(proto.domain.as_str());
     Ok(Node {
         name,
         op,
+        opset: own.or(opsets.get("ai.onnx")).copied().unwrap_or(1),
         inputs: names(&proto.input),
         outputs: names(&proto.output),
         attributes,
@@ -284,12 +294,16 @@ fn attribute(proto: &AttributeProto, node: &str) -> Result<Attribute> {
         4 => {
             let t = proto.t.as_ref();
             let t = t.ok_or_else(|| malformed(format!("attribute {:?} of node {node} is empty", proto.name)))?;
-            Attribute::Tensor(tensor(t, node)?)
+            let (tensor, element) = tensor(t, node)?;
+            Attribute::Tensor(tensor, element)
         }
         6 => Attribute::Floats(proto.floats.iter().map(|&f| f.into()).collect()),
         7 => Attribute::Ints(proto.ints.clone()),
         5 | 10 => Attribute::Other("subgraph"),
-        8 => Attribute::Other("list of strings"),
+        8 => {
+            let text = |s: &Vec<u8>| String::from_utf8_lossy(s).into_owned();
+            Attribute::Texts(proto.strings.iter().map(text).collect())
+        }
         9 => Attribute::Other("list of tensors"),
         11 | 12 => Attribute::Other("sparse tensor"),
         13 | 14 => Attribute::Other("type"),
@@ -302,29 +316,19 @@ fn attribute(proto: &AttributeProto, node: &str) -> Result<Attribute> {
     })
 }
 
-/// Bytes per element in `raw_data`, for the types that are numbers.
-fn element_size(data_type: i32) -> Option<usize> {
-    Some(match data_type {
-        UINT8 | INT8 | BOOL => 1,
-        UINT16 | INT16 | FLOAT16 | BFLOAT16 => 2,
-        FLOAT | INT32 | UINT32 => 4,
-        INT64 | DOUBLE | UINT64 => 8,
-        _ => return None,
-    })
-}
-
-fn tensor(proto: &TensorProto, name: &str) -> Result<Tensor> {
+fn tensor(proto: &TensorProto, name: &str) -> Result<(Tensor, Element)> {
     if proto.data_location == 1 {
         return Err(unsupported(format!(
             "tensor {name:?} is stored in another file; save the model with its weights inside"
         )));
     }
-    let size = element_size(proto.data_type).ok_or_else(|| {
+    let element = Element::from_onnx(proto.data_type).ok_or_else(|| {
         unsupported(format!(
             "tensor {name:?} has element type {}; expected numbers",
             proto.data_type
         ))
     })?;
+    let size = element.size();
     let bad_dims = || malformed(format!("tensor {name:?} has dimensions {:?}", proto.dims));
     let shape = proto
         .dims
@@ -337,8 +341,8 @@ fn tensor(proto: &TensorProto, name: &str) -> Result<Tensor> {
         .try_fold(1usize, |n, &d| n.checked_mul(d))
         .ok_or_else(bad_dims)?;
     let data = match proto.raw_data.as_slice() {
-        [] => typed(proto),
-        raw if raw.len() % size == 0 => raw_elements(proto.data_type, raw),
+        [] => typed(proto, element),
+        raw if raw.len() % size == 0 => Data::from_le_bytes(element, raw),
         raw => {
             let (got, ty) = (raw.len(), proto.data_type);
             return Err(malformed(format!(
@@ -346,12 +350,9 @@ fn tensor(proto: &TensorProto, name: &str) -> Result<Tensor> {
             )));
         }
     };
-    let got = match &data {
-        Data::Float(v) => v.len(),
-        Data::Int(v) => v.len(),
-    };
+    let got = data.len();
     match got == expected {
-        true => Ok(Tensor { shape, data }),
+        true => Ok((Tensor { shape, data }, element)),
         false => Err(malformed(format!(
             "tensor {name:?}: shape {shape:?} takes {expected} elements, got {got}"
         ))),
@@ -359,44 +360,15 @@ fn tensor(proto: &TensorProto, name: &str) -> Result<Tensor> {
 }
 
 /// Elements stored in the field of their type; small types share `int32_data`.
-fn typed(proto: &TensorProto) -> Data {
+fn typed(proto: &TensorProto, element: Element) -> Data {
     let halves = || proto.int32_data.iter().map(|&v| v as u16);
-    match proto.data_type {
-        FLOAT => Data::Float(proto.float_data.iter().map(|&f| f.into()).collect()),
-        DOUBLE => Data::Float(proto.double_data.clone()),
-        FLOAT16 => Data::Float(halves().map(|v| half::f16::from_bits(v).into()).collect()),
-        BFLOAT16 => Data::Float(halves().map(|v| half::bf16::from_bits(v).into()).collect()),
-        INT64 => Data::Int(proto.int64_data.clone()),
-        UINT32 | UINT64 => Data::Int(proto.uint64_data.iter().map(|&v| clamp(v)).collect()),
+    match element {
+        Element::Float => Data::Float(proto.float_data.iter().map(|&f| f.into()).collect()),
+        Element::Double => Data::Float(proto.double_data.clone()),
+        Element::Float16 => Data::Float(halves().map(|v| half::f16::from_bits(v).into()).collect()),
+        Element::Bfloat16 => Data::Float(halves().map(|v| half::bf16::from_bits(v).into()).collect()),
+        Element::Int64 => Data::Int(proto.int64_data.clone()),
+        Element::Uint32 | Element::Uint64 => Data::Int(proto.uint64_data.iter().map(|&v| clamp(v)).collect()),
         _ => Data::Int(proto.int32_data.iter().map(|&v| v.into()).collect()),
     }
-}
-
-/// Elements stored as little-endian bytes.
-fn raw_elements(data_type: i32, raw: &[u8]) -> Data {
-    fn float<const N: usize>(raw: &[u8], f: impl Fn([u8; N]) -> f64) -> Data {
-        Data::Float(raw.as_chunks::<N>().0.iter().map(|&c| f(c)).collect())
-    }
-    fn int<const N: usize>(raw: &[u8], f: impl Fn([u8; N]) -> i64) -> Data {
-        Data::Int(raw.as_chunks::<N>().0.iter().map(|&c| f(c)).collect())
-    }
-    match data_type {
-        FLOAT => float(raw, |b| f32::from_le_bytes(b).into()),
-        DOUBLE => float(raw, f64::from_le_bytes),
-        FLOAT16 => float(raw, |b| half::f16::from_le_bytes(b).into()),
-        BFLOAT16 => float(raw, |b| half::bf16::from_le_bytes(b).into()),
-        INT8 => int(raw, |b| i8::from_le_bytes(b).into()),
-        UINT16 => int(raw, |b| u16::from_le_bytes(b).into()),
-        INT16 => int(raw, |b| i16::from_le_bytes(b).into()),
-        INT32 => int(raw, |b| i32::from_le_bytes(b).into()),
-        UINT32 => int(raw, |b| u32::from_le_bytes(b).into()),
-        INT64 => int(raw, i64::from_le_bytes),
-        UINT64 => int(raw, |b| clamp(u64::from_le_bytes(b))),
-        _ => int(raw, |b| u8::from_le_bytes(b).into()),
-    }
-}
-
-/// Unsigned integers serve as shapes and indices, where everything beyond `i64::MAX` means "to the end".
-fn clamp(v: u64) -> i64 {
-    i64::try_from(v).unwrap_or(i64::MAX)
 }

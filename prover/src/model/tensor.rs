@@ -1,25 +1,108 @@
 //! Constant tensors, and the arithmetic of shapes.
 
+use serde::Serialize;
+
 use super::error::OpError;
 
 /// The largest number of elements of a tensor: every element of an activation costs a row of the trace, and indices are `u32`.
 pub(crate) const MAX_ELEMENTS: usize = 1 << 24;
 
+/// Type of a tensor's elements, numbered as in ONNX's `TensorProto.DataType`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum Element {
+    Float = 1,
+    Uint8 = 2,
+    Int8 = 3,
+    Uint16 = 4,
+    Int16 = 5,
+    Int32 = 6,
+    Int64 = 7,
+    Bool = 9,
+    Float16 = 10,
+    Double = 11,
+    Uint32 = 12,
+    Uint64 = 13,
+    Bfloat16 = 16,
+}
+
+impl Element {
+    /// The type of a number in `TensorProto.DataType`, where it is one of numbers or truth values.
+    pub fn from_onnx(number: i32) -> Option<Self> {
+        use Element::*;
+        let all = [
+            Float, Uint8, Int8, Uint16, Int16, Int32, Int64, Bool, Float16, Double, Uint32, Uint64, Bfloat16,
+        ];
+        all.into_iter().find(|&e| e as i32 == number)
+    }
+
+    /// Bytes per element of a file.
+    pub fn size(self) -> usize {
+        match self {
+            Self::Uint8 | Self::Int8 | Self::Bool => 1,
+            Self::Uint16 | Self::Int16 | Self::Float16 | Self::Bfloat16 => 2,
+            Self::Float | Self::Int32 | Self::Uint32 => 4,
+            Self::Int64 | Self::Double | Self::Uint64 => 8,
+        }
+    }
+
+    /// Whether this is a type of fractions.
+    pub fn is_float(self) -> bool {
+        matches!(self, Self::Float | Self::Float16 | Self::Double | Self::Bfloat16)
+    }
+
+    /// The smallest and the largest value of an integer type that 53 bits hold.
+    pub(crate) fn range(self) -> Option<(f64, f64)> {
+        let (signed, bits) = match self {
+            Self::Bool => return Some((0.0, 1.0)),
+            Self::Uint8 => (false, 8),
+            Self::Int8 => (true, 8),
+            Self::Uint16 => (false, 16),
+            Self::Int16 => (true, 16),
+            Self::Int32 => (true, 32),
+            Self::Uint32 => (false, 32),
+            _ => return None,
+        };
+        let span = f64::from(bits).exp2();
+        Some(if signed {
+            (-span / 2.0, span / 2.0 - 1.0)
+        } else {
+            (0.0, span - 1.0)
+        })
+    }
+}
+
 /// A tensor known when the model is compiled, row-major.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Tensor {
-    pub(crate) shape: Vec<usize>,
-    pub(crate) data: Data,
+pub struct Tensor {
+    /// Lengths of the axes.
+    pub shape: Vec<usize>,
+    /// As many elements as the shape has.
+    pub data: Data,
 }
 
 /// Elements of a [`Tensor`]. Integers are kept apart because shapes and indices use all of `i64`.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Data {
+pub enum Data {
+    /// Of any type of fractions.
     Float(Vec<f64>),
+    /// Of any type of integers; truth values are 0 and 1.
     Int(Vec<i64>),
 }
 
 impl Tensor {
+    /// Reads elements that lie one behind the other, little-endian, as `raw_data` of ONNX's `TensorProto` has them.
+    ///
+    /// Returns nothing when `raw` is not as long as the shape says.
+    pub fn from_le_bytes(element: Element, shape: Vec<usize>, raw: &[u8]) -> Option<Self> {
+        let count = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d))?;
+        (raw.len() == count.checked_mul(element.size())?).then(|| Self {
+            shape,
+            data: Data::from_le_bytes(element, raw),
+        })
+    }
+
     pub(crate) fn float(shape: Vec<usize>, data: Vec<f64>) -> Self {
         Self {
             shape,
@@ -35,18 +118,20 @@ impl Tensor {
     }
 
     pub(crate) fn len(&self) -> usize {
+        self.data.len()
+    }
+
+    /// The elements as floats, infinities and NaN included.
+    pub fn to_floats(&self) -> Vec<f64> {
         match &self.data {
-            Data::Float(v) => v.len(),
-            Data::Int(v) => v.len(),
+            Data::Float(v) => v.clone(),
+            Data::Int(v) => v.iter().map(|&x| x as f64).collect(),
         }
     }
 
     /// The elements as floats; `name` is the input that an error names.
     pub(crate) fn floats(&self, name: &'static str) -> Result<Vec<f64>, OpError> {
-        let values: Vec<f64> = match &self.data {
-            Data::Float(v) => v.clone(),
-            Data::Int(v) => v.iter().map(|&x| x as f64).collect(),
-        };
+        let values = self.to_floats();
         match values.iter().all(|v| v.is_finite()) {
             true => Ok(values),
             false => Err(OpError::Constant {
@@ -75,6 +160,44 @@ impl Tensor {
         };
         Self { shape, data }
     }
+}
+
+impl Data {
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Float(v) => v.len(),
+            Self::Int(v) => v.len(),
+        }
+    }
+
+    /// Elements as little-endian bytes; what is left over of a length that is no multiple of the element's is dropped.
+    pub(crate) fn from_le_bytes(element: Element, raw: &[u8]) -> Self {
+        fn float<const N: usize>(raw: &[u8], f: impl Fn([u8; N]) -> f64) -> Data {
+            Data::Float(raw.as_chunks::<N>().0.iter().map(|&c| f(c)).collect())
+        }
+        fn int<const N: usize>(raw: &[u8], f: impl Fn([u8; N]) -> i64) -> Data {
+            Data::Int(raw.as_chunks::<N>().0.iter().map(|&c| f(c)).collect())
+        }
+        match element {
+            Element::Float => float(raw, |b| f32::from_le_bytes(b).into()),
+            Element::Double => float(raw, f64::from_le_bytes),
+            Element::Float16 => float(raw, |b| half::f16::from_le_bytes(b).into()),
+            Element::Bfloat16 => float(raw, |b| half::bf16::from_le_bytes(b).into()),
+            Element::Int8 => int(raw, |b| i8::from_le_bytes(b).into()),
+            Element::Uint16 => int(raw, |b| u16::from_le_bytes(b).into()),
+            Element::Int16 => int(raw, |b| i16::from_le_bytes(b).into()),
+            Element::Int32 => int(raw, |b| i32::from_le_bytes(b).into()),
+            Element::Uint32 => int(raw, |b| u32::from_le_bytes(b).into()),
+            Element::Int64 => int(raw, i64::from_le_bytes),
+            Element::Uint64 => int(raw, |b| clamp(u64::from_le_bytes(b))),
+            Element::Uint8 | Element::Bool => int(raw, |b| u8::from_le_bytes(b).into()),
+        }
+    }
+}
+
+/// Unsigned integers serve as shapes and indices, where everything beyond `i64::MAX` means "to the end".
+pub(crate) fn clamp(v: u64) -> i64 {
+    i64::try_from(v).unwrap_or(i64::MAX)
 }
 
 /// Number of elements of a shape.

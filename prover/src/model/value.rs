@@ -1,7 +1,7 @@
 //! What a tensor of the graph is while the graph is being lowered.
 
 use super::error::OpError;
-use super::program::{Act, Source, Term};
+use super::program::{Act, MAX_DIMS, Source, Term};
 use super::tensor::{Tensor, strides};
 
 /// A tensor during lowering.
@@ -107,6 +107,9 @@ impl Affine {
         let axes: Vec<usize> = (0..self.shape.len())
             .filter(|&a| a >= end || (a < first && self.shape[a] > 1))
             .collect();
+        if axes.len() > MAX_DIMS {
+            return self.in_a_row(name, (before, channels, after));
+        }
         let terms = self.parts.into_iter().map(|p| Term {
             taps: (0..channels)
                 .map(|c| vec![((c * after) as u32, p.weights[c * after])])
@@ -122,6 +125,39 @@ impl Affine {
             names: vec![name],
             channels,
             dims: axes.iter().map(|&a| self.shape[a]).collect(),
+            terms: terms.collect(),
+            bias: (0..channels).map(|c| self.offset[c * after]).collect(),
+            act: None,
+            order: order.collect(),
+            shape: self.shape,
+        }
+    }
+}
+
+impl Affine {
+    /// A linear map of the identity's kind with one axis of positions, along which the sources are laid out anew. Elements are
+    /// `(before, channels, after)`, and weights and offsets those of their channel.
+    fn in_a_row(self, name: String, (before, channels, after): (usize, usize, usize)) -> Linear {
+        let positions = before * after;
+        let element = |e: usize| {
+            let (c, b, a) = (e / positions, e % positions / after, e % after);
+            (b * channels + c) * after + a
+        };
+        let order = (0..before * channels * after).map(|e| {
+            let (b, c, a) = (e / (channels * after), e / after % channels, e % after);
+            ((c * before + b) * after + a) as u32
+        });
+        let terms = self.parts.iter().map(|p| Term {
+            taps: (0..channels)
+                .map(|c| vec![((c * positions) as u32, p.weights[c * after])])
+                .collect(),
+            block: (0..p.sources.len()).map(|e| p.sources[element(e)]).collect(),
+            strides: vec![1],
+        });
+        Linear {
+            names: vec![name],
+            channels,
+            dims: vec![positions],
             terms: terms.collect(),
             bias: (0..channels).map(|c| self.offset[c * after]).collect(),
             act: None,

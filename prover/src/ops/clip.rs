@@ -1,6 +1,6 @@
 //! Clip, by one ReLU per bound: with `z = max(0, hi - x)` and `w = max(0, (hi - lo) - z)` the result is `lo + w`.
 
-use super::elementwise::{add_constant, scale};
+use super::primitive::{affine, larger, map, smaller};
 use super::relu::rectify;
 use crate::model::error::OpError;
 use crate::model::graph::Node;
@@ -10,9 +10,10 @@ use crate::model::value::Value;
 
 pub(crate) fn clip(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
     let x = inputs.value(0, "input")?;
+    let mut variable = Vec::new();
     let mut bound = |i, name: &'static str, none: f64| -> Result<Option<f64>, OpError> {
-        let value = match inputs.optional_constant(i, name)? {
-            Some(t) => match t.floats(name)?.as_slice() {
+        let value = match inputs.optional(i) {
+            Some(Value::Const(t)) => match t.floats(name)?.as_slice() {
                 [v] => *v,
                 _ => {
                     return Err(OpError::Constant {
@@ -21,59 +22,55 @@ pub(crate) fn clip(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Resul
                     });
                 }
             },
+            Some(value) => {
+                variable.push((i, value));
+                none
+            }
             None => node.float(name, none)?,
         };
         // The largest floats are how older operator sets write that there is no bound.
         Ok((value.abs() < f64::from(f32::MAX)).then_some(value))
     };
-    let (lo, hi) = (bound(1, "min", f64::MIN)?, bound(2, "max", f64::MAX)?);
-    if let (Some(lo), Some(hi)) = (lo, hi)
-        && lo > hi
+    let (low, high) = (bound(1, "min", f64::MIN)?, bound(2, "max", f64::MAX)?);
+    if let (Some(low), Some(high)) = (low, high)
+        && low > high
     {
-        return Err(OpError::Constant {
-            name: "min",
-            problem: "lies above max",
-        });
+        // The specification: everything becomes `max`.
+        let n = elements(x.shape())?;
+        let all = Tensor::float(x.shape().to_vec(), vec![high; n]);
+        return Ok(vec![Value::Const(all)]);
     }
-    if let Value::Const(t) = x {
-        let (lo, hi) = (lo.unwrap_or(f64::MIN), hi.unwrap_or(f64::MAX));
-        let data = t.floats("input")?.into_iter().map(|v| v.clamp(lo, hi)).collect();
-        return Ok(vec![Value::Const(Tensor::float(t.shape, data))]);
+    let mut y = between(ctx, x, low, high)?;
+    for (i, value) in variable {
+        y = if i == 1 { larger(ctx, y, value)? } else { smaller(ctx, y, value)? };
     }
-    Ok(vec![match (lo, hi) {
+    Ok(vec![y])
+}
+
+/// The value clipped to constant bounds.
+pub(super) fn between(ctx: &mut Lowering, x: Value, low: Option<f64>, high: Option<f64>) -> Result<Value, OpError> {
+    if let Value::Const(t) = &x {
+        let (low, high) = (low.unwrap_or(f64::NEG_INFINITY), high.unwrap_or(f64::INFINITY));
+        return Ok(Value::Const(map(t, |v| v.clamp(low, high))));
+    }
+    Ok(match (low, high) {
         (None, None) => x,
-        (Some(lo), None) => {
-            let above = shift(ctx, x, -lo)?;
+        (Some(low), None) => {
+            let above = affine(ctx, x, 1.0, -low)?;
             let above = rectify(ctx, above)?;
-            shift(ctx, above, lo)?
+            affine(ctx, above, 1.0, low)?
         }
-        (None, Some(hi)) => {
-            let below = from_top(ctx, x, hi)?;
+        (None, Some(high)) => {
+            let below = affine(ctx, x, -1.0, high)?;
             let below = rectify(ctx, below)?;
-            from_top(ctx, below, hi)?
+            affine(ctx, below, -1.0, high)?
         }
-        (Some(lo), Some(hi)) => {
-            let below = from_top(ctx, x, hi)?;
+        (Some(low), Some(high)) => {
+            let below = affine(ctx, x, -1.0, high)?;
             let below = rectify(ctx, below)?;
-            let above = from_top(ctx, below, hi - lo)?;
+            let above = affine(ctx, below, -1.0, high - low)?;
             let above = rectify(ctx, above)?;
-            shift(ctx, above, lo)?
+            affine(ctx, above, 1.0, low)?
         }
-    }])
-}
-
-/// `top - x`.
-fn from_top(ctx: &mut Lowering, x: Value, top: f64) -> Result<Value, OpError> {
-    let n = elements(x.shape())?;
-    let opposite = scale(ctx, x, &vec![-1.0; n])?;
-    shift(ctx, opposite, top)
-}
-
-/// `x + by`; nothing becomes of a shift by zero, so that a pending activation stays pending.
-fn shift(ctx: &mut Lowering, x: Value, by: f64) -> Result<Value, OpError> {
-    if by == 0.0 {
-        return Ok(x);
-    }
-    let n = elements(x.shape())?;
-    add_constant(ctx, x, &vec![by; n])
+    })
 }

@@ -1,11 +1,15 @@
 //! Convolution.
 
+use super::elementwise::sum;
+use super::movement::{gather_all, pick};
+use super::primitive::{combine, shared};
+use super::reshape::reshaped;
 use super::window::{Axis, Layout, axes};
 use crate::model::error::OpError;
 use crate::model::graph::Node;
 use crate::model::lower::{Inputs, Lowering};
 use crate::model::program::{Source, Term};
-use crate::model::tensor::{elements, strides};
+use crate::model::tensor::{Tensor, elements, strides};
 use crate::model::value::{Affine, Linear, Value};
 
 pub(crate) const ATTRIBUTES: &[&str] = &["auto_pad", "dilations", "group", "kernel_shape", "pads", "strides"];
@@ -13,6 +17,28 @@ pub(crate) const ATTRIBUTES: &[&str] = &["auto_pad", "dilations", "group", "kern
 pub(crate) fn conv(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
     let x = inputs.value(0, "X")?;
     let weights = inputs.constant(1, "W")?;
+    let bias = inputs.optional_constant(2, "B")?;
+    convolve(ctx, node, x, Value::Const(weights), bias)
+}
+
+/// A convolution with constant weights. Images of a batch are another axis of positions.
+pub(super) fn convolve(
+    ctx: &mut Lowering,
+    node: &Node,
+    x: Value,
+    weights: Value,
+    bias: Option<Tensor>,
+) -> Result<Vec<Value>, OpError> {
+    let Value::Const(weights) = weights else {
+        return Err(OpError::NotConstant { name: "W", input: 1 });
+    };
+    let batch = x.shape().first().copied().unwrap_or(1);
+    if batch > 1 && x.shape().len() > 2 {
+        return per_image(ctx, x, |ctx, image| {
+            let weights = Value::Const(weights.clone());
+            Ok(convolve(ctx, node, image, weights, bias.clone())?.swap_remove(0))
+        });
+    }
     let (channels, image) = image_shape(&x)?;
     let groups = node.int("group", 1)?;
     let groups = usize::try_from(groups).ok().filter(|g| *g > 0 && channels % g == 0);
@@ -39,7 +65,7 @@ pub(crate) fn conv(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Resul
         return Err(node.attribute_error("kernel_shape", format!("{kernel:?}, the shape of W")));
     }
     let axes = axes(node, &image, kernel)?;
-    let bias = match inputs.optional_constant(2, "B")? {
+    let bias = match bias {
         None => vec![0.0; out_channels],
         Some(b) if b.shape == [out_channels] => b.floats("B")?,
         Some(b) => {
@@ -59,6 +85,145 @@ pub(crate) fn conv(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Resul
         bias,
     };
     Ok(vec![Value::Linear(filter.apply(ctx, x)?)])
+}
+
+/// The same for every image of a batch.
+pub(super) fn per_image(
+    ctx: &mut Lowering,
+    x: Value,
+    each: impl Fn(&mut Lowering, Value) -> Result<Value, OpError>,
+) -> Result<Vec<Value>, OpError> {
+    let shape = x.shape().to_vec();
+    let size: usize = shape[1..].iter().product();
+    let one = [&[1], &shape[1..]].concat();
+    let x = shared(ctx, x)?;
+    let mut images = Vec::new();
+    for b in 0..shape[0] {
+        let places: Vec<usize> = (b * size..(b + 1) * size).collect();
+        let image = pick(ctx, x.clone(), one.clone(), &places)?;
+        images.push(each(ctx, image)?);
+    }
+    let mut out = images[0].shape().to_vec();
+    out[0] = shape[0];
+    let all = gather_all(ctx, images)?;
+    Ok(vec![reshaped(all, out)])
+}
+
+pub(crate) const TRANSPOSE_ATTRIBUTES: &[&str] = &[
+    "auto_pad",
+    "dilations",
+    "group",
+    "kernel_shape",
+    "output_padding",
+    "output_shape",
+    "pads",
+    "strides",
+];
+
+/// The transposed convolution: every element of the image adds the kernel, times itself, to the output.
+pub(crate) fn transposed(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
+    let x = inputs.value(0, "X")?;
+    let weights = inputs.constant(1, "W")?;
+    let bias = inputs.optional_constant(2, "B")?;
+    let rank = x.shape().len();
+    let &[batch, channels, ref image @ ..] = x.shape() else {
+        return Err(OpError::Shape {
+            what: "X",
+            expected: "at least three axes".into(),
+            got: x.shape().to_vec(),
+        });
+    };
+    let image = image.to_vec();
+    let groups = usize::try_from(node.int("group", 1)?).ok().filter(|&g| g > 0 && channels % g == 0);
+    let groups = groups.ok_or_else(|| node.attribute_error("group", format!("a divisor of {channels} channels")))?;
+    let &[from, per_group, ref kernel @ ..] = &weights.shape[..] else {
+        return Err(OpError::Shape {
+            what: "W",
+            expected: format!("{rank} axes"),
+            got: weights.shape,
+        });
+    };
+    if from != channels || kernel.len() != image.len() {
+        return Err(OpError::Shape {
+            what: "W",
+            expected: format!("[{channels}, out channels, {} kernel axes]", image.len()),
+            got: weights.shape.clone(),
+        });
+    }
+    let d = image.len();
+    let list = |name: &str, default: usize, count: usize| -> Result<Vec<usize>, OpError> {
+        match node.ints(name)? {
+            None => Ok(vec![default; count]),
+            Some(v) if v.len() == count && v.iter().all(|v| (0..1 << 20).contains(v)) => {
+                Ok(v.iter().map(|&v| v as usize).collect())
+            }
+            Some(_) => Err(node.attribute_error(name, format!("{count} integers"))),
+        }
+    };
+    let (strides_of, dilations) = (list("strides", 1, d)?, list("dilations", 1, d)?);
+    let (pads, extra) = (list("pads", 0, 2 * d)?, list("output_padding", 0, d)?);
+    let stated = node.ints("output_shape")?;
+    let auto = node.text("auto_pad", "NOTSET")?;
+    let (mut out, mut first) = (Vec::new(), Vec::new());
+    for i in 0..d {
+        let whole = strides_of[i] * (image[i] - 1) + extra[i] + (kernel[i] - 1) * dilations[i] + 1;
+        let wanted = match (stated, auto) {
+            (Some(s), _) => s.get(s.len() - d + i).map(|&v| v as usize),
+            (None, "SAME_UPPER" | "SAME_LOWER") => Some(image[i] * strides_of[i]),
+            _ => None,
+        };
+        match wanted {
+            Some(size) => {
+                let total = whole.saturating_sub(size);
+                first.push(if auto == "SAME_UPPER" { total / 2 } else { total - total / 2 });
+                out.push(size);
+            }
+            None => {
+                let size = whole.checked_sub(pads[i] + pads[i + d]).filter(|&n| n > 0);
+                out.push(size.ok_or_else(|| node.attribute_error("pads", "less than the output"))?);
+                first.push(pads[i]);
+            }
+        }
+    }
+    let out_channels = per_group * groups;
+    let (area, size, window): (usize, usize, usize) =
+        (image.iter().product(), out.iter().product(), kernel.iter().product());
+    elements(&[batch, out_channels, size])?;
+    let values = weights.floats("W")?;
+    let mut taps: Vec<Vec<(usize, f64)>> = vec![vec![]; batch * out_channels * size];
+    let digits = |e: usize, shape: &[usize]| -> Vec<usize> {
+        strides(shape).iter().zip(shape).map(|(&s, &n)| e / s as usize % n).collect()
+    };
+    let own = strides(&out);
+    for p in 0..area {
+        let at = digits(p, &image);
+        for k in 0..window {
+            let step = digits(k, kernel);
+            let mut place = Some(0);
+            for i in 0..d {
+                let i_out = (at[i] * strides_of[i] + step[i] * dilations[i]).checked_sub(first[i]).filter(|&v| v < out[i]);
+                place = place.and_then(|sum| Some(sum + i_out? * own[i] as usize));
+            }
+            let Some(place) = place else { continue };
+            for b in 0..batch {
+                for c in 0..channels {
+                    let group = c / (channels / groups);
+                    for o in 0..per_group {
+                        let to = (b * out_channels + group * per_group + o) * size + place;
+                        let w = values[(c * per_group + o) * window + k];
+                        taps[to].push(((b * channels + c) * area + p, w));
+                    }
+                }
+            }
+        }
+    }
+    ctx.count_macs(taps.iter().map(Vec::len).sum());
+    let shape = [&[batch, out_channels], &out[..]].concat();
+    let y = combine(ctx, x, &taps, shape)?;
+    let Some(bias) = bias else { return Ok(vec![y]) };
+    let mut wide = vec![1; d + 1];
+    wide[0] = bias.len();
+    Ok(vec![sum(ctx, y, reshaped(Value::Const(bias), wide))?])
 }
 
 /// Channels and spatial shape of an image tensor `[1, C, ...]`.

@@ -1,5 +1,9 @@
-//! Sums, differences, and products with constants: all of them parts of linear maps, so they cost no slot.
+//! Sums, differences, products and quotients. What is linear is part of a linear map and costs no slot.
 
+use super::primitive::{
+    affine, difference, floor, larger, map, positive_part, shared, signed_quotient, smaller, times, to_float, to_ints,
+    truncate, zip,
+};
 use crate::model::error::OpError;
 use crate::model::graph::Node;
 use crate::model::lower::{Inputs, Lowering};
@@ -24,31 +28,109 @@ pub(crate) fn neg(ctx: &mut Lowering, _: &Node, mut inputs: Inputs) -> Result<Ve
 
 pub(crate) fn mul(ctx: &mut Lowering, _: &Node, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
     let (a, b) = (inputs.value(0, "A")?, inputs.value(1, "B")?);
-    Ok(vec![product(ctx, a, b)?])
+    Ok(vec![times(ctx, a, b)?])
 }
 
 pub(crate) fn div(ctx: &mut Lowering, _: &Node, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
-    let a = inputs.value(0, "A")?;
-    let b = inputs.constant(1, "B")?;
-    if let (Value::Const(a), Data::Int(_)) = (&a, &b.data) {
-        let zero = OpError::Constant {
-            name: "B",
-            problem: "divides by zero",
-        };
-        if matches!(a.data, Data::Int(_)) {
-            return Ok(vec![Value::Const(fold_ints(a, &b, |x, y| {
-                x.checked_div(y).ok_or(zero.clone())
-            })?)]);
-        }
-    }
-    let inverse: Vec<f64> = b.floats("B")?.iter().map(|v| 1.0 / v).collect();
-    if inverse.iter().any(|v| !v.is_finite()) {
+    let (a, b) = (inputs.value(0, "A")?, inputs.value(1, "B")?);
+    if let Value::Const(b) = &b
+        && b.to_floats().contains(&0.0)
+    {
         return Err(OpError::Constant {
             name: "B",
             problem: "divides by zero",
         });
     }
-    Ok(vec![product(ctx, a, Value::Const(Tensor::float(b.shape, inverse)))?])
+    if ctx.element(0).is_float() {
+        return Ok(vec![signed_quotient(ctx, a, b)?]);
+    }
+    let sign = |t: &Tensor| map(t, f64::signum);
+    if let (Value::Const(x), Value::Const(y)) = (&a, &b) {
+        return Ok(vec![Value::Const(to_ints(&zip(x, y, |x, y| (x / y).trunc())?))]);
+    }
+    let Value::Const(t) = &b else {
+        // Nothing between two integers comes closer to one than a reciprocal of the divisor: a rounded quotient has the same floor.
+        let q = signed_quotient(ctx, a, b)?;
+        return Ok(vec![truncate(ctx, q)?]);
+    };
+    // |a| / |b|, a half above the integer so that no rounding of 1 / |b| matters; then the sign of both.
+    let (inverse, half) = (map(&to_float(t), |v| 1.0 / v.abs()), map(&to_float(t), |v| 0.5 / v.abs()));
+    let a = shared(ctx, a)?;
+    let side = |ctx: &mut Lowering, a: Value| -> Result<Value, OpError> {
+        let a = positive_part(ctx, a)?;
+        let q = times(ctx, a, Value::Const(inverse.clone()))?;
+        let q = sum(ctx, q, Value::Const(half.clone()))?;
+        floor(ctx, q)
+    };
+    let opposite = affine(ctx, a.clone(), -1.0, 0.0)?;
+    let (up, down) = (side(ctx, a)?, side(ctx, opposite)?);
+    let q = difference(ctx, up, down)?;
+    Ok(vec![times(ctx, q, Value::Const(sign(t)))?])
+}
+
+pub(crate) fn modulo(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
+    let (a, b) = (inputs.value(0, "A")?, inputs.value(1, "B")?);
+    let truncated = node.flag("fmod", false)?;
+    let floats = ctx.element(0).is_float();
+    let whole = |x: f64| if truncated { x.trunc() } else { x.floor() };
+    if let (Value::Const(x), Value::Const(y)) = (&a, &b) {
+        if y.to_floats().contains(&0.0) {
+            return Err(OpError::Constant {
+                name: "B",
+                problem: "divides by zero",
+            });
+        }
+        let t = zip(x, y, |x, y| x - y * whole(x / y))?;
+        return Ok(vec![Value::Const(if floats { t } else { to_ints(&t) })]);
+    }
+    let a = shared(ctx, a)?;
+    let b = shared(ctx, b)?;
+    let q = match &b {
+        Value::Const(t) if !floats && !truncated => {
+            let (inverse, half) = (map(&to_float(t), |v| 1.0 / v), map(&to_float(t), |v| 0.5 / v.abs()));
+            let q = times(ctx, a.clone(), Value::Const(inverse))?;
+            let q = sum(ctx, q, Value::Const(half))?;
+            floor(ctx, q)?
+        }
+        _ => {
+            let q = signed_quotient(ctx, a.clone(), b.clone())?;
+            if truncated { truncate(ctx, q)? } else { floor(ctx, q)? }
+        }
+    };
+    let multiple = times(ctx, q, b)?;
+    Ok(vec![difference(ctx, a, multiple)?])
+}
+
+/// Sum, mean, maximum or minimum of any number of tensors.
+fn variadic(
+    ctx: &mut Lowering,
+    mut inputs: Inputs,
+    join: impl Fn(&mut Lowering, Value, Value) -> Result<Value, OpError>,
+) -> Result<(Value, usize), OpError> {
+    let n = inputs.len();
+    let mut all = inputs.value(0, "data_0")?;
+    for i in 1..n {
+        let next = inputs.value(i, "data_i")?;
+        all = join(ctx, all, next)?;
+    }
+    Ok((all, n))
+}
+
+pub(crate) fn sum_all(ctx: &mut Lowering, _: &Node, inputs: Inputs) -> Result<Vec<Value>, OpError> {
+    Ok(vec![variadic(ctx, inputs, sum)?.0])
+}
+
+pub(crate) fn mean_all(ctx: &mut Lowering, _: &Node, inputs: Inputs) -> Result<Vec<Value>, OpError> {
+    let (total, n) = variadic(ctx, inputs, sum)?;
+    Ok(vec![affine(ctx, total, 1.0 / n as f64, 0.0)?])
+}
+
+pub(crate) fn max_all(ctx: &mut Lowering, _: &Node, inputs: Inputs) -> Result<Vec<Value>, OpError> {
+    Ok(vec![variadic(ctx, inputs, larger)?.0])
+}
+
+pub(crate) fn min_all(ctx: &mut Lowering, _: &Node, inputs: Inputs) -> Result<Vec<Value>, OpError> {
+    Ok(vec![variadic(ctx, inputs, smaller)?.0])
 }
 
 /// Adds two values, broadcasting.
@@ -59,7 +141,7 @@ pub(super) fn sum(ctx: &mut Lowering, a: Value, b: Value) -> Result<Value, OpErr
     let shape = broadcast_shape(a.shape(), b.shape())?;
     let (a, b) = (expand(ctx, a, &shape)?, expand(ctx, b, &shape)?);
     Ok(match (a, b) {
-        (Value::Const(t), x) | (x, Value::Const(t)) => add_constant(ctx, x, &t.floats("operand")?)?,
+        (Value::Const(t), x) | (x, Value::Const(t)) => add_constant(ctx, x, &t.to_floats())?,
         (Value::Affine(a), Value::Affine(b)) => Value::Affine(merge(a, b)),
         (Value::Linear(l), Value::Affine(a)) | (Value::Affine(a), Value::Linear(l)) => add_affine(ctx, l, a)?,
         (Value::Linear(a), Value::Linear(b)) => {
@@ -113,6 +195,10 @@ pub(super) fn add_constant(ctx: &mut Lowering, value: Value, values: &[f64]) -> 
             return add_constant(ctx, Value::Affine(a), values);
         }
         match l.per_channel(values) {
+            _ if values.iter().any(|v| v.is_infinite()) => {
+                let a = ctx.materialise(l)?;
+                return add_constant(ctx, Value::Affine(a), values);
+            }
             Some(bias) => {
                 l.bias.iter_mut().zip(bias).for_each(|(b, v)| *b += v);
                 ctx.fuse(&mut l);
@@ -146,16 +232,14 @@ fn opposite(ctx: &mut Lowering, value: Value) -> Result<Value, OpError> {
 }
 
 /// Multiplies two values, broadcasting; one of them must be a constant.
-pub(super) fn product(ctx: &mut Lowering, a: Value, b: Value) -> Result<Value, OpError> {
+pub(super) fn scaled(ctx: &mut Lowering, a: Value, b: Value) -> Result<Value, OpError> {
     if let (Value::Const(a), Value::Const(b)) = (&a, &b) {
         return fold(a, b, |x, y| x.checked_mul(y), |x, y| x * y);
     }
     let shape = broadcast_shape(a.shape(), b.shape())?;
     match (expand(ctx, a, &shape)?, expand(ctx, b, &shape)?) {
         (Value::Const(t), x) | (x, Value::Const(t)) => scale(ctx, x, &t.floats("operand")?),
-        _ => Err(OpError::Unsupported {
-            what: "a product of two values that both depend on the input; one must be a constant".into(),
-        }),
+        _ => Err(OpError::NotConstant { name: "B", input: 1 }),
     }
 }
 
@@ -208,7 +292,7 @@ fn fold(
     }
     let shape = broadcast_shape(&a.shape, &b.shape)?;
     elements(&shape)?;
-    let (x, y) = (a.floats("A")?, b.floats("B")?);
+    let (x, y) = (a.to_floats(), b.to_floats());
     let (i, j) = (broadcast_indices(&a.shape, &shape), broadcast_indices(&b.shape, &shape));
     let data = i.iter().zip(&j).map(|(&i, &j)| float(x[i], y[j])).collect();
     Ok(Value::Const(Tensor::float(shape, data)))

@@ -1,12 +1,13 @@
-//! Products with a constant matrix.
+//! Products of matrices: with a constant one they are linear maps.
 
-use super::elementwise::{expand, product, sum};
+use super::elementwise::{expand, sum};
+use super::primitive::{times, to_ints};
 use super::reshape::permute;
 use crate::model::error::OpError;
 use crate::model::graph::Node;
 use crate::model::lower::{Inputs, Lowering};
-use crate::model::program::Term;
-use crate::model::tensor::{Tensor, broadcast_shape, elements};
+use crate::model::program::{Act, Term};
+use crate::model::tensor::{Data, Tensor, broadcast_indices, broadcast_shape, elements};
 use crate::model::value::{Affine, Linear, Value};
 
 pub(crate) fn gemm(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
@@ -31,7 +32,7 @@ pub(crate) fn gemm(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Resul
     let number = |v: f64| Value::Const(Tensor::float(vec![], vec![v]));
     let (alpha, beta) = (node.float("alpha", 1.0)?, node.float("beta", 1.0)?);
     if alpha != 1.0 {
-        out = product(ctx, out, number(alpha))?;
+        out = times(ctx, out, number(alpha))?;
     }
     let Some(c) = inputs.optional(2).filter(|_| beta != 0.0) else {
         return Ok(vec![out]);
@@ -44,7 +45,7 @@ pub(crate) fn gemm(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Resul
             got: c.shape().to_vec(),
         });
     }
-    let c = if beta == 1.0 { c } else { product(ctx, c, number(beta))? };
+    let c = if beta == 1.0 { c } else { times(ctx, c, number(beta))? };
     Ok(vec![sum(ctx, out, c)?])
 }
 
@@ -53,8 +54,8 @@ pub(crate) fn matmul(ctx: &mut Lowering, _: &Node, mut inputs: Inputs) -> Result
     Ok(vec![multiply(ctx, a, b)?])
 }
 
-/// Numpy's matrix product; one operand must be a constant.
-fn multiply(ctx: &mut Lowering, a: Value, b: Value) -> Result<Value, OpError> {
+/// Numpy's matrix product.
+pub(super) fn multiply(ctx: &mut Lowering, a: Value, b: Value) -> Result<Value, OpError> {
     let (a_vector, b_vector) = (a.shape().len() == 1, b.shape().len() == 1);
     if a.shape().is_empty() || b.shape().is_empty() {
         return Err(OpError::Shape {
@@ -74,26 +75,18 @@ fn multiply(ctx: &mut Lowering, a: Value, b: Value) -> Result<Value, OpError> {
         b
     };
     let mut out = match (a, b) {
-        (Value::Const(_), Value::Const(_)) => {
-            return Err(OpError::Unsupported {
-                what: "both operands are constants; fold them before export".into(),
-            });
-        }
+        (Value::Const(a), Value::Const(b)) => Value::Const(constants(&a, &b)?),
         (a, Value::Const(b)) => rows_times(ctx, a, &b)?,
         // A B = (B^T A^T)^T
         (Value::Const(a), b) => {
             let (a, b) = (transpose(ctx, Value::Const(a))?, transpose(ctx, b)?);
             let Value::Const(a) = a else {
-                return Err(OpError::NotConstant { name: "A" });
+                return Err(OpError::NotConstant { name: "A", input: 0 });
             };
             let out = rows_times(ctx, b, &a)?;
             transpose(ctx, out)?
         }
-        _ => {
-            return Err(OpError::Unsupported {
-                what: "a product of two matrices that both depend on the input; one must be a constant".into(),
-            });
-        }
+        (a, b) => matrices(ctx, a, b)?,
     };
     let mut shape = out.shape().to_vec();
     if b_vector {
@@ -119,17 +112,67 @@ fn transpose(ctx: &mut Lowering, value: Value) -> Result<Value, OpError> {
     permute(ctx, value, &perm)
 }
 
+fn inner_error(inner: usize, got: &[usize]) -> OpError {
+    OpError::Shape {
+        what: "second operand",
+        expected: format!("matrices of {inner} rows"),
+        got: got.to_vec(),
+    }
+}
+
+/// The product of matrices that both depend on the input: one slot an element of the result.
+fn matrices(ctx: &mut Lowering, a: Value, b: Value) -> Result<Value, OpError> {
+    let (a_lead, &[rows, inner]) = split_last_two(a.shape());
+    let (b_lead, &[b_inner, columns]) = split_last_two(b.shape());
+    if b_inner != inner {
+        return Err(inner_error(inner, b.shape()));
+    }
+    let lead = broadcast_shape(a_lead, b_lead)?;
+    let batch = elements(&lead)?;
+    let (a, b) = (Value::Affine(ctx.operand(a)?), Value::Affine(ctx.operand(b)?));
+    let a = expand(ctx, a, &[&lead[..], &[rows, inner]].concat())?;
+    let b = expand(ctx, b, &[&lead[..], &[inner, columns]].concat())?;
+    let operands = vec![ctx.operand(a)?, ctx.operand(b)?];
+    let out = ctx.pairs(Act::MatMul { factor: 1 }, rows, vec![batch, columns], operands)?;
+    // The layer has its rows outermost.
+    let order: Vec<usize> = (0..batch * rows * columns)
+        .map(|e| {
+            let (b, i, j) = (e / (rows * columns), e / columns % rows, e % columns);
+            (i * batch + b) * columns + j
+        })
+        .collect();
+    Ok(Value::Affine(out.gather([&lead[..], &[rows, columns]].concat(), &order)))
+}
+
+fn constants(a: &Tensor, b: &Tensor) -> Result<Tensor, OpError> {
+    let (a_lead, &[rows, inner]) = split_last_two(&a.shape);
+    let (b_lead, &[b_inner, columns]) = split_last_two(&b.shape);
+    if b_inner != inner {
+        return Err(inner_error(inner, &b.shape));
+    }
+    let lead = broadcast_shape(a_lead, b_lead)?;
+    let shape = [&lead[..], &[rows, columns]].concat();
+    let size = elements(&shape)?;
+    let (x, y) = (a.to_floats(), b.to_floats());
+    let (i, j) = (broadcast_indices(a_lead, &lead), broadcast_indices(b_lead, &lead));
+    let at = |e: usize| {
+        let (m, r, c) = (e / (rows * columns), e / columns % rows, e % columns);
+        let term = |k: usize| x[(i[m] * rows + r) * inner + k] * y[(j[m] * inner + k) * columns + c];
+        (0..inner).map(term).sum()
+    };
+    let out = Tensor::float(shape, (0..size).map(at).collect());
+    Ok(match (&a.data, &b.data) {
+        (Data::Int(_), Data::Int(_)) => to_ints(&out),
+        _ => out,
+    })
+}
+
 /// `(..., T, K) x (..., K, N)`: a one-dimensional convolution over the rows, with kernel and stride `K`.
 fn rows_times(ctx: &mut Lowering, a: Value, b: &Tensor) -> Result<Value, OpError> {
     let (a_lead, &[rows, inner]) = split_last_two(a.shape());
     let (b_lead, &[b_inner, columns]) = split_last_two(&b.shape);
     if b_inner != inner {
-        let expected = format!("matrices of {inner} rows");
-        return Err(OpError::Shape {
-            what: "second operand",
-            expected,
-            got: b.shape.clone(),
-        });
+        return Err(inner_error(inner, &b.shape));
     }
     let lead = broadcast_shape(a_lead, b_lead)?;
     let batch = elements(&lead)?;
@@ -143,7 +186,7 @@ fn rows_times(ctx: &mut Lowering, a: Value, b: &Tensor) -> Result<Value, OpError
         vec![inner, columns]
     };
     let Value::Const(b) = expand(ctx, Value::Const(b.clone()), &b_shape)? else {
-        return Err(OpError::NotConstant { name: "B" });
+        return Err(OpError::NotConstant { name: "B", input: 1 });
     };
     elements(&[groups, columns, inner])?;
     let weights = b.floats("B")?;

@@ -23,7 +23,9 @@ pub(crate) fn dropout(_: &mut Lowering, node: &Node, mut inputs: Inputs) -> Resu
         });
     }
     node.flag("is_test", true)?;
-    Ok(vec![inputs.value(0, "data")?])
+    let x = inputs.value(0, "data")?;
+    let kept = Tensor::int(x.shape().to_vec(), vec![1; elements(x.shape())?]);
+    Ok(vec![x, Value::Const(kept)])
 }
 
 pub(crate) fn constant(_: &mut Lowering, node: &Node, _: Inputs) -> Result<Vec<Value>, OpError> {
@@ -32,7 +34,7 @@ pub(crate) fn constant(_: &mut Lowering, node: &Node, _: Inputs) -> Result<Vec<V
         return Err(node.attribute_error("value", "exactly one value attribute"));
     };
     let tensor = match (name.as_str(), attribute) {
-        ("value", Attribute::Tensor(t)) => t.clone(),
+        ("value", Attribute::Tensor(t, _)) => t.clone(),
         ("value_float", Attribute::Float(v)) => Tensor::float(vec![], vec![*v]),
         ("value_floats", Attribute::Floats(v)) => Tensor::float(vec![v.len()], v.clone()),
         ("value_int", Attribute::Int(v)) => Tensor::int(vec![], vec![*v]),
@@ -76,8 +78,14 @@ pub(crate) fn concat(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Res
             base += outer * size;
         }
     }
+    let all = gather_all(ctx, values)?;
+    Ok(vec![pick(ctx, all, shape, &indices)?])
+}
+
+/// The elements of several values, one behind the other.
+pub(super) fn gather_all(ctx: &mut Lowering, values: Vec<Value>) -> Result<Value, OpError> {
     if values.iter().all(|v| matches!(v, Value::Const(_))) {
-        return Ok(vec![Value::Const(concat_constants(values)?.gather(shape, &indices))]);
+        return Ok(Value::Const(concat_constants(values)?));
     }
     let mut all = Affine::plain(vec![], vec![]);
     for value in values {
@@ -91,7 +99,8 @@ pub(crate) fn concat(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Res
             into.weights.extend(from.weights);
         }
     }
-    Ok(vec![Value::Affine(all.gather(shape, &indices))])
+    all.shape = vec![all.offset.len()];
+    Ok(Value::Affine(all))
 }
 
 fn concat_constants(values: Vec<Value>) -> Result<Tensor, OpError> {
@@ -107,17 +116,14 @@ fn concat_constants(values: Vec<Value>) -> Result<Tensor, OpError> {
             .concat();
         return Ok(Tensor::int(vec![data.len()], data));
     }
-    let data = tensors
-        .iter()
-        .map(|t| t.floats("inputs"))
-        .collect::<Result<Vec<_>, _>>()?
-        .concat();
+    let data = tensors.iter().map(Tensor::to_floats).collect::<Vec<_>>().concat();
     Ok(Tensor::float(vec![data.len()], data))
 }
 
 pub(crate) fn pad(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
-    if node.text("mode", "constant")? != "constant" {
-        return Err(node.attribute_error("mode", "constant"));
+    let mode = node.text("mode", "constant")?.to_owned();
+    if !["constant", "edge", "reflect", "wrap"].contains(&mode.as_str()) {
+        return Err(node.attribute_error("mode", "constant, edge, reflect or wrap"));
     }
     let x = inputs.value(0, "data")?;
     let pads = match inputs.optional_constant(1, "pads")? {
@@ -128,8 +134,9 @@ pub(crate) fn pad(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Result
         },
     };
     let fill = match inputs.optional_constant(2, "constant_value")? {
-        Some(t) => match t.floats("constant_value")?.as_slice() {
+        Some(t) => match t.to_floats().as_slice() {
             [v] => *v,
+            [] => 0.0,
             _ => {
                 return Err(OpError::Constant {
                     name: "constant_value",
@@ -160,8 +167,15 @@ pub(crate) fn pad(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Result
         let (before, after, size) = (pads[i], pads[i + axes.len()], x.shape()[a] as i64);
         let end = size.saturating_add(after);
         elements(&[usize::try_from(end.saturating_add(before)).unwrap_or(0)])?;
-        let line = (before.saturating_neg()..end).map(|i| (i.clamp(0, size - 1) as usize, (0..size).contains(&i)));
-        lines[a] = line.collect();
+        let period = (2 * size - 2).max(1);
+        let place = |i: i64| match mode.as_str() {
+            "edge" => (i.clamp(0, size - 1), true),
+            "wrap" => (i.rem_euclid(size), true),
+            "reflect" => (size - 1 - (i.rem_euclid(period) - (size - 1)).abs(), true),
+            _ => (i.clamp(0, size - 1), (0..size).contains(&i)),
+        };
+        let line = (before.saturating_neg()..end).map(place);
+        lines[a] = line.map(|(i, inside)| (i as usize, inside)).collect();
     }
     let shape: Vec<usize> = lines.iter().map(Vec::len).collect();
     elements(&shape)?;
@@ -175,12 +189,16 @@ pub(crate) fn pad(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Result
     }
     let indices: Vec<usize> = places.iter().map(|&(i, _)| i).collect();
     if let Value::Const(t) = &x {
-        let data = t.floats("data")?;
+        let data = t.to_floats();
         let data = places
             .iter()
             .map(|&(i, inside)| if inside { data[i] } else { fill })
             .collect();
-        return Ok(vec![Value::Const(Tensor::float(shape, data))]);
+        let padded = Tensor::float(shape, data);
+        return Ok(vec![Value::Const(match t.data {
+            Data::Int(_) => super::primitive::to_ints(&padded),
+            Data::Float(_) => padded,
+        })]);
     }
     // A pad has the weight and offset of its neighbour, so that they stay uniform within a channel.
     let mut a = ctx.affine(x)?;
@@ -290,12 +308,23 @@ pub(crate) fn split(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Resu
 
 pub(crate) fn gather(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
     let x = inputs.value(0, "data")?;
-    let picked = inputs.constant(1, "indices")?;
+    let picked = inputs.value(1, "indices")?;
     let along = axis(node.int("axis", 0)?, x.shape().len())?;
     let size = x.shape()[along];
-    let (outer, inner) = (&x.shape()[..along], &x.shape()[along + 1..]);
-    let shape = [outer, &picked.shape, inner].concat();
+    let (outer, inner) = (x.shape()[..along].to_vec(), x.shape()[along + 1..].to_vec());
+    let shape = [&outer, picked.shape(), &inner].concat();
     elements(&shape)?;
+    let (outer, inner) = (outer.iter().product::<usize>(), inner.iter().product::<usize>());
+    let Value::Const(picked) = picked else {
+        // A secret index: its one-hot row times the values.
+        let count = elements(picked.shape())?;
+        let index = super::primitive::wrapped(ctx, picked, size)?;
+        let rows = super::primitive::one_hot(ctx, index, size)?;
+        let rows = super::reshape::reshaped(rows, vec![1, count, size]);
+        let x = super::reshape::reshaped(x, vec![outer, size, inner]);
+        let out = super::matmul::multiply(ctx, rows, x)?;
+        return Ok(vec![super::reshape::reshaped(out, shape)]);
+    };
     let resolve = |&i: &i64| {
         axis(i, size).map_err(|_| OpError::Constant {
             name: "indices",
@@ -307,7 +336,6 @@ pub(crate) fn gather(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Res
         .iter()
         .map(resolve)
         .collect::<Result<Vec<_>, _>>()?;
-    let (outer, inner) = (outer.iter().product::<usize>(), inner.iter().product::<usize>());
     let at = |o: usize| {
         picked
             .iter()

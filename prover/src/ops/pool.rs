@@ -1,13 +1,15 @@
 //! Pools: means are linear maps, maxima are activations of their own.
 
 use super::conv::{Filter, image_shape};
-use super::reshape::permute;
+use super::movement::pick;
+use super::primitive::{absolute, combine, largest, root, shared, sparse, square};
+use super::reshape::{permute, reshaped};
 use super::window::{Axis, Layout, axes, kernel_shape};
 use crate::model::error::OpError;
 use crate::model::graph::Node;
 use crate::model::lower::{Inputs, Lowering};
 use crate::model::program::{Act, Source, Term};
-use crate::model::tensor::{axis, elements, strides};
+use crate::model::tensor::{elements, strides};
 use crate::model::value::{Affine, Linear, Value};
 
 pub(crate) const AVERAGE_ATTRIBUTES: &[&str] = &[
@@ -29,8 +31,31 @@ pub(crate) const MAX_ATTRIBUTES: &[&str] = &[
     "strides",
 ];
 
+/// Images of a batch as channels of one image: pools treat channels alike.
+fn one_image(x: Value) -> (Value, usize) {
+    match x.shape() {
+        &[batch, channels, ref image @ ..] if batch > 1 => {
+            let shape = [&[1, batch * channels], image].concat();
+            (reshaped(x, shape), batch)
+        }
+        _ => (x, 1),
+    }
+}
+
+/// The inverse of [`one_image`].
+fn batched(x: Value, batch: usize) -> Value {
+    let mut shape = x.shape().to_vec();
+    shape[0] = batch;
+    shape[1] /= batch;
+    reshaped(x, shape)
+}
+
 pub(crate) fn average(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
-    let x = inputs.value(0, "X")?;
+    let (x, batch) = one_image(inputs.value(0, "X")?);
+    Ok(vec![batched(averaged(ctx, node, x)?, batch)])
+}
+
+fn averaged(ctx: &mut Lowering, node: &Node, x: Value) -> Result<Value, OpError> {
     let (channels, image) = image_shape(&x)?;
     let axes = axes(node, &image, &kernel_shape(node, image.len())?)?;
     let include = node.flag("count_include_pad", false)?;
@@ -60,7 +85,7 @@ pub(crate) fn average(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Re
             weights: vec![mean; size],
             bias: vec![0.0; channels],
         };
-        return Ok(vec![Value::Linear(filter.apply(ctx, x)?)]);
+        return Ok(Value::Linear(filter.apply(ctx, x)?));
     }
     // The divisor depends on the position, so every output is a channel of its own.
     let windows = Windows::new(&axes)?;
@@ -77,32 +102,13 @@ pub(crate) fn average(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Re
         }
     }
     let shape = [&[1, channels], &axes.iter().map(|a| a.out).collect::<Vec<_>>()[..]].concat();
-    Ok(vec![Value::Linear(sparse(ctx, x, &taps, shape))])
+    Ok(Value::Linear(sparse(ctx, x, &taps, shape)))
 }
 
 pub(crate) fn global_average(ctx: &mut Lowering, _: &Node, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
     let x = inputs.value(0, "X")?;
-    let (_, image) = image_shape(&x)?;
-    let axes: Vec<usize> = (2..image.len() + 2).collect();
+    let axes: Vec<usize> = (2..x.shape().len()).collect();
     Ok(vec![mean(ctx, x, &axes, true)?])
-}
-
-pub(crate) fn reduce_mean(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
-    let x = inputs.value(0, "data")?;
-    let rank = x.shape().len();
-    let listed = match inputs.optional_constant(1, "axes")? {
-        Some(t) => t.ints("axes")?.to_vec(),
-        None => node.ints("axes")?.unwrap_or_default().to_vec(),
-    };
-    let keep = node.flag("keepdims", true)?;
-    let mut reduced = listed.iter().map(|&a| axis(a, rank)).collect::<Result<Vec<_>, _>>()?;
-    if listed.is_empty() {
-        if node.flag("noop_with_empty_axes", false)? {
-            return Ok(vec![x]);
-        }
-        reduced = (0..rank).collect();
-    }
-    Ok(vec![mean(ctx, x, &reduced, keep)?])
 }
 
 /// The mean over some axes.
@@ -128,41 +134,18 @@ fn mean(ctx: &mut Lowering, x: Value, reduced: &[usize], keep: bool) -> Result<V
     Ok(Value::Linear(sparse(ctx, x, &taps, out)))
 }
 
-/// A linear map with one channel per output.
-fn sparse(ctx: &Lowering, x: Affine, taps: &[Vec<(usize, f64)>], shape: Vec<usize>) -> Linear {
-    let bias = taps
-        .iter()
-        .map(|t| t.iter().map(|&(e, w)| w * x.offset[e]).sum())
-        .collect();
-    let terms = x.parts.into_iter().map(|part| Term {
-        strides: vec![],
-        taps: taps
-            .iter()
-            .map(|t| t.iter().map(|&(e, w)| (e as u32, w * part.weights[e])).collect())
-            .collect(),
-        block: part.sources,
-    });
-    Linear {
-        names: vec![ctx.node()],
-        shape,
-        channels: taps.len(),
-        dims: vec![],
-        terms: terms.collect(),
-        bias,
-        act: None,
-        order: Linear::natural_order(taps.len()),
-    }
-}
-
 pub(crate) fn max(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
-    let x = inputs.value(0, "X")?;
+    let (x, batch) = one_image(inputs.value(0, "X")?);
     let (_, image) = image_shape(&x)?;
     let axes = axes(node, &image, &kernel_shape(node, image.len())?)?;
-    Ok(vec![Value::Linear(maximum(ctx, x, axes)?)])
+    if axes.len() > 2 {
+        return Ok(vec![batched(gathered(ctx, x, &axes)?, batch)]);
+    }
+    Ok(vec![batched(Value::Linear(maximum(ctx, x, axes)?), batch)])
 }
 
 pub(crate) fn global_max(ctx: &mut Lowering, _: &Node, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
-    let x = inputs.value(0, "X")?;
+    let (x, batch) = one_image(inputs.value(0, "X")?);
     let (_, image) = image_shape(&x)?;
     let whole = |&n: &usize| Axis {
         size: n,
@@ -173,8 +156,73 @@ pub(crate) fn global_max(ctx: &mut Lowering, _: &Node, mut inputs: Inputs) -> Re
         pad_end: 0,
         out: 1,
     };
-    let axes = image.iter().map(whole).collect();
-    Ok(vec![Value::Linear(maximum(ctx, x, axes)?)])
+    let axes: Vec<Axis> = image.iter().map(whole).collect();
+    if axes.len() > 2 {
+        return Ok(vec![batched(gathered(ctx, x, &axes)?, batch)]);
+    }
+    Ok(vec![batched(Value::Linear(maximum(ctx, x, axes)?), batch)])
+}
+
+/// The maximum over windows of an image of any number of axes, each window read element by element.
+fn gathered(ctx: &mut Lowering, x: Value, axes: &[Axis]) -> Result<Value, OpError> {
+    let (channels, image) = image_shape(&x)?;
+    let size: usize = image.iter().product();
+    let windows = Windows::new(axes)?;
+    let mut places = Vec::new();
+    for c in 0..channels {
+        for window in &windows.0 {
+            let any = window.iter().flatten().next().ok_or_else(|| OpError::Unsupported {
+                what: "a window that holds nothing but pads".into(),
+            })?;
+            places.extend(window.iter().map(|e| c * size + e.unwrap_or(*any)));
+        }
+    }
+    let out: Vec<usize> = axes.iter().map(|a| a.out).collect();
+    let count = windows.0.first().map_or(1, Vec::len);
+    let rows = places.len() / count;
+    let x = shared(ctx, x)?;
+    let windows = pick(ctx, x, vec![rows, count], &places)?;
+    let y = largest(ctx, windows)?;
+    Ok(reshaped(y, [&[1, channels], &out[..]].concat()))
+}
+
+pub(crate) const LP_ATTRIBUTES: &[&str] =
+    &["auto_pad", "ceil_mode", "dilations", "kernel_shape", "p", "pads", "strides"];
+
+/// The p-norm over windows.
+pub(crate) fn lp(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
+    let (x, batch) = one_image(inputs.value(0, "X")?);
+    let (channels, image) = image_shape(&x)?;
+    let axes = axes(node, &image, &kernel_shape(node, image.len())?)?;
+    let (size, windows) = (image.iter().product::<usize>(), Windows::new(&axes)?);
+    let powers = powers(ctx, node, x)?;
+    let taps: Vec<Vec<_>> = (0..channels)
+        .flat_map(|c| windows.0.iter().map(move |w| w.iter().flatten().map(|&e| (c * size + e, 1.0)).collect()))
+        .collect();
+    let shape = [&[1, channels], &axes.iter().map(|a| a.out).collect::<Vec<_>>()[..]].concat();
+    let sums = combine(ctx, powers, &taps, shape)?;
+    let y = if node.int("p", 2)? == 2 { root(ctx, sums)? } else { sums };
+    Ok(vec![batched(y, batch)])
+}
+
+/// `|x|^p` for p = 1 and 2.
+fn powers(ctx: &mut Lowering, node: &Node, x: Value) -> Result<Value, OpError> {
+    match node.int("p", 2)? {
+        1 => absolute(ctx, x),
+        2 => square(ctx, x),
+        _ => Err(node.attribute_error("p", "1 or 2")),
+    }
+}
+
+/// The p-norm over all spatial axes.
+pub(crate) fn global_lp(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
+    let x = inputs.value(0, "X")?;
+    let axes: Vec<usize> = (2..x.shape().len()).collect();
+    let powers = powers(ctx, node, x)?;
+    let rows = super::reduce::Rows::new(ctx, powers, &axes)?;
+    let sums = super::primitive::total(ctx, rows.value.clone(), 1.0)?;
+    let y = if node.int("p", 2)? == 2 { root(ctx, sums)? } else { sums };
+    Ok(vec![rows.reduced(y, true)])
 }
 
 /// The maximum over windows of an image with one or two axes.

@@ -18,6 +18,13 @@ pub(crate) fn shape(_: &mut Lowering, node: &Node, mut inputs: Inputs) -> Result
     Ok(vec![Value::Const(Tensor::int(vec![part.len()], part))])
 }
 
+pub(crate) fn size(_: &mut Lowering, _: &Node, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
+    // As for `shape`.
+    let shape = inputs.constant(0, "data")?;
+    let count = shape.ints("data")?.iter().product();
+    Ok(vec![Value::Const(Tensor::int(vec![], vec![count]))])
+}
+
 pub(crate) fn flatten(_: &mut Lowering, node: &Node, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
     let x = inputs.value(0, "input")?;
     let rank = x.shape().len();
@@ -144,7 +151,7 @@ pub(super) fn permute(ctx: &mut Lowering, value: Value, perm: &[usize]) -> Resul
 }
 
 /// The same elements in another shape of the same size.
-fn reshaped(mut value: Value, shape: Vec<usize>) -> Value {
+pub(super) fn reshaped(mut value: Value, shape: Vec<usize>) -> Value {
     match &mut value {
         Value::Const(t) => t.shape = shape,
         Value::Affine(a) => a.shape = shape,

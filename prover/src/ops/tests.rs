@@ -8,13 +8,15 @@ use rand_chacha::ChaCha20Rng;
 
 use crate::model::execute;
 use crate::model::graph::{Attribute, Graph, Node};
+use crate::model::graph::{Constant, Input};
 use crate::model::lower::lower;
+use crate::model::tensor::Element;
 use crate::model::tensor::Tensor;
 
 /// A graph under construction: a chain of nodes, each of which reads the last one and constants.
 struct Chain {
     nodes: Vec<Node>,
-    initializers: HashMap<String, Tensor>,
+    initializers: HashMap<String, Constant>,
 }
 
 impl Chain {
@@ -33,13 +35,19 @@ impl Chain {
         let mut inputs = vec![Some(self.last())];
         for (shape, data) in constants {
             let name = format!("c{}", self.initializers.len());
-            self.initializers
-                .insert(name.clone(), Tensor::float(shape.to_vec(), data.to_vec()));
+            self.initializers.insert(
+                name.clone(),
+                Constant {
+                    tensor: Tensor::float(shape.to_vec(), data.to_vec()),
+                    element: Element::Float,
+                },
+            );
             inputs.push(Some(name));
         }
         let name = format!("n{}", self.nodes.len());
         self.nodes.push(Node {
             op: op.into(),
+            opset: 13,
             inputs,
             outputs: vec![Some(name.clone())],
             attributes: attributes.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect(),
@@ -52,13 +60,16 @@ impl Chain {
     fn run(self, shape: &[usize], input: &[f64]) -> Result<(Vec<usize>, Vec<f64>), String> {
         let output = self.last();
         let graph = Graph {
-            input: "x".into(),
-            input_shape: shape.to_vec(),
-            output,
+            inputs: vec![Input {
+                name: "x".into(),
+                shape: shape.to_vec(),
+                element: Element::Float,
+            }],
+            outputs: vec![output],
             initializers: self.initializers,
             nodes: self.nodes,
         };
-        let program = lower(graph.sort().unwrap()).map_err(|e| e.to_string())?.program;
+        let program = lower(&graph.sort().unwrap()).map_err(|e| e.to_string())?.program;
         program.validate().unwrap();
         let trace = execute::float(&program, input).unwrap();
         Ok((program.output_shape, trace.outputs))
