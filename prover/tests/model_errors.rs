@@ -23,9 +23,7 @@ fn files(folder: &str) -> Vec<PathBuf> {
 #[test]
 fn bad_models_are_refused_with_a_reason() {
     let expected = [
-        ("clip_reversed", "constant min: lies above max"),
         ("constant_output", "its output does not depend on its input"),
-        ("conv_batch", "one image at a time, got [2, 2, 4, 4]"),
         (
             "conv_groups",
             "attribute group: expected a divisor of 2 channels, got 3",
@@ -38,7 +36,6 @@ fn bad_models_are_refused_with_a_reason() {
         ("external_data", "tensor \"c0\" is stored in another file"),
         ("huge_axis", "input \"x\" has more than 16777216 elements"),
         ("huge_tensor", "has more than 16777216 elements"),
-        ("matmul_of_activations", "one must be a constant"),
         ("max_pool_indices", "expected 1 outputs, got 2"),
         ("missing_input", "expected 2 to 3 inputs, got 1"),
         ("nan_weight", "constant B: holds a value that is not finite"),
@@ -49,15 +46,11 @@ fn bad_models_are_refused_with_a_reason() {
         ),
         ("no_shape", "input \"x\" has no shape"),
         ("odd_tensor", "33 bytes are no multiple of element type 1's 4"),
-        ("pad_reflect", "attribute mode: expected constant, got \"reflect\""),
-        ("product_of_activations", "one must be a constant"),
         ("reshape_size", "data: expected to fit shape [3, -1], got [1, 4]"),
         ("short_tensor", "shape [4, 2] takes 8 elements, got 7"),
         ("text_input", "input \"x\" has element type 8; expected numbers"),
         ("training_batch_norm", "attribute training_mode: expected 0, got 1"),
         ("truncated", "not an ONNX model"),
-        ("two_inputs", "it has 2 inputs (x, y); expected exactly one"),
-        ("two_outputs", "it has 2 outputs (t0_0, x); expected exactly one"),
         (
             "undefined_name",
             "Add(t0_0) refers to \"nowhere\", which nothing defines",
@@ -65,8 +58,12 @@ fn bad_models_are_refused_with_a_reason() {
         ("unknown_attribute", "attribute slope: expected no attributes, got 0.5"),
         ("unsupported_domain", "op com.example::Add is not supported"),
         (
+            "opset_too_new",
+            "it uses version 99 of the operator set ai.onnx; the newest that is known is 28",
+        ),
+        (
             "unsupported_op",
-            "node Sin(t0_0): op Sin is not supported; supported: Add, AveragePool, BatchNorm",
+            "node Det(t0_0): op Det is not supported; supported: Abs, Add, And, ArgMax, ",
         ),
         ("variable_weights", "node Conv(t1_0) (Conv): input W must be a constant"),
         (
@@ -87,12 +84,15 @@ fn bad_models_are_refused_with_a_reason() {
     // Loads, but has no quantisation; see below.
     let others = ["cancellation"];
     assert_eq!(names.len(), expected.len() + others.len());
+    let mut wrong = Vec::new();
     for (name, message) in expected {
-        let error = Model::load(data().join(format!("bad/{name}.onnx")))
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains(message), "{name}: {error}");
+        match Model::load(data().join(format!("bad/{name}.onnx"))) {
+            Ok(_) => wrong.push(format!("{name} is accepted")),
+            Err(error) if !error.to_string().contains(message) => wrong.push(format!("{name}: {error}")),
+            Err(_) => {}
+        }
     }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]

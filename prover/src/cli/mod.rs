@@ -7,10 +7,12 @@ mod backends;
 mod bench;
 mod context;
 mod evm;
+mod calibrate;
 mod files;
 mod inspect;
 mod keys;
 mod meter;
+mod ops;
 mod output;
 mod progress;
 mod prove;
@@ -61,6 +63,8 @@ enum Verb {
     Evm(evm::Args),
     Run(run::Args),
     Inspect(inspect::Args),
+    Calibrate(calibrate::Args),
+    Ops(ops::Args),
     Backends(backends::Args),
     Bench(bench::Args),
     Replay(replay::Args),
@@ -78,6 +82,8 @@ pub(crate) fn main() -> ExitCode {
         Verb::Evm(args) => args.run(&output),
         Verb::Run(args) => args.run(&output),
         Verb::Inspect(args) => args.run(&output),
+        Verb::Calibrate(args) => args.run(&output),
+        Verb::Ops(args) => args.run(&output),
         Verb::Backends(args) => args.run(&output),
         Verb::Bench(args) => args.run(&output),
         Verb::Replay(args) => args.run(&output),

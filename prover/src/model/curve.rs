@@ -170,7 +170,10 @@ impl Segments {
             let (left, right) = (at(0.0), at(1.0));
             // Half of the chord's error in the middle, so that it is wrong by as much above as below.
             let shift = (at(0.5) - 0.5 * (left + right)) / 2.0;
-            error = error.max(shift.abs());
+            // The middle alone would miss what is odd about it, such as a wave over two segments.
+            for t in [0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0] {
+                error = error.max((at(t) - (left + shift + t * (right - left))).abs());
+            }
             (left + shift, right - left)
         };
         let rows = (0..count).map(row).collect();

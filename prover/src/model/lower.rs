@@ -6,10 +6,10 @@
 
 use std::collections::HashMap;
 
-use super::error::{Error, OpError, Result};
-use super::graph::{Constant, Graph, Input, Node};
 use super::curve::Curve;
+use super::error::{Error, OpError, Result};
 use super::fixed::Scale;
+use super::graph::{Constant, Graph, Input, Node};
 use super::program::{Act, Composite, Function, Layer, MAX_DIMS, Program, Source, Term};
 use super::tensor::{Element, Tensor, elements};
 use super::value::{Affine, Linear, Part, Value};
@@ -179,9 +179,13 @@ impl Lowering {
 
     /// The act that looks up a curve.
     pub(crate) fn function(&mut self, curve: Curve) -> Act {
-        let at = self.functions.len() as u32;
-        self.functions.push(Function::Curve(curve));
-        Act::Function(at)
+        let wanted = Function::Curve(curve);
+        let known = self.functions.iter().position(|f| *f == wanted);
+        let at = known.unwrap_or(self.functions.len());
+        if known.is_none() {
+            self.functions.push(wanted);
+        }
+        Act::Function(at as u32)
     }
 
     /// The scale of a source where it is fixed.

@@ -1,5 +1,6 @@
 //! Models: import, calibration, quantisation and the exact integer executor.
 
+pub mod accuracy;
 pub mod calibrate;
 pub mod curve;
 pub mod error;
@@ -47,7 +48,7 @@ pub struct Model {
     pub program: Program<f64>,
 }
 
-/// How a model is read.
+/// How a model is read, beyond what its file says.
 #[derive(Clone, Debug, Default)]
 pub struct Import {
     /// Inputs, by name, that are constants with these values. Where operators need a value when the model is compiled (a shape,
@@ -112,12 +113,8 @@ impl Model {
         let (nodes, params) = (graph.nodes.len(), floats.map(tensor::Tensor::len).sum());
         let lowered = lower::lower(&graph)?;
         lowered.program.validate()?;
-        let variable = lowered.program.layers.iter().flat_map(|l| &l.terms);
-        if !import.constant_outputs
-            && variable
-                .flat_map(|t| &t.block)
-                .all(|s| matches!(s, program::Source::Const(_)))
-        {
+        let reads_input = |l: &program::Layer<f64>| l.sources().any(|s| matches!(s, program::Source::Input(_)));
+        if !import.constant_outputs && !lowered.program.layers.iter().any(reads_input) {
             return Err(Error::Unsupported {
                 what: "its output does not depend on its input".into(),
             });

@@ -186,6 +186,20 @@ pub(crate) fn read(bytes: &[u8], constants: &BTreeMap<String, Tensor>) -> Result
         let tensor = value.clone();
         initializers.insert(name.clone(), Constant { tensor, element });
     }
+    // An empty list has no values to be a secret: it is the constant that it says.
+    for port in graph.input.iter().filter(|i| !constants.contains_key(&i.name)) {
+        let tensor = port.r#type.as_ref().and_then(|t| t.tensor_type.as_ref());
+        let empty = tensor.and_then(|t| t.shape.as_ref()).map(|s| &s.dim[..]);
+        if let (Some([DimensionProto { dim_value: Some(0), .. }]), Some(t)) = (empty, tensor)
+            && let Some(element) = Element::from_onnx(t.elem_type)
+        {
+            let data = Data::from_le_bytes(element, &[]);
+            let tensor = Tensor { shape: vec![0], data };
+            initializers
+                .entry(port.name.clone())
+                .or_insert(Constant { tensor, element });
+        }
+    }
     let inputs = graph.input.iter().filter(|i| !initializers.contains_key(&i.name));
     let inputs = inputs.map(input).collect::<Result<Vec<_>>>()?;
     let size = inputs.iter().map(|i| i.shape.iter().product::<usize>()).sum::<usize>();

@@ -24,6 +24,15 @@ pub struct Quantised {
     pub output_scale: Scale,
 }
 
+/// What a layer became.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    /// The quantised layer that gives its values.
+    pub(super) layer: u32,
+    /// The scale of those.
+    pub(super) scale: Scale,
+}
+
 impl Quantised {
     /// Quantises a program for limbs of the given kind.
     ///
@@ -31,12 +40,27 @@ impl Quantised {
     /// [`Error::Weight`] for parameters that no scale represents, [`Error::Overflow`] when a layer's accumulator could wrap,
     /// [`Error::Program`] for a program that breaks its rules or fixes scales that cannot be.
     pub fn new(program: &Program<f64>, calibration: &Calibration, limbs: Limbs) -> Result<Self> {
+        Ok(Self::placed(program, calibration, limbs)?.0)
+    }
+
+    /// As [`Quantised::new`], with the place of each of the program's layers in the quantised one.
+    pub(super) fn placed(
+        program: &Program<f64>,
+        calibration: &Calibration,
+        limbs: Limbs,
+    ) -> Result<(Self, Vec<Place>)> {
         program.validate()?;
         let scales = Scales::choose(program, calibration, &limbs)?;
         let mut expansion = Expansion::new(program, calibration, &scales, limbs)?;
         for i in 0..program.layers.len() {
             expansion.add(i)?;
         }
+        let layers = expansion.results().iter().enumerate();
+        let places = layers.map(|(i, &layer)| Place {
+            layer,
+            scale: Scale(scales.of(i + 1)),
+        });
+        let places = places.collect();
         let quantised = Self {
             program: expansion.finish(),
             limbs,
@@ -44,7 +68,7 @@ impl Quantised {
             output_scale: Scale(program.outputs.iter().find_map(node).map_or(0, |n| scales.of(n))),
         };
         quantised.check()?;
-        Ok(quantised)
+        Ok((quantised, places))
     }
 
     /// Checks a quantised model that comes from a file: limbs, the program's rules, and that no accumulator can wrap.

@@ -67,6 +67,14 @@ impl Scales {
                 members.for_each(|other| scales.unite(first, other));
             }
         }
+        // A table's values have one scale, whoever looks them up.
+        let mut first_use = vec![None; program.functions.len()];
+        for (i, layer) in program.layers.iter().enumerate() {
+            if let Act::Function(f) = layer.act {
+                let first = *first_use[f as usize].get_or_insert(i + 1);
+                scales.unite(first, i + 1);
+            }
+        }
         scales.fix(program, limbs)?;
         // Room for the largest magnitude; a ReLU's values have a bit more, since its limbs hold no sign.
         let hi = limbs.hi_bits();
@@ -218,7 +226,7 @@ impl Scales {
     /// Raw values that are finer than a weight of 1 allows, `finest` being the scale of the accumulator.
     fn raw_sources(&self, layer: &Layer<f64>, finest: i64) -> Vec<(usize, i32)> {
         let first = layer.terms.iter().filter_map(|t| t.block.iter().find_map(node));
-        let excess = |node| (i64::from(self.of(node)) - finest).clamp(0, 64) as i32;
+        let excess = |node| i64::from(self.of(node)).saturating_sub(finest).clamp(0, 64) as i32;
         first.map(|node| (node, excess(node))).collect()
     }
 

@@ -15,8 +15,10 @@ use crate::model::value::Value;
 pub(crate) const ATTRIBUTES: &[&str] = &[
     "is_causal",
     "kv_num_heads",
+    "left_window_size",
     "q_num_heads",
     "qk_matmul_output_mode",
+    "right_window_size",
     "scale",
     "softcap",
     "softmax_precision",
@@ -44,7 +46,10 @@ pub(crate) fn attention(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> 
     let (past_key, past_value) = (inputs.optional(4), inputs.optional(5));
     let lengths = inputs.optional_constant(6, "nonpad_kv_seqlen")?;
     let q = heads(ctx, node, q, "q_num_heads")?;
-    let (mut k, mut v) = (heads(ctx, node, k, "kv_num_heads")?, heads(ctx, node, v, "kv_num_heads")?);
+    let (mut k, mut v) = (
+        heads(ctx, node, k, "kv_num_heads")?,
+        heads(ctx, node, v, "kv_num_heads")?,
+    );
     let &[batch, q_heads, length, size] = q.shape() else {
         return Err(OpError::Shape {
             what: "Q",
@@ -91,22 +96,34 @@ pub(crate) fn attention(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> 
                 let t = padded_mask(&t, total_length);
                 sum(ctx, scores, Value::Const(t))?
             }
-            (_, true) => return Err(OpError::NotConstant { name: "attn_mask", input: 3 }),
+            (_, true) => {
+                return Err(OpError::NotConstant {
+                    name: "attn_mask",
+                    input: 3,
+                });
+            }
             (m, false) => sum(ctx, scores, m)?,
         };
     }
     // What a query must not see: later positions, and keys beyond their sequence.
     let causal = node.flag("is_causal", false)?;
-    if causal || lengths.is_some() {
+    let (before, behind) = (node.int("left_window_size", -1)?, node.int("right_window_size", -1)?);
+    if causal || lengths.is_some() || before >= 0 || behind >= 0 {
         let lengths: Option<Vec<f64>> = lengths.map(|t| t.to_floats());
         let hidden = |b: usize, i: usize, j: usize| {
-            let end = lengths.as_ref().map_or(total_length, |l| l[b.min(l.len() - 1)] as usize);
+            let end = lengths
+                .as_ref()
+                .map_or(total_length, |l| l[b.min(l.len() - 1)] as usize);
             // Without a past, lengths say where the queries stand.
             let first = match &lengths {
                 Some(_) if past == 0 => end as i64 - length as i64,
                 _ => past as i64,
             };
-            j >= end || (causal && j as i64 > i as i64 + first)
+            let distance = j as i64 - (i as i64 + first);
+            j >= end
+                || (causal && distance > 0)
+                || (before >= 0 && -distance > before)
+                || (behind >= 0 && distance > behind)
         };
         let mut bias = Vec::new();
         for b in 0..batch {
@@ -134,14 +151,8 @@ pub(crate) fn attention(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> 
     };
     let inner = match node.int("qk_matmul_output_mode", 0)? {
         0 => product,
-        1 => match node.opset < 24 {
-            true => masked_scores,
-            false => capped,
-        },
-        2 => match node.opset < 24 {
-            true => capped,
-            false => masked_scores,
-        },
+        1 => capped,
+        2 => masked_scores,
         3 => weights,
         _ => return Err(node.attribute_error("qk_matmul_output_mode", "0 to 3")),
     };
@@ -179,7 +190,11 @@ fn append(ctx: &mut Lowering, a: Value, b: Value) -> Result<Value, OpError> {
     let (outer, x, y) = (s[0] * s[1], s[2] * s[3], t[2] * t[3]);
     let all = gather_all(ctx, vec![a, b])?;
     let places: Vec<usize> = (0..outer)
-        .flat_map(|o| (0..x).map(move |i| o * x + i).chain((0..y).map(move |i| outer * x + o * y + i)))
+        .flat_map(|o| {
+            (0..x)
+                .map(move |i| o * x + i)
+                .chain((0..y).map(move |i| outer * x + o * y + i))
+        })
         .collect();
     pick(ctx, all, vec![s[0], s[1], s[2] + t[2], s[3]], &places)
 }
@@ -249,7 +264,10 @@ pub(crate) fn rotary(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Res
             got: cos.shape().to_vec(),
         });
     }
-    let (a, b) = (pick(ctx, x.clone(), n.clone(), &first)?, pick(ctx, x.clone(), n.clone(), &second)?);
+    let (a, b) = (
+        pick(ctx, x.clone(), n.clone(), &first)?,
+        pick(ctx, x.clone(), n.clone(), &second)?,
+    );
     let (cos, sin) = (pick(ctx, cos, n.clone(), &angle)?, pick(ctx, sin, n, &angle)?);
     let turn = |ctx: &mut Lowering, a: &Value, b: &Value, sign: f64| -> Result<Value, OpError> {
         let straight = times(ctx, a.clone(), cos.clone())?;

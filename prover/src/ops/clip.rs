@@ -42,7 +42,11 @@ pub(crate) fn clip(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Resul
     }
     let mut y = between(ctx, x, low, high)?;
     for (i, value) in variable {
-        y = if i == 1 { larger(ctx, y, value)? } else { smaller(ctx, y, value)? };
+        y = if i == 1 {
+            larger(ctx, y, value)?
+        } else {
+            smaller(ctx, y, value)?
+        };
     }
     Ok(vec![y])
 }

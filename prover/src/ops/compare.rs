@@ -1,7 +1,9 @@
 //! Comparisons, logic and selection: truth values are the integers 0 and 1.
 
 use super::elementwise::sum;
-use super::primitive::{affine, compare, difference, floor, less as below, map, negative, not as opposite, shared, times, truth};
+use super::primitive::{
+    affine, compare, difference, floor, less as below, map, negative, not as opposite, shared, times, truth,
+};
 use crate::model::error::OpError;
 use crate::model::graph::Node;
 use crate::model::lower::{Inputs, Lowering};
@@ -134,7 +136,16 @@ pub(crate) fn bit_shift(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> 
         "RIGHT" => false,
         _ => return Err(node.attribute_error("direction", "LEFT or RIGHT")),
     };
-    let factor = map(&Tensor::float(by.shape.clone(), by.to_floats()), |v| (if left { v } else { -v }).exp2());
+    let bits = 8.0 * ctx.element(0).size() as f64;
+    if by.to_floats().iter().any(|v| !(0.0..bits).contains(v)) {
+        return Err(OpError::Constant {
+            name: "Y",
+            problem: "is negative, or no less than the number of bits",
+        });
+    }
+    let factor = map(&Tensor::float(by.shape.clone(), by.to_floats()), |v| {
+        (if left { v } else { -v }).exp2()
+    });
     let moved = times(ctx, x, Value::Const(factor))?;
     Ok(vec![if left { moved } else { floor(ctx, moved)? }])
 }

@@ -134,7 +134,9 @@ pub(crate) fn transposed(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) ->
         });
     };
     let image = image.to_vec();
-    let groups = usize::try_from(node.int("group", 1)?).ok().filter(|&g| g > 0 && channels % g == 0);
+    let groups = usize::try_from(node.int("group", 1)?)
+        .ok()
+        .filter(|&g| g > 0 && channels % g == 0);
     let groups = groups.ok_or_else(|| node.attribute_error("group", format!("a divisor of {channels} channels")))?;
     let &[from, per_group, ref kernel @ ..] = &weights.shape[..] else {
         return Err(OpError::Shape {
@@ -175,7 +177,11 @@ pub(crate) fn transposed(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) ->
         match wanted {
             Some(size) => {
                 let total = whole.saturating_sub(size);
-                first.push(if auto == "SAME_UPPER" { total / 2 } else { total - total / 2 });
+                first.push(if auto == "SAME_UPPER" {
+                    total / 2
+                } else {
+                    total - total / 2
+                });
                 out.push(size);
             }
             None => {
@@ -192,7 +198,11 @@ pub(crate) fn transposed(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) ->
     let values = weights.floats("W")?;
     let mut taps: Vec<Vec<(usize, f64)>> = vec![vec![]; batch * out_channels * size];
     let digits = |e: usize, shape: &[usize]| -> Vec<usize> {
-        strides(shape).iter().zip(shape).map(|(&s, &n)| e / s as usize % n).collect()
+        strides(shape)
+            .iter()
+            .zip(shape)
+            .map(|(&s, &n)| e / s as usize % n)
+            .collect()
     };
     let own = strides(&out);
     for p in 0..area {
@@ -201,7 +211,9 @@ pub(crate) fn transposed(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) ->
             let step = digits(k, kernel);
             let mut place = Some(0);
             for i in 0..d {
-                let i_out = (at[i] * strides_of[i] + step[i] * dilations[i]).checked_sub(first[i]).filter(|&v| v < out[i]);
+                let i_out = (at[i] * strides_of[i] + step[i] * dilations[i])
+                    .checked_sub(first[i])
+                    .filter(|&v| v < out[i]);
                 place = place.and_then(|sum| Some(sum + i_out? * own[i] as usize));
             }
             let Some(place) = place else { continue };

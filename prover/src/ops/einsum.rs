@@ -12,7 +12,11 @@ use crate::model::value::Value;
 
 /// `Einsum`: one operand is summed and permuted, two are brought to a product of matrices.
 pub(crate) fn einsum(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
-    let equation: String = node.text("equation", "")?.chars().filter(|c| !c.is_whitespace()).collect();
+    let equation: String = node
+        .text("equation", "")?
+        .chars()
+        .filter(|c| !c.is_whitespace())
+        .collect();
     let (left, right) = match equation.split_once("->") {
         Some((l, r)) => (l.to_owned(), Some(r.to_owned())),
         None => (equation.clone(), None),
@@ -31,7 +35,10 @@ pub(crate) fn einsum(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Res
         let named = term.replace("...", "").chars().count();
         let spread = rank.checked_sub(named).ok_or_else(|| error("more labels than axes"))?;
         // Axes of an ellipsis get digits, counted from its end.
-        let digits: String = (0..spread).rev().filter_map(|d| char::from_digit(d as u32, 36)).collect();
+        let digits: String = (0..spread)
+            .rev()
+            .filter_map(|d| char::from_digit(d as u32, 36))
+            .collect();
         let labels: Vec<char> = match term.contains("...") {
             true => term.replace("...", &digits).chars().collect(),
             false if spread == 0 => term.chars().collect(),
@@ -40,7 +47,12 @@ pub(crate) fn einsum(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Res
         operands.push(diagonal(ctx, x, labels)?);
     }
     let ellipsis: String = {
-        let mut digits: Vec<char> = operands.iter().flat_map(|o| &o.1).copied().filter(char::is_ascii_digit).collect();
+        let mut digits: Vec<char> = operands
+            .iter()
+            .flat_map(|o| &o.1)
+            .copied()
+            .filter(char::is_ascii_digit)
+            .collect();
         digits.sort_unstable();
         digits.dedup();
         digits.into_iter().rev().collect()
@@ -71,7 +83,11 @@ pub(crate) fn einsum(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Res
     let kept: Vec<char> = labels.into_iter().filter(|c| output.contains(c)).collect();
     let order = output
         .iter()
-        .map(|c| kept.iter().position(|k| k == c).ok_or_else(|| error("an output label that no operand has")))
+        .map(|c| {
+            kept.iter()
+                .position(|k| k == c)
+                .ok_or_else(|| error("an output label that no operand has"))
+        })
         .collect::<Result<Vec<_>, _>>()?;
     Ok(vec![permute(ctx, x, &order)?])
 }
@@ -117,22 +133,40 @@ fn contract(
     // What one operand alone has and nobody needs is summed first.
     let a = summed(ctx, a, &a_labels, |c| needed(c) || b_labels.contains(c))?;
     let b = summed(ctx, b, &b_labels, |c| needed(c) || a_labels.contains(c))?;
-    let a_labels: Vec<char> = a_labels.iter().copied().filter(|c| needed(c) || b_labels.contains(c)).collect();
-    let b_labels: Vec<char> = b_labels.into_iter().filter(|c| needed(c) || a_labels.contains(c)).collect();
+    let a_labels: Vec<char> = a_labels
+        .iter()
+        .copied()
+        .filter(|c| needed(c) || b_labels.contains(c))
+        .collect();
+    let b_labels: Vec<char> = b_labels
+        .into_iter()
+        .filter(|c| needed(c) || a_labels.contains(c))
+        .collect();
     let common: Vec<char> = a_labels.iter().copied().filter(|c| b_labels.contains(c)).collect();
     let (batch, inner): (Vec<char>, Vec<char>) = common.iter().partition(|c| needed(c));
     let own = |labels: &[char]| -> Vec<char> { labels.iter().copied().filter(|c| !common.contains(c)).collect() };
     let (rows, columns) = (own(&a_labels), own(&b_labels));
-    let place = |x: Value, labels: &[char], groups: [&[char]; 3], ctx: &mut Lowering| -> Result<(Value, Vec<usize>), OpError> {
-        let order: Vec<usize> = groups.concat().iter().filter_map(|c| labels.iter().position(|l| l == c)).collect();
-        let shape: Vec<usize> = order.iter().map(|&a| x.shape()[a]).collect();
-        Ok((permute(ctx, x, &order)?, shape))
-    };
+    let place =
+        |x: Value, labels: &[char], groups: [&[char]; 3], ctx: &mut Lowering| -> Result<(Value, Vec<usize>), OpError> {
+            let order: Vec<usize> = groups
+                .concat()
+                .iter()
+                .filter_map(|c| labels.iter().position(|l| l == c))
+                .collect();
+            let shape: Vec<usize> = order.iter().map(|&a| x.shape()[a]).collect();
+            Ok((permute(ctx, x, &order)?, shape))
+        };
     let (a, a_shape) = place(a, &a_labels, [&batch, &rows, &inner], ctx)?;
     let (b, b_shape) = place(b, &b_labels, [&batch, &inner, &columns], ctx)?;
     let size = |s: &[usize]| s.iter().product::<usize>();
-    let (batch_shape, row_shape) = (a_shape[..batch.len()].to_vec(), a_shape[batch.len()..][..rows.len()].to_vec());
-    let (inner_shape, column_shape) = (&a_shape[batch.len() + rows.len()..], &b_shape[batch.len() + inner.len()..]);
+    let (batch_shape, row_shape) = (
+        a_shape[..batch.len()].to_vec(),
+        a_shape[batch.len()..][..rows.len()].to_vec(),
+    );
+    let (inner_shape, column_shape) = (
+        &a_shape[batch.len() + rows.len()..],
+        &b_shape[batch.len() + inner.len()..],
+    );
     if b_shape[..batch.len()] != batch_shape || b_shape[batch.len()..][..inner.len()] != *inner_shape {
         return Err(OpError::Shape {
             what: "Inputs",

@@ -54,7 +54,10 @@ pub(crate) fn div(ctx: &mut Lowering, _: &Node, mut inputs: Inputs) -> Result<Ve
         return Ok(vec![truncate(ctx, q)?]);
     };
     // |a| / |b|, a half above the integer so that no rounding of 1 / |b| matters; then the sign of both.
-    let (inverse, half) = (map(&to_float(t), |v| 1.0 / v.abs()), map(&to_float(t), |v| 0.5 / v.abs()));
+    let (inverse, half) = (
+        map(&to_float(t), |v| 1.0 / v.abs()),
+        map(&to_float(t), |v| 0.5 / v.abs()),
+    );
     let a = shared(ctx, a)?;
     let side = |ctx: &mut Lowering, a: Value| -> Result<Value, OpError> {
         let a = positive_part(ctx, a)?;

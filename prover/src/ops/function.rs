@@ -159,7 +159,10 @@ fn constant_of(_: &mut Lowering, x: &Value, f: impl Fn(f64) -> bool) -> Result<V
         Value::Const(t) => Ok(Value::Const(super::primitive::truth(t, f))),
         x => {
             let n = crate::model::tensor::elements(x.shape())?;
-            Ok(Value::Const(crate::model::tensor::Tensor::int(x.shape().to_vec(), vec![0; n])))
+            Ok(Value::Const(crate::model::tensor::Tensor::int(
+                x.shape().to_vec(),
+                vec![0; n],
+            )))
         }
     }
 }
@@ -170,7 +173,11 @@ pub(crate) fn pow(ctx: &mut Lowering, _: &Node, mut inputs: Inputs) -> Result<Ve
     if let Value::Const(t) = &x {
         let out = super::primitive::zip(t, &y, f64::powf)?;
         let floats = ctx.element(0).is_float();
-        return Ok(vec![Value::Const(if floats { out } else { super::primitive::to_ints(&out) })]);
+        return Ok(vec![Value::Const(if floats {
+            out
+        } else {
+            super::primitive::to_ints(&out)
+        })]);
     }
     let mut exponents = y.floats("Y")?;
     exponents.sort_unstable_by(f64::total_cmp);
@@ -207,7 +214,10 @@ fn power(ctx: &mut Lowering, x: Value, exponent: f64) -> Result<Value, OpError> 
     match exponent {
         0.0 => {
             let n = crate::model::tensor::elements(x.shape())?;
-            Ok(Value::Const(crate::model::tensor::Tensor::float(x.shape().to_vec(), vec![1.0; n])))
+            Ok(Value::Const(crate::model::tensor::Tensor::float(
+                x.shape().to_vec(),
+                vec![1.0; n],
+            )))
         }
         1.0 => Ok(x),
         2.0 => square(ctx, x),
@@ -226,7 +236,10 @@ fn power(ctx: &mut Lowering, x: Value, exponent: f64) -> Result<Value, OpError> 
 /// The type that the attribute `to` names.
 pub(crate) fn target(node: &Node, _: &Lowering) -> Element {
     let to = node.int("to", 1).unwrap_or(1);
-    i32::try_from(to).ok().and_then(Element::from_onnx).unwrap_or(Element::Float)
+    i32::try_from(to)
+        .ok()
+        .and_then(Element::from_onnx)
+        .unwrap_or(Element::Float)
 }
 
 pub(crate) fn cast(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
@@ -259,7 +272,9 @@ pub(crate) fn swiglu(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Res
     shape.pop();
     shape.push(last / 2);
     let half = |second: usize| -> Vec<usize> {
-        (0..n / 2).map(|e| e / (last / 2) * last + second * (last / 2) + e % (last / 2)).collect()
+        (0..n / 2)
+            .map(|e| e / (last / 2) * last + second * (last / 2) + e % (last / 2))
+            .collect()
     };
     let x = shared(ctx, x)?;
     let gate = super::movement::pick(ctx, x.clone(), shape.clone(), &half(0))?;

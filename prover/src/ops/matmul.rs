@@ -141,7 +141,9 @@ fn matrices(ctx: &mut Lowering, a: Value, b: Value) -> Result<Value, OpError> {
             (i * batch + b) * columns + j
         })
         .collect();
-    Ok(Value::Affine(out.gather([&lead[..], &[rows, columns]].concat(), &order)))
+    Ok(Value::Affine(
+        out.gather([&lead[..], &[rows, columns]].concat(), &order),
+    ))
 }
 
 fn constants(a: &Tensor, b: &Tensor) -> Result<Tensor, OpError> {

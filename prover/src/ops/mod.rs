@@ -85,6 +85,16 @@ pub fn supported() -> &'static [Op] {
     registry::OPS
 }
 
+/// The page docs/ops.md: a table of the operators.
+pub fn markdown() -> String {
+    let mut page = String::from(include_str!("head.md"));
+    for op in supported() {
+        let (name, domain) = (op.short_name(), op.domain());
+        page += &format!("| {name} | {domain} | {} | {} | {} |\n", op.lowers_to, op.slots, op.doc);
+    }
+    page
+}
+
 pub(crate) fn find(name: &str) -> Option<&'static Op> {
     registry::OPS.iter().find(|op| op.name == name)
 }

@@ -9,7 +9,7 @@ use crate::model::curve::Curve;
 use crate::model::error::OpError;
 use crate::model::graph::Node;
 use crate::model::lower::{Inputs, Lowering};
-use crate::model::tensor::{Tensor, axis, elements};
+use crate::model::tensor::{axis, elements};
 use crate::model::value::Value;
 
 pub(crate) const BATCH_ATTRIBUTES: &[&str] = &["epsilon", "momentum", "training_mode", "is_test", "spatial"];
@@ -204,7 +204,9 @@ pub(crate) fn local_response(ctx: &mut Lowering, node: &Node, mut inputs: Inputs
         .map(|e| {
             let c = e / area % channels;
             let (low, high) = (c.saturating_sub((size - 1) / 2), (c + size / 2).min(channels - 1));
-            (low..=high).map(|k| (e - c * area + k * area, alpha / size as f64)).collect()
+            (low..=high)
+                .map(|k| (e - c * area + k * area, alpha / size as f64))
+                .collect()
         })
         .collect();
     let sums = combine(ctx, squares, &taps, shape.clone())?;

@@ -45,7 +45,11 @@ pub(super) fn winner(ctx: &mut Lowering, x: Value, last: bool) -> Result<Value, 
     let ranked = sum(ctx, loss, Value::Const(ranks))?;
     let best = largest(ctx, ranked)?;
     let best = reshaped(best, vec![rows]);
-    if last { Ok(best) } else { affine(ctx, best, -1.0, (count - 1) as f64) }
+    if last {
+        Ok(best)
+    } else {
+        affine(ctx, best, -1.0, (count - 1) as f64)
+    }
 }
 
 /// 1 for what is less than the largest of its row, else 0.
@@ -55,7 +59,9 @@ fn below_largest(ctx: &mut Lowering, x: Value) -> Result<Value, OpError> {
     };
     let x = Value::Affine(ctx.operand(x)?);
     if let Value::Const(_) = x {
-        return Err(OpError::Unsupported { what: "a constant".into() });
+        return Err(OpError::Unsupported {
+            what: "a constant".into(),
+        });
     }
     let top = largest(ctx, x.clone())?;
     // Read from one block, the elements and their maximum have one scale, so that the difference is exact.
@@ -71,7 +77,11 @@ pub(crate) fn hardmax(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Re
     let x = inputs.value(0, "input")?;
     let rank = x.shape().len();
     let along = axis(node.int("axis", if node.opset < 13 { 1 } else { -1 })?, rank)?;
-    let reduced: Vec<usize> = if node.opset < 13 { (along..rank).collect() } else { vec![along] };
+    let reduced: Vec<usize> = if node.opset < 13 {
+        (along..rank).collect()
+    } else {
+        vec![along]
+    };
     let rows = Rows::new(ctx, x, &reduced)?;
     let index = winner(ctx, rows.value.clone(), false)?;
     let hot = one_hot(ctx, index, rows.count)?;
@@ -89,10 +99,13 @@ pub(crate) fn top_k(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Resu
     let rank = x.shape().len();
     let along = axis(node.int("axis", -1)?, rank)?;
     let size = x.shape()[along];
-    let k = usize::try_from(k).ok().filter(|k| (1..=size).contains(k)).ok_or(OpError::Constant {
-        name: "K",
-        problem: "is not between 1 and the length of the axis",
-    })?;
+    let k = usize::try_from(k)
+        .ok()
+        .filter(|k| (1..=size).contains(k))
+        .ok_or(OpError::Constant {
+            name: "K",
+            problem: "is not between 1 and the length of the axis",
+        })?;
     let sign = if node.flag("largest", true)? { 1.0 } else { -1.0 };
     node.flag("sorted", true)?;
     let x = Value::Affine(ctx.operand(x)?);
@@ -103,7 +116,11 @@ pub(crate) fn top_k(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Resu
     let pairs: Vec<(usize, usize)> = (0..count).flat_map(|i| (i + 1..count).map(move |j| (i, j))).collect();
     elements(&[n, pairs.len().max(1)])?;
     let taps: Vec<Vec<_>> = (0..n)
-        .flat_map(|r| pairs.iter().map(move |&(i, j)| vec![(r * count + i, sign), (r * count + j, -sign)]))
+        .flat_map(|r| {
+            pairs
+                .iter()
+                .map(move |&(i, j)| vec![(r * count + i, sign), (r * count + j, -sign)])
+        })
         .collect();
     let before = match pairs.is_empty() {
         true => Value::Const(Tensor::int(vec![n, 0], vec![])),
@@ -134,14 +151,22 @@ pub(crate) fn top_k(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Resu
     let hot = pick(ctx, hot, vec![n, k, count], &wanted)?;
     let hot = shared(ctx, hot)?;
     let sorted = super::matmul::multiply(ctx, hot.clone(), reshaped(values, vec![n, count, 1]))?;
-    let indices: Vec<Vec<_>> = (0..n * k).map(|e| (0..count).map(|i| (e * count + i, i as f64)).collect()).collect();
+    let indices: Vec<Vec<_>> = (0..n * k)
+        .map(|e| (0..count).map(|i| (e * count + i, i as f64)).collect())
+        .collect();
     let indices = combine(ctx, hot, &indices, vec![n, k])?;
     let mut out = Vec::new();
     for value in [reshaped(sorted, vec![n, k]), indices] {
         let mut shape: Vec<usize> = rows.dropped.clone();
         shape.push(k);
         let order: Vec<usize> = (0..rank)
-            .map(|a| if a == along { rank - 1 } else { a - usize::from(a > along) })
+            .map(|a| {
+                if a == along {
+                    rank - 1
+                } else {
+                    a - usize::from(a > along)
+                }
+            })
             .collect();
         out.push(permute(ctx, reshaped(value, shape), &order)?);
     }
@@ -153,10 +178,13 @@ pub(crate) fn one_hot_op(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) ->
     let indices = inputs.value(0, "indices")?;
     let depth = inputs.constant(1, "depth")?;
     let depth = to_ints(&depth).ints("depth")?.first().copied().unwrap_or(0);
-    let depth = usize::try_from(depth).ok().filter(|&d| d > 0).ok_or(OpError::Constant {
-        name: "depth",
-        problem: "must be positive",
-    })?;
+    let depth = usize::try_from(depth)
+        .ok()
+        .filter(|&d| d > 0)
+        .ok_or(OpError::Constant {
+            name: "depth",
+            problem: "must be positive",
+        })?;
     let values = inputs.value(2, "values")?;
     let rank = indices.shape().len() + 1;
     let along = axis(node.int("axis", -1)?, rank)?;

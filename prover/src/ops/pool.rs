@@ -186,8 +186,15 @@ fn gathered(ctx: &mut Lowering, x: Value, axes: &[Axis]) -> Result<Value, OpErro
     Ok(reshaped(y, [&[1, channels], &out[..]].concat()))
 }
 
-pub(crate) const LP_ATTRIBUTES: &[&str] =
-    &["auto_pad", "ceil_mode", "dilations", "kernel_shape", "p", "pads", "strides"];
+pub(crate) const LP_ATTRIBUTES: &[&str] = &[
+    "auto_pad",
+    "ceil_mode",
+    "dilations",
+    "kernel_shape",
+    "p",
+    "pads",
+    "strides",
+];
 
 /// The p-norm over windows.
 pub(crate) fn lp(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
@@ -197,7 +204,12 @@ pub(crate) fn lp(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Result<
     let (size, windows) = (image.iter().product::<usize>(), Windows::new(&axes)?);
     let powers = powers(ctx, node, x)?;
     let taps: Vec<Vec<_>> = (0..channels)
-        .flat_map(|c| windows.0.iter().map(move |w| w.iter().flatten().map(|&e| (c * size + e, 1.0)).collect()))
+        .flat_map(|c| {
+            windows
+                .0
+                .iter()
+                .map(move |w| w.iter().flatten().map(|&e| (c * size + e, 1.0)).collect())
+        })
         .collect();
     let shape = [&[1, channels], &axes.iter().map(|a| a.out).collect::<Vec<_>>()[..]].concat();
     let sums = combine(ctx, powers, &taps, shape)?;

@@ -131,7 +131,10 @@ pub(super) fn zip(a: &Tensor, b: &Tensor, f: impl Fn(f64, f64) -> f64) -> Result
         crate::model::tensor::broadcast_indices(&a.shape, &shape),
         crate::model::tensor::broadcast_indices(&b.shape, &shape),
     );
-    Ok(Tensor::float(shape, i.iter().zip(&j).map(|(&i, &j)| f(x[i], y[j])).collect()))
+    Ok(Tensor::float(
+        shape,
+        i.iter().zip(&j).map(|(&i, &j)| f(x[i], y[j])).collect(),
+    ))
 }
 
 /// `1 - x` of a truth value.
@@ -441,7 +444,10 @@ pub(super) fn choose(ctx: &mut Lowering, condition: Value, x: Value, y: Value) -
     let n = elements(&shape)?;
     if let Value::Const(c) = &condition {
         let Value::Const(c) = expand(ctx, Value::Const(c.clone()), &shape)? else {
-            return Err(OpError::NotConstant { name: "condition", input: 0 });
+            return Err(OpError::NotConstant {
+                name: "condition",
+                input: 0,
+            });
         };
         let (x, y) = (expand(ctx, x, &shape)?, expand(ctx, y, &shape)?);
         let c = c.to_floats();
@@ -454,7 +460,10 @@ pub(super) fn choose(ctx: &mut Lowering, condition: Value, x: Value, y: Value) -
             && t.to_floats().iter().any(|v| v.is_infinite())
         {
             let _ = input;
-            return Err(OpError::NotConstant { name: "condition", input: 0 });
+            return Err(OpError::NotConstant {
+                name: "condition",
+                input: 0,
+            });
         }
     }
     let y = shared(ctx, y)?;
@@ -526,10 +535,5 @@ fn wrap(t: &Tensor, to: Element) -> Tensor {
 
 /// Clips to constant bounds; either may be infinite.
 pub(super) fn clip(ctx: &mut Lowering, x: Value, low: f64, high: f64) -> Result<Value, OpError> {
-    super::clip::between(
-        ctx,
-        x,
-        low.is_finite().then_some(low),
-        high.is_finite().then_some(high),
-    )
+    super::clip::between(ctx, x, low.is_finite().then_some(low), high.is_finite().then_some(high))
 }

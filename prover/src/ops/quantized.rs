@@ -59,7 +59,13 @@ pub(crate) fn output_type(node: &Node, ctx: &Lowering) -> Element {
     i32::try_from(stated)
         .ok()
         .and_then(Element::from_onnx)
-        .unwrap_or_else(|| if node.inputs.len() > 2 { ctx.element(2) } else { Element::Uint8 })
+        .unwrap_or_else(|| {
+            if node.inputs.len() > 2 {
+                ctx.element(2)
+            } else {
+                Element::Uint8
+            }
+        })
 }
 
 pub(crate) fn quantize(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
@@ -95,7 +101,11 @@ fn real(ctx: &mut Lowering, node: &Node, x: Value, scale: Value, zero: Option<Va
         None => x,
     };
     // A constant of integers becomes one of reals.
-    let x = if let Value::Const(t) = &x { Value::Const(to_float(t)) } else { x };
+    let x = if let Value::Const(t) = &x {
+        Value::Const(to_float(t))
+    } else {
+        x
+    };
     times(ctx, x, scale)
 }
 
@@ -187,7 +197,11 @@ fn per_channel(v: Value, rank: usize) -> Value {
 pub(crate) fn qlinear_conv(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
     let to = ctx.element(7);
     let (x, x_scale, zx) = (inputs.value(0, "x")?, inputs.value(1, "x_scale")?, inputs.optional(2));
-    let (w, w_scale, zw) = (inputs.constant(3, "w")?, inputs.value(4, "w_scale")?, inputs.optional(5));
+    let (w, w_scale, zw) = (
+        inputs.constant(3, "w")?,
+        inputs.value(4, "w_scale")?,
+        inputs.optional(5),
+    );
     let (y_scale, zy) = (inputs.value(6, "y_scale")?, inputs.value(7, "y_zero_point")?);
     let bias = inputs.optional_constant(8, "B")?;
     let x = centred(ctx, x, zx, true)?;
@@ -221,7 +235,10 @@ pub(crate) fn dynamic(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Re
     let top = super::primitive::largest(ctx, flat)?;
     let bottom = super::primitive::largest(ctx, opposite)?;
     // Both with 0: the largest, and minus the smallest.
-    let (top, bottom) = (super::primitive::positive_part(ctx, top)?, super::primitive::positive_part(ctx, bottom)?);
+    let (top, bottom) = (
+        super::primitive::positive_part(ctx, top)?,
+        super::primitive::positive_part(ctx, bottom)?,
+    );
     let width = sum(ctx, top, bottom.clone())?;
     let width = shared(ctx, width)?;
     let scale = super::primitive::affine(ctx, width.clone(), 1.0 / 255.0, 0.0)?;

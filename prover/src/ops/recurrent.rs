@@ -43,14 +43,20 @@ struct Cell<'a> {
 
 impl Cell<'_> {
     fn activate(&self, ctx: &mut Lowering, which: usize, x: Value) -> Result<Value, OpError> {
-        let x = if self.clip > 0.0 { clip(ctx, x, -self.clip, self.clip)? } else { x };
+        let x = if self.clip > 0.0 {
+            clip(ctx, x, -self.clip, self.clip)?
+        } else {
+            x
+        };
         match self.functions[which].as_str() {
             "Sigmoid" => curve(ctx, x, Curve::Sigmoid),
             "Tanh" => curve(ctx, x, Curve::Tanh),
             "Softsign" => curve(ctx, x, Curve::Softsign),
             "Softplus" => curve(ctx, x, Curve::Softplus),
             "Relu" => super::primitive::positive_part(ctx, x),
-            _ => Err(self.node.attribute_error("activations", "Sigmoid, Tanh, Relu, Softsign or Softplus")),
+            _ => Err(self
+                .node
+                .attribute_error("activations", "Sigmoid, Tanh, Relu, Softsign or Softplus")),
         }
     }
 

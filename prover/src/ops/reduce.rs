@@ -3,8 +3,8 @@
 use super::elementwise::sum;
 use super::movement::pick;
 use super::primitive::{
-    absolute, affine, combine, curve, difference, largest, quotient, root, shared, signed_quotient, square, times, to_ints,
-    total,
+    absolute, affine, combine, curve, difference, largest, quotient, root, shared, signed_quotient, square, times,
+    to_ints, total,
 };
 use super::reshape::{permute, reshaped};
 use crate::model::curve::Curve;
@@ -214,7 +214,9 @@ fn cumulate(
     let (exclusive, reverse) = (node.flag("exclusive", false)?, node.flag("reverse", false)?);
     let all = Rows::new(ctx, x, &[along])?;
     let (n, count) = (all.value.shape()[0], all.count);
-    let flip: Vec<usize> = (0..n * count).map(|e| e / count * count + count - 1 - e % count).collect();
+    let flip: Vec<usize> = (0..n * count)
+        .map(|e| e / count * count + count - 1 - e % count)
+        .collect();
     let mut x = shared(ctx, all.value.clone())?;
     if reverse {
         x = pick(ctx, x, vec![n, count], &flip)?;
@@ -223,7 +225,9 @@ fn cumulate(
     if exclusive {
         let first = Value::Const(Tensor::float(vec![1], vec![empty]));
         let joined = super::movement::gather_all(ctx, vec![y, first])?;
-        let shifted: Vec<usize> = (0..n * count).map(|e| if e % count == 0 { n * count } else { e - 1 }).collect();
+        let shifted: Vec<usize> = (0..n * count)
+            .map(|e| if e % count == 0 { n * count } else { e - 1 })
+            .collect();
         y = pick(ctx, joined, vec![n, count], &shifted)?;
     }
     if reverse {

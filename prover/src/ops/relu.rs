@@ -28,9 +28,7 @@ pub(crate) fn parametric(ctx: &mut Lowering, _: &Node, mut inputs: Inputs) -> Re
 /// `max(0, x)`. Stays pending: a pool may follow.
 pub(super) fn rectify(ctx: &mut Lowering, value: Value) -> Result<Value, OpError> {
     match value {
-        Value::Const(t) => {
-            Ok(Value::Const(map(&t, |v| v.max(0.0))))
-        }
+        Value::Const(t) => Ok(Value::Const(map(&t, |v| v.max(0.0)))),
         Value::Linear(mut l) if matches!(l.act, Some(Act::MaxPool { .. })) => {
             l.act = Some(Act::MaxPool { relu: true });
             ctx.fuse(&mut l);

@@ -24,7 +24,11 @@ pub(crate) fn resize(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Res
     let x = inputs.value(0, "X")?;
     let rank = x.shape().len();
     let crop = node.text("coordinate_transformation_mode", "half_pixel")? == "tf_crop_and_resize";
-    let region = if crop { inputs.optional_constant(1, "roi")? } else { None };
+    let region = if crop {
+        inputs.optional_constant(1, "roi")?
+    } else {
+        None
+    };
     let scales = inputs.optional_constant(2, "scales")?.filter(|t| t.len() > 0);
     let sizes = inputs.optional_constant(3, "sizes")?.filter(|t| t.len() > 0);
     let axes = match node.ints("axes")? {
@@ -129,7 +133,7 @@ fn interpolation(
             }
             "align_corners" => {
                 if m > 1.0 {
-                    i * (n - 1.0) / (m - 1.0)
+                    i * (n - 1.0) / (scale * n - 1.0)
                 } else {
                     0.0
                 }
@@ -161,7 +165,7 @@ fn interpolation(
         let filter = |reach: f64, f: &dyn Fn(f64) -> f64| -> Row {
             let (low, high) = ((x - reach * width).floor() as i64, (x + reach * width).ceil() as i64);
             let mut taps: Vec<(i64, f64)> = (low..=high).map(|k| (k, f((x - k as f64) / width))).collect();
-            taps.retain(|t| t.1 != 0.0 && !((exclude || anti) && (t.0 < 0 || t.0 as f64 > n - 1.0)));
+            taps.retain(|t| t.1 != 0.0 && !(exclude && (t.0 < 0 || t.0 as f64 > n - 1.0)));
             let total: f64 = taps.iter().map(|t| t.1).sum();
             taps.into_iter().map(|(k, w)| (clamp(k as f64), w / total)).collect()
         };
@@ -200,7 +204,13 @@ fn along(ctx: &mut Lowering, x: Value, a: usize, rows: &[Row]) -> Result<Value, 
     shape[a] = rows.len();
     let n = elements(&shape)?;
     let inner: usize = own[a + 1..].iter().product();
-    let base = |e: usize| (e / (inner * rows.len()) * own[a] * inner, e / inner % rows.len(), e % inner);
+    let base = |e: usize| {
+        (
+            e / (inner * rows.len()) * own[a] * inner,
+            e / inner % rows.len(),
+            e % inner,
+        )
+    };
     if rows.iter().all(|r| matches!(r[..], [(_, w)] if w == 1.0)) {
         let places: Vec<usize> = (0..n)
             .map(|e| {

@@ -39,7 +39,9 @@ pub(crate) fn tile(ctx: &mut Lowering, _: &Node, mut inputs: Inputs) -> Result<V
     }
     let shape: Vec<usize> = x.shape().iter().zip(&repeats).map(|(d, r)| d * r).collect();
     let own = x.shape().to_vec();
-    let places = mapped(&shape, &own, |index| index.iter().zip(&own).map(|(i, d)| i % d).collect())?;
+    let places = mapped(&shape, &own, |index| {
+        index.iter().zip(&own).map(|(i, d)| i % d).collect()
+    })?;
     Ok(vec![pick(ctx, x, shape, &places)?])
 }
 
@@ -146,13 +148,7 @@ pub(crate) fn gather_nd(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> 
 }
 
 /// Joins updates with the data: in order, each with what is there.
-fn scatter(
-    ctx: &mut Lowering,
-    node: &Node,
-    x: Value,
-    updates: Value,
-    places: &[usize],
-) -> Result<Vec<Value>, OpError> {
+fn scatter(ctx: &mut Lowering, node: &Node, x: Value, updates: Value, places: &[usize]) -> Result<Vec<Value>, OpError> {
     let shape = x.shape().to_vec();
     let n = elements(&shape)?;
     let reduction = node.text("reduction", "none")?.to_owned();
@@ -260,7 +256,11 @@ pub(crate) fn trilu(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Resu
     let all = gather_all(ctx, vec![x, zero])?;
     let kept = |e: usize| {
         let (i, j) = ((e / columns % rows) as i64, (e % columns) as i64);
-        if upper { j >= i.saturating_add(k) } else { j <= i.saturating_add(k) }
+        if upper {
+            j >= i.saturating_add(k)
+        } else {
+            j <= i.saturating_add(k)
+        }
     };
     let places: Vec<usize> = (0..n).map(|e| if kept(e) { e } else { n }).collect();
     Ok(vec![pick(ctx, all, shape, &places)?])
@@ -273,10 +273,14 @@ pub(crate) fn range(_: &mut Lowering, _: &Node, mut inputs: Inputs) -> Result<Ve
         inputs.constant(2, "delta")?,
     ];
     let one = |t: &Tensor| {
-        t.to_floats().first().copied().filter(|v| v.is_finite()).ok_or(OpError::Constant {
-            name: "start",
-            problem: "must be a single number",
-        })
+        t.to_floats()
+            .first()
+            .copied()
+            .filter(|v| v.is_finite())
+            .ok_or(OpError::Constant {
+                name: "start",
+                problem: "must be a single number",
+            })
     };
     let (start, limit, delta) = (one(&parts[0])?, one(&parts[1])?, one(&parts[2])?);
     let count = ((limit - start) / delta).ceil().max(0.0);
@@ -330,7 +334,10 @@ pub(crate) fn eye_like(_: &mut Lowering, node: &Node, mut inputs: Inputs) -> Res
 /// The type that the attribute `dtype` names; else that of the input.
 pub(crate) fn dtype(node: &Node, ctx: &Lowering) -> Element {
     let stated = node.int("dtype", 0).unwrap_or(0);
-    i32::try_from(stated).ok().and_then(Element::from_onnx).unwrap_or_else(|| ctx.element(0))
+    i32::try_from(stated)
+        .ok()
+        .and_then(Element::from_onnx)
+        .unwrap_or_else(|| ctx.element(0))
 }
 
 pub(crate) fn compress(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
@@ -345,7 +352,9 @@ pub(crate) fn compress(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> R
         false => (reshaped(x, vec![n]), 0),
     };
     let own = x.shape().to_vec();
-    let kept: Vec<usize> = (0..own[along]).filter(|&i| condition.get(i).is_some_and(|&c| c != 0.0)).collect();
+    let kept: Vec<usize> = (0..own[along])
+        .filter(|&i| condition.get(i).is_some_and(|&c| c != 0.0))
+        .collect();
     let mut shape = own.clone();
     shape[along] = kept.len();
     let places = mapped(&shape, &own, |at| {
@@ -357,7 +366,13 @@ pub(crate) fn compress(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> R
 }
 
 /// Splits axes, permutes them, and joins them again.
-fn blocks(ctx: &mut Lowering, x: Value, split: &[usize], perm: &[usize], joined: Vec<usize>) -> Result<Vec<Value>, OpError> {
+fn blocks(
+    ctx: &mut Lowering,
+    x: Value,
+    split: &[usize],
+    perm: &[usize],
+    joined: Vec<usize>,
+) -> Result<Vec<Value>, OpError> {
     let x = permute(ctx, reshaped(x, split.to_vec()), perm)?;
     Ok(vec![reshaped(x, joined)])
 }
@@ -409,7 +424,10 @@ pub(crate) fn reverse_sequence(ctx: &mut Lowering, node: &Node, mut inputs: Inpu
     let x = inputs.value(0, "input")?;
     let given = lengths(&inputs.constant(1, "sequence_lens")?, "sequence_lens")?;
     let rank = x.shape().len();
-    let (batch, time) = (axis(node.int("batch_axis", 1)?, rank)?, axis(node.int("time_axis", 0)?, rank)?);
+    let (batch, time) = (
+        axis(node.int("batch_axis", 1)?, rank)?,
+        axis(node.int("time_axis", 0)?, rank)?,
+    );
     let own = x.shape().to_vec();
     if given.len() != own[batch] || given.iter().any(|&l| l > own[time]) {
         return Err(OpError::Constant {
@@ -433,7 +451,10 @@ pub(crate) fn center_crop_pad(ctx: &mut Lowering, node: &Node, mut inputs: Input
     let target = lengths(&inputs.constant(1, "shape")?, "shape")?;
     let own = x.shape().to_vec();
     let axes = match node.ints("axes")? {
-        Some(list) => list.iter().map(|&a| axis(a, own.len())).collect::<Result<Vec<_>, _>>()?,
+        Some(list) => list
+            .iter()
+            .map(|&a| axis(a, own.len()))
+            .collect::<Result<Vec<_>, _>>()?,
         None => (0..own.len()).collect(),
     };
     if axes.len() != target.len() {
@@ -454,11 +475,17 @@ pub(crate) fn center_crop_pad(ctx: &mut Lowering, node: &Node, mut inputs: Input
     let inside = mapped(&shape, &[2], |at| {
         vec![usize::from((0..at.len()).all(|a| place(a, at[a]).is_some()))]
     })?;
-    let places = mapped(&shape, &own, |at| (0..at.len()).map(|a| place(a, at[a]).unwrap_or(0)).collect())?;
+    let places = mapped(&shape, &own, |at| {
+        (0..at.len()).map(|a| place(a, at[a]).unwrap_or(0)).collect()
+    })?;
     let n = elements(&own)?;
     let zero = Value::Const(Tensor::float(vec![1], vec![0.0]));
     let all = gather_all(ctx, vec![x, zero])?;
-    let places: Vec<usize> = places.iter().zip(&inside).map(|(&p, &i)| if i == 1 { p } else { n }).collect();
+    let places: Vec<usize> = places
+        .iter()
+        .zip(&inside)
+        .map(|(&p, &i)| if i == 1 { p } else { n })
+        .collect();
     Ok(vec![pick(ctx, all, shape, &places)?])
 }
 
@@ -470,7 +497,9 @@ pub(crate) fn features(ctx: &mut Lowering, _: &Node, mut inputs: Inputs) -> Resu
     let size = own.last().copied().unwrap_or(1);
     let list = resolved(&picked, size)?;
     let rows: usize = own.iter().rev().skip(1).product();
-    let places: Vec<usize> = (0..rows).flat_map(|r| list.iter().map(move |&i| r * size + i)).collect();
+    let places: Vec<usize> = (0..rows)
+        .flat_map(|r| list.iter().map(move |&i| r * size + i))
+        .collect();
     Ok(vec![pick(ctx, x, vec![rows, list.len()], &places)?])
 }
 
@@ -483,7 +512,11 @@ fn window(node: &Node, inputs: &mut Inputs, coefficients: &[f64]) -> Result<Vec<
     let period = if periodic { n } else { n.saturating_sub(1).max(1) } as f64;
     let at = |i: usize| -> f64 {
         let angle = std::f64::consts::TAU * i as f64 / period;
-        coefficients.iter().enumerate().map(|(k, c)| c * (k as f64 * angle).cos()).sum()
+        coefficients
+            .iter()
+            .enumerate()
+            .map(|(k, c)| c * (k as f64 * angle).cos())
+            .sum()
     };
     Ok(vec![Value::Const(Tensor::float(vec![n], (0..n).map(at).collect()))])
 }
@@ -503,7 +536,10 @@ pub(crate) fn blackman(_: &mut Lowering, node: &Node, mut inputs: Inputs) -> Res
 /// The type that `output_datatype` names.
 pub(crate) fn output_datatype(node: &Node, _: &Lowering) -> Element {
     let stated = node.int("output_datatype", 1).unwrap_or(1);
-    i32::try_from(stated).ok().and_then(Element::from_onnx).unwrap_or(Element::Float)
+    i32::try_from(stated)
+        .ok()
+        .and_then(Element::from_onnx)
+        .unwrap_or(Element::Float)
 }
 
 /// A matrix of constants that maps an image's columns back: `Col2Im` adds overlapping blocks.
@@ -529,13 +565,19 @@ pub(crate) fn col2im(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Res
         });
     }
     let (channels, size) = (rows / area, image.iter().product::<usize>());
-    let mut taps: Vec<Row> = vec![vec![]; n * channels * size];
-    let (inner, outer) = (affine_indices(&kernel, 0, &strides(&kernel)), affine_indices(&counts, 0, &strides(&counts)));
+    let mut taps: Vec<Vec<(usize, f64)>> = vec![vec![]; n * channels * size];
+    let (inner, outer) = (
+        affine_indices(&kernel, 0, &strides(&kernel)),
+        affine_indices(&counts, 0, &strides(&counts)),
+    );
     let digit = |e: usize, shape: &[usize], d: usize| e / strides(shape)[d] as usize % shape[d];
     for &k in &inner {
         for &p in &outer {
-            let at: Option<Vec<usize>> =
-                axes.iter().enumerate().map(|(d, a)| a.at(digit(p, &counts, d), digit(k, &kernel, d))).collect();
+            let at: Option<Vec<usize>> = axes
+                .iter()
+                .enumerate()
+                .map(|(d, a)| a.at(digit(p, &counts, d), digit(k, &kernel, d)))
+                .collect();
             let Some(at) = at else { continue };
             let pixel: usize = at.iter().zip(strides(&image)).map(|(i, s)| i * s as usize).sum();
             for c in 0..n * channels {

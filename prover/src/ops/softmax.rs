@@ -21,14 +21,15 @@ fn rows_of(ctx: &mut Lowering, node: &Node, x: Value) -> Result<Rows, OpError> {
 }
 
 /// Rows less their largest, and the exponentials of that; minus infinity has 0.
-fn exponentials(ctx: &mut Lowering, x: Value) -> Result<(Value, Value), OpError> {
+fn exponentials(ctx: &mut Lowering, x: Value) -> Result<(Value, Value, Mask), OpError> {
     let x = masked(ctx, x)?;
     let top = largest(ctx, x.value.clone())?;
     let rows = top.shape()[0];
     let below = difference(ctx, x.value, reshaped(top, vec![rows, 1]))?;
     let below = shared(ctx, below)?;
     let e = curve(ctx, below.clone(), Curve::Exp)?;
-    Ok((below, x.mask.apply(ctx, e)?))
+    let e = x.mask.apply(ctx, e)?;
+    Ok((below, e, x.mask))
 }
 
 /// Values in which nothing is minus infinity, and where it was.
@@ -37,20 +38,36 @@ struct Masked {
     mask: Mask,
 }
 
-struct Mask(Vec<bool>);
+struct Mask {
+    gone: Vec<bool>,
+    /// Rows of nothing but minus infinity, whose exponentials stay 1 so that their sum is positive.
+    empty: Vec<bool>,
+}
 
 impl Mask {
-    /// 0 where something was minus infinity.
+    /// 0 where something was minus infinity, but in empty rows.
     fn apply(&self, ctx: &mut Lowering, x: Value) -> Result<Value, OpError> {
-        if !self.0.contains(&true) {
-            return Ok(x);
-        }
-        let (shape, n) = (x.shape().to_vec(), self.0.len());
-        let zero = Value::Const(Tensor::float(vec![1], vec![0.0]));
-        let all = gather_all(ctx, vec![x, zero])?;
-        let places: Vec<usize> = (0..n).map(|e| if self.0[e] { n } else { e }).collect();
-        pick(ctx, all, shape, &places)
+        let count = self.gone.len() / self.empty.len().max(1);
+        let zero = |e: usize| self.gone[e] && !self.empty[e / count.max(1)];
+        zeroed(ctx, x, zero)
     }
+
+    /// 0 in empty rows.
+    fn apply_to_rows(&self, ctx: &mut Lowering, x: Value) -> Result<Value, OpError> {
+        let count = self.gone.len() / self.empty.len().max(1);
+        zeroed(ctx, x, |e| self.empty.get(e / count.max(1)) == Some(&true))
+    }
+}
+
+fn zeroed(ctx: &mut Lowering, x: Value, zero: impl Fn(usize) -> bool) -> Result<Value, OpError> {
+    let (shape, n) = (x.shape().to_vec(), x.shape().iter().product());
+    if !(0..n).any(&zero) {
+        return Ok(x);
+    }
+    let constant = Value::Const(Tensor::float(vec![1], vec![0.0]));
+    let all = gather_all(ctx, vec![x, constant])?;
+    let places: Vec<usize> = (0..n).map(|e| if zero(e) { n } else { e }).collect();
+    pick(ctx, all, shape, &places)
 }
 
 /// An element that is minus infinity repeats another one of its row `[rows, K]`, so that no table has to reach there.
@@ -64,40 +81,47 @@ fn masked(ctx: &mut Lowering, x: Value) -> Result<Masked, OpError> {
         Value::Affine(a) => a.offset.iter().map(|v| *v == f64::NEG_INFINITY).collect(),
         Value::Linear(_) => Vec::new(),
     };
-    if !gone.contains(&true) {
-        let value = shared(ctx, x)?;
-        return Ok(Masked { value, mask: Mask(gone) });
+    let (shape, n) = (x.shape().to_vec(), gone.len());
+    let count = shape.last().copied().unwrap_or(1).max(1);
+    let empty: Vec<bool> = gone.chunks(count).map(|r| r.iter().all(|g| *g)).collect();
+    let mut value = x;
+    if gone.contains(&true) {
+        let other = |e: usize| (e / count * count..(e / count + 1) * count).find(|&i| !gone[i]);
+        let places: Vec<usize> = (0..n)
+            .map(|e| if gone[e] { other(e).unwrap_or(n) } else { e })
+            .collect();
+        let zero = Value::Const(Tensor::float(vec![1], vec![0.0]));
+        let all = without_infinities(ctx, value)?;
+        let all = gather_all(ctx, vec![all, zero])?;
+        value = pick(ctx, all, shape, &places)?;
     }
-    let count = x.shape().last().copied().unwrap_or(1);
-    let place = |e: usize| -> Option<usize> {
-        match gone[e] {
-            false => Some(e),
-            true => (e / count * count..(e / count + 1) * count).find(|&i| !gone[i]),
-        }
-    };
-    let places: Option<Vec<usize>> = (0..gone.len()).map(place).collect();
-    let places = places.ok_or_else(|| OpError::Unsupported {
-        what: "a row of nothing but minus infinity".into(),
-    })?;
-    let value = pick(ctx, x.clone(), x.shape().to_vec(), &places)?;
     let value = shared(ctx, value)?;
-    Ok(Masked { value, mask: Mask(gone) })
+    let mask = Mask { gone, empty };
+    Ok(Masked { value, mask })
 }
 
-/// Softmax of each row of `[rows, K]`.
+/// The value with 0 for what is added where that is minus infinity.
+fn without_infinities(ctx: &mut Lowering, x: Value) -> Result<Value, OpError> {
+    let mut a = ctx.affine(x)?;
+    a.offset.iter_mut().filter(|o| o.is_infinite()).for_each(|o| *o = 0.0);
+    Ok(Value::Affine(a))
+}
+
+/// Softmax of each row of `[rows, K]`; a row of nothing but minus infinity has 0.
 pub(super) fn soft(ctx: &mut Lowering, x: Value) -> Result<Value, OpError> {
     let rows = x.shape()[0];
-    let (_, e) = exponentials(ctx, x)?;
+    let (_, e, mask) = exponentials(ctx, x)?;
     let e = shared(ctx, e)?;
     let s = total(ctx, e.clone(), 1.0)?;
     let inverse = quotient(ctx, number(1.0), s)?;
-    times(ctx, e, reshaped(inverse, vec![rows, 1]))
+    let y = times(ctx, e, reshaped(inverse, vec![rows, 1]))?;
+    mask.apply_to_rows(ctx, y)
 }
 
 /// The logarithm of softmax of each row.
 pub(super) fn log_soft(ctx: &mut Lowering, x: Value) -> Result<Value, OpError> {
     let rows = x.shape()[0];
-    let (below, e) = exponentials(ctx, x)?;
+    let (below, e, _) = exponentials(ctx, x)?;
     let s = total(ctx, e, 1.0)?;
     let l = curve(ctx, s, Curve::Log)?;
     difference(ctx, below, reshaped(l, vec![rows, 1]))

@@ -122,7 +122,10 @@ impl<'a> Ensemble<'a> {
             let target = usize::try_from(g[i]).map_err(|_| error(&format!("{kind}_ids")))?;
             weights.entry((t[i], l[i])).or_default().push((target, w[i]));
         }
-        let mut all = Self { splits: Vec::new(), leaves: Vec::new() };
+        let mut all = Self {
+            splits: Vec::new(),
+            leaves: Vec::new(),
+        };
         // The first node of each tree is its root.
         let mut seen = Vec::new();
         for root in 0..n {
@@ -142,7 +145,11 @@ impl<'a> Ensemble<'a> {
                 }
                 let feature = usize::try_from(features[i]).map_err(|_| error("nodes_featureids"))?;
                 let at = all.splits.len();
-                all.splits.push(Split { feature, mode: &modes[i], value: values[i] });
+                all.splits.push(Split {
+                    feature,
+                    mode: &modes[i],
+                    value: values[i],
+                });
                 for (met, child) in [(true, yes[i]), (false, no[i])] {
                     let child = index.get(&(trees[i], child));
                     let &child = child.ok_or_else(|| node.attribute_error("nodes_truenodeids", "ids of nodes"))?;
@@ -171,7 +178,10 @@ impl<'a> Ensemble<'a> {
             return Err(node.attribute_error("class_ids", format!("numbers below {targets}")));
         }
         let reached = match n {
-            0 => Value::Const(Tensor::float(vec![rows, self.leaves.len()], vec![1.0; rows * self.leaves.len()])),
+            0 => Value::Const(Tensor::float(
+                vec![rows, self.leaves.len()],
+                vec![1.0; rows * self.leaves.len()],
+            )),
             _ => self.reached(ctx, node, x, rows, width)?,
         };
         let leaves = self.leaves.len();
@@ -190,7 +200,9 @@ impl<'a> Ensemble<'a> {
 
     fn reached(&self, ctx: &mut Lowering, node: &Node, x: Value, rows: usize, width: usize) -> Result<Value, OpError> {
         let n = self.splits.len();
-        let places: Vec<usize> = (0..rows).flat_map(|r| self.splits.iter().map(move |s| r * width + s.feature)).collect();
+        let places: Vec<usize> = (0..rows)
+            .flat_map(|r| self.splits.iter().map(move |s| r * width + s.feature))
+            .collect();
         let seen = pick(ctx, x, vec![rows, n], &places)?;
         let bounds = Value::Const(Tensor::float(vec![n], self.splits.iter().map(|s| s.value).collect()));
         let first = self.splits[0].mode;
@@ -214,7 +226,12 @@ impl<'a> Ensemble<'a> {
         elements(&[rows, leaves])?;
         let taps: Vec<Vec<_>> = (0..rows)
             .flat_map(|r| {
-                let own = move |l: &Leaf| l.path.iter().map(|&(s, met)| (r * n + s, if met { 1.0 } else { -1.0 })).collect();
+                let own = move |l: &Leaf| {
+                    l.path
+                        .iter()
+                        .map(|&(s, met)| (r * n + s, if met { 1.0 } else { -1.0 }))
+                        .collect()
+                };
                 self.leaves.iter().map(own)
             })
             .collect();
@@ -277,7 +294,13 @@ fn labels(node: &Node, ints: &str, strings: &str) -> Result<Vec<f64>, OpError> {
 }
 
 /// Label and scores: with the scores of one class of two, that of the other is what is left.
-fn classified(ctx: &mut Lowering, node: &Node, scores: Value, labels: &[f64], binary: bool) -> Result<Vec<Value>, OpError> {
+fn classified(
+    ctx: &mut Lowering,
+    node: &Node,
+    scores: Value,
+    labels: &[f64],
+    binary: bool,
+) -> Result<Vec<Value>, OpError> {
     let scores = shared(ctx, scores)?;
     let probabilities = transformed(ctx, node, scores.clone())?;
     let probabilities = shared(ctx, probabilities)?;
@@ -301,7 +324,9 @@ fn classified(ctx: &mut Lowering, node: &Node, scores: Value, labels: &[f64], bi
         false => {
             let hot = super::primitive::one_hot(ctx, decided, labels.len())?;
             let k = labels.len();
-            let taps: Vec<Vec<_>> = (0..rows).map(|r| (0..k).map(|i| (r * k + i, labels[i])).collect()).collect();
+            let taps: Vec<Vec<_>> = (0..rows)
+                .map(|r| (0..k).map(|i| (r * k + i, labels[i])).collect())
+                .collect();
             combine(ctx, hot, &taps, vec![rows])?
         }
     };
@@ -340,7 +365,9 @@ fn linear(ctx: &mut Lowering, node: &Node, x: Value, targets: usize) -> Result<V
     if weights.len() != targets * width {
         return Err(node.attribute_error("coefficients", format!("{targets} times {width} numbers")));
     }
-    let transposed = (0..width * targets).map(|e| weights[e % targets * width + e / targets]).collect();
+    let transposed = (0..width * targets)
+        .map(|e| weights[e % targets * width + e / targets])
+        .collect();
     let y = super::matmul::multiply(ctx, x, Value::Const(Tensor::float(vec![width, targets], transposed)))?;
     match node.floats("intercepts")? {
         [] => Ok(y),

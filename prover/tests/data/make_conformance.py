@@ -17,6 +17,7 @@ import warnings
 
 import numpy as np
 import onnx
+import onnx.numpy_helper
 from onnx import TensorProto
 from onnx.backend.test.case.node import collect_testcases
 
@@ -48,6 +49,11 @@ def describe(kind):
     return kind if isinstance(kind, str) else TensorProto.DataType.Name(kind).lower()
 
 
+def array(value):
+    """A test's value, which is an array or a tensor as a message."""
+    return onnx.numpy_helper.to_array(value) if isinstance(value, TensorProto) else value
+
+
 def family(case):
     """The operator that a test is of: the last part of names like test_cc_less_equal_expanded_ver18 is no help."""
     nodes = case.model.graph.node
@@ -71,7 +77,7 @@ def main():
             [(inputs, outputs)] = case.data_sets
             tensors = lambda values, ports: [
                 {"type": kind(p), "shape": list(np.shape(v)), "at": blob.add(np.ascontiguousarray(v).tobytes())}
-                for v, p in zip(values, ports, strict=True)
+                for v, p in zip(map(array, values), ports, strict=True)
             ]
             model = case.model.SerializeToString()
             entry |= {"model": [blob.add(model), len(model)]}

@@ -58,6 +58,11 @@ impl<'a> Expansion<'a> {
         Ok(expansion)
     }
 
+    /// Per layer of the source so far the layer that gives its values.
+    pub(super) fn results(&self) -> &[u32] {
+        &self.result
+    }
+
     /// The program.
     pub(super) fn finish(self) -> Program<i64> {
         Program {
