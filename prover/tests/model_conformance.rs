@@ -105,7 +105,7 @@ fn import(bytes: &[u8], values: &BTreeMap<String, Tensor>) -> Result<(Model, Vec
         match Model::import(bytes, &import) {
             Ok(model) => return Ok((model, import.constants.into_keys().collect())),
             Err(Error::Node { inputs, source, .. })
-                if matches!(source, OpError::NotConstant { .. }) && !inputs.is_empty() =>
+                if matches!(*source, OpError::NotConstant { .. }) && !inputs.is_empty() =>
             {
                 import.constants.extend(inputs.into_iter().map(|name| {
                     let value = values[&name].clone();

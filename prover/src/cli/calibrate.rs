@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use serde::Serialize;
-use tapeout_prover::layout;
 use tapeout_prover::model::accuracy::{Accuracy, LayerAccuracy};
 use tapeout_prover::model::{Limbs, io};
+use tapeout_prover::pipeline::{self, SetupOptions};
 
 use super::keys;
 use super::output::{Output, Status, facts, table};
@@ -45,11 +45,9 @@ impl Args {
     pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Status> {
         let model = keys::read_model(&self.model)?;
         let samples = io::read_samples(&self.samples, model.program.input_len())?;
-        let Some(shape) = layout::choose(&model.program, false) else {
-            bail!("the model '{}' is too large to be proven", self.model.display());
-        };
+        let cannot = || format!("no scales for the model '{}'", self.model.display());
+        let (_, shape) = pipeline::quantise(&model, &samples, SetupOptions::default()).with_context(cannot)?;
         let limbs = self.limbs(shape.limbs);
-        let cannot = || format!("no scales for the model '{}' with {limbs:?}", self.model.display());
         let measured = Accuracy::measure(&model.program, &samples, limbs).with_context(cannot)?;
         let report = Report {
             limbs,

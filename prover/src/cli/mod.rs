@@ -5,9 +5,9 @@
 
 mod backends;
 mod bench;
+mod calibrate;
 mod context;
 mod evm;
-mod calibrate;
 mod files;
 mod inspect;
 mod keys;

@@ -50,7 +50,7 @@ pub enum Error {
         /// Its operator.
         op: String,
         /// What is wrong with it.
-        source: OpError,
+        source: Box<OpError>,
         /// Where an operand should be constant: the model's inputs that it depends on.
         inputs: Vec<String>,
     },

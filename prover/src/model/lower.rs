@@ -417,7 +417,7 @@ impl<'a> Values<'a> {
         Error::Node {
             node: node.name.clone(),
             op: node.op.clone(),
-            source,
+            source: Box::new(source),
             inputs,
         }
     }
@@ -482,10 +482,10 @@ pub(crate) fn lower(graph: &Graph) -> Result<Lowered> {
 fn finish(mut ctx: Lowering, mut values: Values<'_>) -> Result<Lowered> {
     let graph = values.graph;
     let node = graph.nodes.last().map_or("output", |n| n.name.as_str());
-    let at_output = |source| Error::Node {
+    let at_output = |source: OpError| Error::Node {
         node: node.into(),
         op: "output".into(),
-        source,
+        source: Box::new(source),
         inputs: vec![],
     };
     ctx.node = "output".into();
