@@ -133,7 +133,7 @@ pub(super) const OPS: &[Op] = &[
     Op { name: "Softmax", lowers_to: "windowed maximum, table, quotient", slots: "4 per element, 5 per row", doc: "relative to the largest; what is masked by minus infinity costs nothing", inputs: (1, 1), attributes: &["axis"], types: SAME, lower: softmax::softmax },
     Op { name: "SoftmaxCrossEntropyLoss", lowers_to: "LogSoftmax, comparisons, products", slots: "8 per class and element", doc: "reduced or not; weights, ignored index", inputs: (2, 3), attributes: loss::ATTRIBUTES, types: SAME, lower: loss::cross_entropy },
     Op { name: "Softplus", lowers_to: "table", slots: "2 per element", doc: "log(1 + exp(x))", inputs: (1, 1), attributes: &[], types: SAME, lower: function::softplus },
-    Op { name: "Softsign", lowers_to: "table", slots: "2 per element", doc: "x / (1 + |x|)", inputs: (1, 1), attributes: &[], types: SAME, lower: function::softsign },
+    Op { name: "Softsign", lowers_to: "table", slots: "2 per element", doc: "x over 1 plus its magnitude", inputs: (1, 1), attributes: &[], types: SAME, lower: function::softsign },
     Op { name: "SpaceToDepth", lowers_to: "wires", slots: "0", doc: "DCR and CRD", inputs: (1, 1), attributes: &["blocksize", "mode"], types: SAME, lower: select::space_to_depth },
     Op { name: "Split", lowers_to: "wires", slots: "0", doc: "into constant or equal lengths", inputs: (1, 2), attributes: &["axis", "split", "num_outputs"], types: SAME, lower: movement::split },
     Op { name: "Sqrt", lowers_to: "root", slots: "4 per element", doc: "square root", inputs: (1, 1), attributes: &[], types: SAME, lower: function::sqrt },
