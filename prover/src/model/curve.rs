@@ -138,14 +138,15 @@ impl Segments {
     /// The coarsest table of `curve` over `range` that is accurate, or the finest of at most `most` rows.
     pub(crate) fn of(curve: Curve, range: (f64, f64), most: usize) -> Self {
         let width = (range.1 - range.0).max(f64::MIN_POSITIVE);
-        // One segment at each end may be needed to reach beyond the range.
+        // One segment at each end may be needed to reach beyond the range. A range that is too wide even for the coarsest table is
+        // covered in part; arguments beyond are refused when they come.
         let finest = ((most.saturating_sub(2).max(1) as f64) / width)
             .log2()
             .floor()
             .clamp(-60.0, 40.0) as i32;
         let mut density = (finest - 10).max(-60);
         loop {
-            let (table, error) = Self::at(curve, range, density);
+            let (table, error) = Self::at(curve, range, density, most);
             let size = table.rows.iter().map(|r| r.0.abs()).fold(1.0, f64::max);
             if density >= finest || error <= size * f64::from(-ERROR_BITS - 1).exp2() {
                 return table;
@@ -155,7 +156,7 @@ impl Segments {
     }
 
     /// The table of this density, and its largest error.
-    fn at(curve: Curve, range: (f64, f64), density: i32) -> (Self, f64) {
+    fn at(curve: Curve, range: (f64, f64), density: i32, most: usize) -> (Self, f64) {
         let unit = f64::from(density).exp2();
         let (low, high) = curve.domain();
         let value = |x: f64| {
@@ -163,7 +164,7 @@ impl Segments {
             if v.is_finite() { v } else { 0.0 }
         };
         let start = (range.0 * unit).floor();
-        let count = ((range.1 * unit).floor() - start + 1.0) as usize;
+        let count = (((range.1 * unit).floor() - start + 1.0) as usize).min(most.max(3));
         let mut error: f64 = 0.0;
         let row = |i: usize| {
             let at = |t: f64| value((start + i as f64 + t) / unit);
@@ -255,7 +256,7 @@ mod tests {
     #[test]
     fn tables_keep_to_the_number_of_rows() {
         for most in [3, 10, 100, 1000] {
-            for range in [(-1.0, 1.0), (-1e6, 1e6), (0.0, 1e-6), (3.0, 3.0)] {
+            for range in [(-1.0, 1.0), (-1e6, 1e6), (0.0, 1e-6), (3.0, 3.0), (-1.0, 1e38)] {
                 assert!(
                     Segments::of(Curve::Tanh, range, most).rows.len() <= most,
                     "{most} {range:?}"
