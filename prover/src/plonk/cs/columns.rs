@@ -108,7 +108,7 @@ pub struct Columns {
     pub e: usize,
     /// Powers of `eta`.
     pub d: usize,
-    /// Helpers of the bus, one for two terms; filled in by [`Draft::finish`].
+    /// Helpers of the bus, one for two terms; filled in when the system is finished.
     pub helpers: Vec<usize>,
     /// The range table's side of the bus.
     pub table_helper: usize,
