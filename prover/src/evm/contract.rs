@@ -1,11 +1,13 @@
 //! The contract of one verifying key, written as a walk over the same description that prover and verifier read.
 
+mod opening;
+
 use std::fmt::Write;
 
-use ark_bn254::{G1Affine, G2Affine};
-use ark_ec::AffineRepr;
 use ark_ff::{Field, PrimeField};
 use tapeout_driver::Fr;
+
+use opening::{Known, Places};
 
 use super::{
     ir::{Graph, Memory, Node, hex_integer},
@@ -18,10 +20,9 @@ use crate::{
     layout::Input,
     plonk::{
         cs::{ConstraintSystem, Phase},
-        expr::{Expr, Scalar},
+        expr::{SCALARS, Scalar},
         linear::LinearLayer,
         proof::Proof,
-        quotient::root_of_unity,
         rounds::tags,
     },
     statement::Hex,
@@ -41,8 +42,9 @@ struct Writer<'a> {
     proof: usize,
     /// Where the public words are.
     words: usize,
-    scalars: [Node; crate::plonk::expr::SCALARS],
-    /// `beta` and so on, by number; filled as they are drawn.
+    /// `rho`, `beta` and so on, by number; filled as they are drawn.
+    scalars: [Node; SCALARS],
+    /// The challenges of the position axes.
     position: Vec<Node>,
 }
 
@@ -76,7 +78,7 @@ pub fn contract(key: &VerifyingKey) -> Result<String, Unsupported> {
         out: String::new(),
         proof,
         words: words_at,
-        scalars: [zero; crate::plonk::expr::SCALARS],
+        scalars: [zero; SCALARS],
         position: Vec::new(),
     };
     writer.body();
@@ -179,8 +181,7 @@ impl Writer<'_> {
         self.line("// Decoding: scalars below r, no blinded commitment at infinity. The precompiles check the points.");
         let end = opening;
         self.line(format!("canonical({evals:#x}, {end:#x})"));
-        for (i, column) in cs.advice.iter().enumerate().filter(|(_, c)| c.blinds > 0) {
-            let _ = column;
+        for (i, _) in cs.advice.iter().enumerate().filter(|(_, column)| column.blinds > 0) {
             self.line(format!("finite({:#x})", points + i * G1_BYTES));
         }
         for i in 0..2 {
@@ -347,236 +348,6 @@ impl Writer<'_> {
             })
             .collect()
     }
-
-    fn finish(&mut self, known: Known<'_>) {
-        let Known {
-            cs,
-            alpha,
-            z,
-            z_n,
-            z_h_inverse,
-            first,
-            z_inverse,
-            eta_minus_z,
-            k,
-            tiles,
-            written,
-            at,
-            eta,
-            rho,
-        } = known;
-        let n = self.key.interface.shape.n();
-        let mut evals = (0..).map(|i| at.evals + SCALAR_BYTES * i);
-        let mut next = |g: &mut Graph| g.word(evals.next().unwrap_or_default());
-        let g = &mut self.graph;
-        let mut values: Vec<Vec<Node>> = cs
-            .advice
-            .iter()
-            .map(|c| (0..1 + usize::from(c.rotated)).map(|_| next(g)).collect())
-            .collect();
-        let fixed: Vec<Node> = cs.fixed.iter().map(|_| next(g)).collect();
-        let [kappa, at_z] = [0, 1].map(|i| g.word(at.fold_evals + SCALAR_BYTES * i));
-
-        // The gates at z.
-        let read = g.mul(self.scalars[Scalar::WeightInputs as usize], kappa);
-        let outputs = g.mul(self.scalars[Scalar::WeightOutputs as usize], k);
-        let bus: Vec<Node> = written.iter().map(|(count, inverse)| g.mul(*count, *inverse)).collect();
-        let bus = g.sum(bus);
-        let total = g.sum([read, outputs]);
-        let total = g.sub(total, bus);
-        let per_row = g.constant(Fr::from(n as u64).inverse().unwrap_or_default());
-        self.scalars[Scalar::TotalPerRow as usize] = g.mul(total, per_row);
-        let leaves = Leaves {
-            advice: &values,
-            fixed: &fixed,
-            scalars: &self.scalars,
-            z,
-            first,
-        };
-        let zero = g.int(0);
-        let numerator = cs.gates.iter().fold(zero, |sum, gate| {
-            let scaled = g.mul(sum, alpha);
-            let value = leaves.lower(g, &gate.expr);
-            g.add(scaled, value)
-        });
-        let t = g.mul(numerator, z_h_inverse);
-        let back = g.pow(z_inverse, self.key.fold().width as u64 - 1);
-        let reversed = g.mul(at_z, back);
-
-        // The evaluations as the opening absorbs them, those that the verifier computed in their places.
-        let columns = (at.fold_evals - at.evals) / SCALAR_BYTES;
-        let message = self.memory.words(columns + 4);
-        let tail = message + columns * SCALAR_BYTES;
-        let roots = [(t, tail), (kappa, tail + 32), (at_z, tail + 64), (reversed, tail + 96)];
-        self.line("// The gates at z.");
-        self.store(&roots);
-        self.line(format!(
-            "mcopy({message:#x}, {:#x}, {:#x})",
-            at.evals,
-            columns * SCALAR_BYTES
-        ));
-        let [t, reversed] = [tail, tail + 96].map(|at| self.graph.word(at));
-        self.line("// The opening (SHPLONK), with the weight fold's division beside it.");
-        self.absorb(
-            Kind::Scalars,
-            crate::kzg::EVALUATIONS,
-            message,
-            (columns + 4) * SCALAR_BYTES,
-        );
-        let v = self.draw(crate::kzg::BATCHING);
-        self.absorb(Kind::G1, crate::kzg::QUOTIENT, at.opening, G1_BYTES);
-        let u = self.draw(crate::kzg::POINT);
-        self.absorb(Kind::G1, crate::kzg::OPENING, at.opening + G1_BYTES, G1_BYTES);
-        let r = self.draw(tags::FOLD);
-
-        let g = &mut self.graph;
-        let omega_back = g.constant(root_of_unity(n).inverse().unwrap_or_default());
-        let z_back = g.mul(z, omega_back);
-        let differences = [z, z_back, eta, z_inverse].map(|point| g.sub(u, point));
-        // z - z/w is z times a constant, so that its inverse is one of 1/z.
-        let inverted = self.invert(differences.to_vec());
-        let [at_one, at_back, at_eta, at_reversed] = [inverted[0], inverted[1], inverted[2], inverted[3]];
-        let g = &mut self.graph;
-        let gap = (Fr::from(1u8) - root_of_unity(n).inverse().unwrap_or_default()).inverse();
-        let gap = g.constant(gap.unwrap_or_default());
-        let gap = g.mul(z_inverse, gap);
-        // (1/Z_S(u), the weight of each value) for each set.
-        let pair = |g: &mut Graph, a: Node, b: Node, gap: Node| {
-            let (first, second) = (g.mul(a, gap), g.mul(b, gap));
-            (g.mul(a, b), vec![first, g.neg(second)])
-        };
-        let single = (at_one, vec![at_one]);
-        let double = pair(g, at_one, at_back, gap);
-        let of_fold = pair(g, at_eta, at_one, eta_minus_z);
-        let of_reversed = (at_reversed, vec![at_reversed]);
-
-        let mut claims: Vec<Claim<'_>> = Vec::new();
-        let one = g.int(1);
-        for (i, values) in values.drain(..).enumerate() {
-            let set = if values.len() == 2 { &double } else { &single };
-            claims.push((vec![(one, Point::Memory(at.points + i * G1_BYTES))], values, set));
-        }
-        for (point, value) in self.key.fixed.iter().zip(&fixed) {
-            claims.push((vec![(one, Point::Constant(*point))], vec![*value], &single));
-        }
-        let quotient = [0, 1].map(|i| Point::Memory(at.quotient + i * G1_BYTES));
-        claims.push((vec![(one, quotient[0]), (z_n, quotient[1])], vec![t], &single));
-        let fold = [0, 1, 2].map(|i| Point::Memory(at.fold + i * G1_BYTES));
-        claims.push((vec![(one, fold[0])], vec![kappa, at_z], &of_fold));
-        claims.push((vec![(one, fold[1])], vec![reversed], &of_reversed));
-
-        // Everything with its sign turned, so that no point needs to be negated:
-        // -(A + r ([U] - [V] + rho [q])) = sum of the terms below + W.
-        let mut terms: Vec<(Node, Point)> = Vec::new();
-        let (mut power, mut constant) = (one, g.int(0));
-        for (subjects, values, (vanishing, weights)) in claims {
-            for (scalar, point) in subjects {
-                let scalar = g.product([power, *vanishing, scalar]);
-                terms.push((g.neg(scalar), point));
-            }
-            let interpolated: Vec<Node> = values.iter().zip(weights).map(|(v, w)| g.mul(*v, *w)).collect();
-            let interpolated = g.sum(interpolated);
-            let interpolated = g.mul(power, interpolated);
-            constant = g.add(constant, interpolated);
-            power = g.mul(power, v);
-        }
-        terms.push((constant, Point::Constant(G1Affine::generator())));
-        terms.push((g.neg(u), Point::Memory(at.opening + G1_BYTES)));
-        for (point, c) in self.key.weights.tiles.iter().zip(tiles) {
-            let c = g.mul(c, r);
-            terms.push((g.neg(c), Point::Constant(*point)));
-        }
-        // [V] is opened too: one multiplication for both.
-        for (scalar, point) in &mut terms {
-            if *point == fold[0] {
-                *scalar = g.add(*scalar, r);
-            }
-        }
-        terms.retain(|(_, point)| !matches!(point, Point::Constant(p) if p.is_zero()));
-        let minus_rho = g.neg(rho);
-
-        let scalars = self.memory.words(terms.len() + 2);
-        let mut roots: Vec<(Node, usize)> = vec![(r, scalars), (minus_rho, scalars + 32)];
-        roots.extend(
-            terms
-                .iter()
-                .enumerate()
-                .map(|(i, (node, _))| (*node, scalars + 64 + 32 * i)),
-        );
-        self.store(&roots);
-
-        // Pairs for the last precompile: [-lhs, 1], [W', tau], [r q, tau^width].
-        let pairs = self.memory.words(18);
-        let scratch = self.memory.words(6);
-        self.line(format!("let work := {scratch:#x}"));
-        let shifted = pairs + 2 * 192;
-        self.line(format!("mcopy(work, {:#x}, 0x40)", at.fold + 2 * G1_BYTES));
-        self.line(format!("multiply(work, mload({scalars:#x}), {shifted:#x})"));
-        // The sum starts with W: a precompile checks it like any other point.
-        self.line(format!("mcopy(add(work, 0x60), {:#x}, 0x40)", at.opening));
-        self.line(format!("mcopy(work, {shifted:#x}, 0x40)"));
-        self.line(format!("accumulate(work, mload({:#x}))", scalars + 32));
-        for (i, (_, point)) in terms.iter().enumerate() {
-            match point {
-                Point::Memory(from) => self.line(format!("mcopy(work, {from:#x}, 0x40)")),
-                Point::Constant(p) => {
-                    let (x, y) = p.xy().unwrap_or_default();
-                    let (x, y) = (hex_integer(&x.into_bigint()), hex_integer(&y.into_bigint()));
-                    self.line(format!("mstore(work, {x}) mstore(add(work, 0x20), {y})"));
-                }
-            }
-            self.line(format!("accumulate(work, mload({:#x}))", scalars + 64 + 32 * i));
-        }
-        self.line(format!("mcopy({pairs:#x}, add(work, 0x60), 0x40)"));
-        self.line(format!("mcopy({:#x}, {:#x}, 0x40)", pairs + 192, at.opening + G1_BYTES));
-        let g2 = [G2Affine::generator(), self.key.opening.tau_g2(), self.key.weights.shift];
-        for (i, point) in g2.iter().enumerate() {
-            let (x, y) = point.xy().unwrap_or_default();
-            for (j, v) in [x.c1, x.c0, y.c1, y.c0].iter().enumerate() {
-                let at = pairs + 192 * i + 64 + 32 * j;
-                self.line(format!("mstore({at:#x}, {})", hex_integer(&v.into_bigint())));
-            }
-        }
-        self.line(format!("pairing({pairs:#x})"));
-    }
-}
-
-/// What is opened, its values, and its set's `1/Z_S(u)` and weights of values.
-type Claim<'a> = (Vec<(Node, Point)>, Vec<Node>, &'a (Node, Vec<Node>));
-
-/// A point that a multiple is taken of.
-#[derive(Clone, Copy, PartialEq)]
-enum Point {
-    Memory(usize),
-    Constant(G1Affine),
-}
-
-/// Where the parts of a proof are in memory.
-struct Places {
-    points: usize,
-    fold: usize,
-    quotient: usize,
-    evals: usize,
-    fold_evals: usize,
-    opening: usize,
-}
-
-/// What is known once the first inversions are done.
-struct Known<'a> {
-    cs: &'a ConstraintSystem,
-    alpha: Node,
-    z: Node,
-    z_n: Node,
-    z_h_inverse: Node,
-    first: Node,
-    z_inverse: Node,
-    eta_minus_z: Node,
-    k: Node,
-    tiles: Vec<Node>,
-    written: Vec<(Node, Node)>,
-    at: Places,
-    eta: Node,
-    rho: Node,
 }
 
 /// Geometric sums, whose denominators are inverted together: listed by a first walk, used by a second.
@@ -604,34 +375,5 @@ impl Geometric {
         let power = g.pow(q, count as u64);
         let numerator = g.sub(power, one);
         g.mul(numerator, inverse)
-    }
-}
-
-/// What a gate's leaves are.
-struct Leaves<'a> {
-    advice: &'a [Vec<Node>],
-    fixed: &'a [Node],
-    scalars: &'a [Node],
-    z: Node,
-    first: Node,
-}
-
-impl Leaves<'_> {
-    fn lower(&self, g: &mut Graph, expr: &Expr) -> Node {
-        let (a, b) = match expr {
-            Expr::Const(v) => return g.constant(*v),
-            Expr::Scalar(s) => return self.scalars[*s as usize],
-            Expr::Fixed(i) => return self.fixed[*i],
-            Expr::Advice(i) => return self.advice[*i][0],
-            Expr::Prev(i) => return self.advice[*i][1],
-            Expr::X => return self.z,
-            Expr::First => return self.first,
-            Expr::Add(a, b) | Expr::Sub(a, b) | Expr::Mul(a, b) => (self.lower(g, a), self.lower(g, b)),
-        };
-        match expr {
-            Expr::Add(..) => g.add(a, b),
-            Expr::Sub(..) => g.sub(a, b),
-            _ => g.mul(a, b),
-        }
     }
 }
