@@ -27,9 +27,11 @@ test: tools evm-tools ## Run all tests, those of the contracts in an EVM include
 fmt: ## Format the Rust sources
 	$(CARGO) fmt
 
-lint: tools ## Check formatting, and clippy with warnings denied
+lint: tools ## Check formatting, clippy with warnings denied, and the SystemVerilog with Verible
 	$(CARGO) fmt --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	@.ci/tools rtl
+	@test ! -x build/verible/bin/verible-verilog-lint || build/verible/bin/verible-verilog-lint --rules_config rtl/lint/verible.rules rtl/*/*.sv sim/fast/*.sv
 
 doc: tools ## Build the API documentation with warnings denied
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps

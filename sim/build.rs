@@ -198,7 +198,7 @@ fn verilate(
     }
     command
         .arg(rtl.join("lint/verilator.vlt"))
-        .arg(rtl.join("gen/tapeout_pkg.sv"));
+        .args(["gen/tapeout_pkg.sv", "pkg/types_pkg.sv"].map(|package| rtl.join(package)));
     let own = Path::new("fast").join(format!("{top}.sv"));
     let file = if fidelity == Fidelity::Fast && own.exists() {
         fs::canonicalize(own)?

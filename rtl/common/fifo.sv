@@ -1,7 +1,9 @@
 `include "assert.svh"
-/// First-in first-out buffer with valid/ready on both sides; the head shows as soon as it is written and its cycle is over.
+/// First-in first-out buffer with valid/ready on both sides; the head shows as soon as it is written and its cycle is
+/// over.
 ///
-/// Latency 1, throughput one word per cycle. Depth is a power of two; the memory is read asynchronously (distributed RAM).
+/// Latency 1, throughput one word per cycle. Depth is a power of two; the memory is read asynchronously (distributed
+/// RAM).
 module fifo #(
   parameter int unsigned Width = 8,
   parameter int unsigned Depth = 16,

@@ -1,27 +1,24 @@
 `include "assert.svh"
 /// Complete addition on BN254 G1 in homogeneous projective coordinates (x : y : z), infinity being (0 : y : 0).
 ///
-/// Latency tapeout_pkg::AddLatency, throughput one addition per cycle; valid and tag travel along, nothing can be held back. Renes,
-/// Costello, Batina 2015, algorithm 7 (a = 0, b3 = 9): no exceptional pair. Coordinates in and out are below p + 2^251 (1.17 p);
-/// tapeout_pkg holds the bound of every signal between, and hw/src/curve.rs proves them.
-module point_add #(
+/// Latency tapeout_pkg::AddLatency, throughput one addition per cycle; valid and tag travel along, nothing can be
+/// held back. Renes, Costello, Batina 2015, algorithm 7 (a = 0, b3 = 9): no exceptional pair. Coordinates in and out
+/// are below p + 2^251 (1.17 p); tapeout_pkg holds the bound of every signal between, and hw/src/curve.rs proves
+/// them.
+module point_add
+  import types_pkg::*;
+#(
   parameter int unsigned TagBits = 16
 ) (
   input  logic               clk_i,
   input  logic               rst_ni,
   input  logic               valid_i,
   input  logic [TagBits-1:0] tag_i,
-  input  logic [255:0]       x1_i,
-  input  logic [255:0]       y1_i,
-  input  logic [255:0]       z1_i,
-  input  logic [255:0]       x2_i,
-  input  logic [255:0]       y2_i,
-  input  logic [255:0]       z2_i,
+  input  point_t             first_i,
+  input  point_t             second_i,
   output logic               valid_o,
   output logic [TagBits-1:0] tag_o,
-  output logic [255:0]       x_o,
-  output logic [255:0]       y_o,
-  output logic [255:0]       z_o
+  output point_t             sum_o
 );
   import tapeout_pkg::*;
   localparam logic [259:0] Cross = 260'(FqP) * OffsetCross;
@@ -34,12 +31,12 @@ module point_add #(
     logic [255:0] a_q, b_q;
     always_ff @(posedge clk_i) begin
       unique case (i)
-        0: {a_q, b_q} <= {x1_i, x2_i};
-        1: {a_q, b_q} <= {y1_i, y2_i};
-        2: {a_q, b_q} <= {z1_i, z2_i};
-        3: {a_q, b_q} <= {x1_i + y1_i, x2_i + y2_i};
-        4: {a_q, b_q} <= {y1_i + z1_i, y2_i + z2_i};
-        default: {a_q, b_q} <= {x1_i + z1_i, x2_i + z2_i};
+        0: {a_q, b_q} <= {first_i.x, second_i.x};
+        1: {a_q, b_q} <= {first_i.y, second_i.y};
+        2: {a_q, b_q} <= {first_i.z, second_i.z};
+        3: {a_q, b_q} <= {first_i.x + first_i.y, second_i.x + second_i.y};
+        4: {a_q, b_q} <= {first_i.y + first_i.z, second_i.y + second_i.z};
+        default: {a_q, b_q} <= {first_i.x + first_i.z, second_i.x + second_i.z};
       endcase
     end
     mont_mul u_mul (.clk_i, .a_i(a_q[254:0]), .b_i(b_q[254:0]), .y_o(m[i]));
@@ -102,9 +99,9 @@ module point_add #(
     y_q <= 260'(n[3]) + 260'(n[2]);
     z_q <= 260'(n[5]) + 260'(n[4]);
   end
-  reduce_small u_x (.clk_i, .v_i(x_q), .y_o(x_o));
-  reduce_small u_y (.clk_i, .v_i(y_q), .y_o(y_o));
-  reduce_small u_z (.clk_i, .v_i(z_q), .y_o(z_o));
+  reduce_small u_x (.clk_i, .v_i(x_q), .y_o(sum_o.x));
+  reduce_small u_y (.clk_i, .v_i(y_q), .y_o(sum_o.y));
+  reduce_small u_z (.clk_i, .v_i(z_q), .y_o(sum_o.z));
 
   // ---------------------------------------------------------------- what travels along
   delay_line #(.Width(TagBits), .Cycles(AddLatency)) u_tag (.clk_i, .data_i(tag_i), .data_o(tag_o));
@@ -118,9 +115,10 @@ module point_add #(
   // ---------------------------------------------------------------- the ranges that hw proves
   localparam int unsigned Wide = MulLatency + 3;
   localparam int unsigned Last = 2 * MulLatency + 6;
-  `TAPEOUT_ASSERT(coordinates_in_range, !valid_i || (260'(x1_i) < BoundCoordinate && 260'(y1_i) < BoundCoordinate
-      && 260'(z1_i) < BoundCoordinate && 260'(x2_i) < BoundCoordinate && 260'(y2_i) < BoundCoordinate
-      && 260'(z2_i) < BoundCoordinate))
+  function automatic logic in_range(point_t point);
+    return 260'(point.x) < BoundCoordinate && 260'(point.y) < BoundCoordinate && 260'(point.z) < BoundCoordinate;
+  endfunction
+  `TAPEOUT_ASSERT(coordinates_in_range, !valid_i || (in_range(first_i) && in_range(second_i)))
   `TAPEOUT_ASSERT(wide_in_range, !valid_q[Wide] || (wide0_q < BoundCross && wide1_q < BoundCross
       && wide2_q < BoundY3 && wide3_q < BoundZ3 && wide4_q < BoundT1 && wide5_q < BoundT0))
   `TAPEOUT_ASSERT(sums_in_range, !valid_q[Last] || (x_q < BoundXSum && y_q < BoundYSum && z_q < BoundYSum))

@@ -1,12 +1,13 @@
 /// Montgomery product y = (a*b + m*p) / R over 255-bit operands, R = 2^255, m = (a*b mod R) * (-1/p) mod R.
 ///
-/// Latency tapeout_pkg::MulLatency, throughput one product per cycle, no handshake. Operands below R; the product is below
-/// a*b/R + p, which is not reduced any further. Fr = 0 selects BN254 Fq, 1 selects Fr.
+/// Latency tapeout_pkg::MulLatency, throughput one product per cycle, no handshake. Operands below R; the product is
+/// below a*b/R + p, which is not reduced any further. Fr = 0 selects BN254 Fq, 1 selects Fr.
 ///
-/// Five limbs of 51 bits. The full product takes 15 limb products by Karatsuba's identity over all pairs,
-/// x_i y_j + x_j y_i = x_i y_i + x_j y_j - (x_i - x_j)(y_i - y_j), whose signed differences still fit the DSP tiles. The low half for m and
-/// the high half of m*p take the part of them that they need. Of m*p, everything that adds up to less than R is left out: the exact
-/// sum is a multiple of R, so it is the next multiple of R at or above what remains. 90 + 63 + 68 = 221 DSP tiles.
+/// Five limbs of 51 bits. The full product takes 15 limb products by Karatsuba's identity over all pairs, x_i y_j +
+/// x_j y_i = x_i y_i + x_j y_j - (x_i - x_j)(y_i - y_j), whose signed differences still fit the DSP tiles. The low
+/// half for m and the high half of m*p take the part of them that they need. Of m*p, everything that adds up to less
+/// than R is left out: the exact sum is a multiple of R, so it is the next multiple of R at or above what remains. 90
+/// + 63 + 68 = 221 DSP tiles.
 module mont_mul #(
   parameter bit Fr = 1'b0
 ) (
@@ -180,7 +181,8 @@ module mont_mul #(
   mul_limb u_u23 (.clk_i, .x_i(dm23_q), .y_i(p_difference(2, 3)), .lo_o(u23_lo), .hi_o(u23_hi));
   mul_limb u_u24 (.clk_i, .x_i(dm24_q), .y_i(p_difference(2, 4)), .lo_o(u24_lo), .hi_o(u24_hi));
   mul_limb u_u34 (.clk_i, .x_i(dm34_q), .y_i(p_difference(3, 4)), .lo_o(u34_lo), .hi_o(u34_hi));
-  // left out, all of it positive: below 2^247 each x0*y0 of these two, below 2^242 the other tiles of the four below them
+  // left out, all of it positive: below 2^247 each x0*y0 of these two, below 2^242 the other tiles of the four below
+  // them
   mul_limb #(.Tiles(NoX0Y0)) u_u04 (.clk_i, .x_i(ml[0]), .y_i({1'b0, P[254:204]}), .lo_o(u04_lo), .hi_o(u04_hi));
   mul_limb #(.Tiles(NoX0Y0)) u_u40 (.clk_i, .x_i(ml[4]), .y_i({1'b0, P[50:0]}), .lo_o(u40_lo), .hi_o(u40_hi));
   mul_limb #(.Tiles(High)) u_u03 (.clk_i, .x_i(ml[0]), .y_i({1'b0, P[203:153]}), .lo_o(), .hi_o(u03_hi));
@@ -218,7 +220,8 @@ module mont_mul #(
   end
 
   // ---------------------------------------------------------------- y = (t + u) / R
-  // t waits for u: its columns from R on since the columns were summed, the limb below R and its carry since the chain's end
+  // t waits for u: its columns from R on since the columns were summed, the limb below R and its carry since the
+  // chain's end
   localparam int unsigned Meet = 22;
   logic [319:0] t_high_in, t_high;
   assign t_high_in = {t_col[9], t_col[8], t_col[7], t_col[6], t_col[5]};

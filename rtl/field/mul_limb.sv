@@ -1,8 +1,8 @@
 /// Product of two signed 52-bit limbs as a redundant pair: x * y = lo + 2^51 * hi.
 ///
-/// Latency 3, throughput one product per cycle, no handshake. Six DSP tiles of 26 x 17 bits (27 x 18 signed). Tiles[i] = 0
-/// leaves tile i out, for products of which only one end is needed; the tiles are, from bit 0, x0*y0, x0*y1, x0*y2, x1*y0, x1*y1,
-/// x1*y2 with x0 of 26 and y0, y1 of 17 bits. lo stays in 0..2^53, |hi| below 2^54.
+/// Latency 3, throughput one product per cycle, no handshake. Six DSP tiles of 26 x 17 bits (27 x 18 signed).
+/// Tiles[i] = 0 leaves tile i out, for products of which only one end is needed; the tiles are, from bit 0, x0*y0,
+/// x0*y1, x0*y2, x1*y0, x1*y1, x1*y2 with x0 of 26 and y0, y1 of 17 bits. lo stays in 0..2^53, |hi| below 2^54.
 module mul_limb #(
   parameter logic [5:0] Tiles = 6'b111111
 ) (

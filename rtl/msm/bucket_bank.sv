@@ -1,18 +1,22 @@
 `include "assert.svh"
 /// A bank of buckets with two ports; a bucket holds one point or none.
 ///
-/// Port a and port b each take one arrival per cycle. An arrival at an empty bucket is stored; at a full one the bucket's
-/// point is taken out, to be paired with the arrival (pair). Two arrivals at the same bucket in the same cycle pair with each other
-/// (meet) and leave the bucket alone. Port a can also take: it empties the bucket without an arrival; where an arrival comes to the bucket in
-/// the same cycle, the take finds nothing. Results stand two cycles after the request, the points that arrive a cycle after it;
-/// throughput is one request per port and cycle, nothing is ever held back.
+/// Port a and port b each take one arrival per cycle. An arrival at an empty bucket is stored; at a full one the
+/// bucket's point is taken out, to be paired with the arrival (pair). Two arrivals at the same bucket in the same
+/// cycle pair with each other (meet) and leave the bucket alone. Port a can also take: it empties the bucket without
+/// an arrival; where an arrival comes to the bucket in the same cycle, the take finds nothing. Results stand two
+/// cycles after the request, the points that arrive a cycle after it; throughput is one request per port and cycle,
+/// nothing is ever held back.
 ///
 /// scan_*: the groups of 16 buckets that have been stored to (touched_map.sv).
 ///
-/// One access per arrival, so a true dual-port RAM holds the points. Whether a bucket is full is the exclusive or of two
-/// bits, each toggled by one port alone: four small RAMs with one write and one read port, read in the first cycle and toggled in the second,
-/// with the toggle of the cycle before bypassed. After reset the bank clears those bits: ready_o.
-module bucket_bank #(
+/// One access per arrival, so a true dual-port RAM holds the points. Whether a bucket is full is the exclusive or of
+/// two bits, each toggled by one port alone: four small RAMs with one write and one read port, read in the first
+/// cycle and toggled in the second, with the toggle of the cycle before bypassed. After reset the bank clears those
+/// bits: ready_o.
+module bucket_bank
+  import types_pkg::*;
+#(
   parameter int unsigned SlotBits = 14
 ) (
   input  logic                clk_i,
@@ -29,20 +33,20 @@ module bucket_bank #(
   input  logic                scan_clear_i,
   input  logic [SlotBits-5:0] scan_group_i,
   // second cycle: the points of the arrivals
-  input  logic [767:0]        a_point_i,
-  input  logic [767:0]        b_point_i,
+  input  point_t              a_point_i,
+  input  point_t              b_point_i,
   // second cycle: what the arrivals come to
   output logic                a_store_o,
   output logic                b_store_o,
   output logic                meet_o,
   // third cycle: the bucket's point, where there was one
   output logic                a_hit_o,
-  output logic [767:0]        a_point_o,
+  output point_t              a_point_o,
   output logic                b_hit_o,
-  output logic [767:0]        b_point_o
+  output point_t              b_point_o
 );
   localparam int unsigned Slots = 1 << SlotBits;
-  (* ram_style = "ultra" *) logic [767:0] point_q [Slots];
+  (* ram_style = "ultra" *) point_t point_q [Slots];
   // full = even ^ odd; port a toggles even, port b toggles odd; one copy for each reader
   logic even_a_q [Slots], even_b_q [Slots], odd_a_q [Slots], odd_b_q [Slots];
 

@@ -1,90 +1,77 @@
 `include "assert.svh"
 /// Pairing buckets: turns arrivals into pairs for the adder, one pair per cycle for any distribution of arrivals.
 ///
-/// Arrivals come from the stream and the reducer (arrival_*, valid/ready) and from the adder itself (sum_*, never held back). Each names
-/// a bank and a slot; two points of the same slot become a pair whose sum comes back to that slot, so no hazard can exist. Pairs of sums go to the adder
-/// at once, pairs of arrivals when no other wants to, through a queue. take_* empties a slot: its point, if any, stands on
-/// taken_* two cycles after take_ready_o, unless a sum comes to the slot in the same cycle. scan_*: which groups of 16 slots of a bank have
-/// been stored to (touched_map.sv).
+/// Arrivals come from the stream and the reducer (arrival_*, valid/ready) and from the adder itself (sum_*, never
+/// held back). Each names a bank and a slot; two points of the same slot become a pair whose sum comes back to that
+/// slot, so no hazard can exist. Pairs of sums go to the adder at once, pairs of arrivals when no other wants to,
+/// through a queue. take_* empties a slot: its point, if any, stands on taken_* two cycles after take_ready_o, unless
+/// a sum comes to the slot in the same cycle. scan_*: which groups of 16 slots of a bank have been stored to
+/// (touched_map.sv).
 ///
-/// moving_o[b] is zero when no point of bank b is on its way: announce_i[b] counts a point when it is promised to the bank, and it is
-/// forgotten when it is stored or becomes one with another. Throughput: one arrival, one sum, one pair per cycle.
-module bucket_unit #(
-  localparam int unsigned Banks       = 3,
-  localparam int unsigned SlotBits    = tapeout_pkg::SlotBits,
-  localparam int unsigned TagBits     = SlotBits + 2,
-  localparam int unsigned ScratchBits = 13
-) (
-  input  logic               clk_i,
-  input  logic               rst_ni,
-  output logic               ready_o,
-  input  logic               arrival_valid_i,
-  output logic               arrival_ready_o,
-  input  logic [TagBits-1:0] arrival_tag_i,
-  input  logic [767:0]       arrival_point_i,
-  input  logic               sum_valid_i,
-  input  logic [TagBits-1:0] sum_tag_i,
-  input  logic [767:0]       sum_point_i,
-  input  logic               take_valid_i,
-  output logic               take_ready_o,
-  input  logic [TagBits-1:0] take_tag_i,
-  output logic               taken_valid_o,
-  output logic               taken_hit_o,
-  output logic [767:0]       taken_point_o,
-  input  logic [1:0]         scan_bank_i,
-  input  logic [4:0]         scan_word_i,
-  output logic [31:0]        scan_bits_o,
-  input  logic               scan_clear_i,
-  input  logic [9:0]         scan_group_i,
-  output logic               pair_valid_o,
-  output logic [TagBits-1:0] pair_tag_o,
-  output logic [767:0]       pair_first_o,
-  output logic [767:0]       pair_second_o,
-  input  logic [Banks-1:0]   announce_i,
-  output logic [Banks-1:0]   moving_o
+/// moving_o[b] is zero when no point of bank b is on its way: announce_i[b] counts a point when it is promised to the
+/// bank, and it is forgotten when it is stored or becomes one with another. Throughput: one arrival, one sum, one
+/// pair per cycle.
+module bucket_unit
+  import types_pkg::*;
+(
+  input  logic             clk_i,
+  input  logic             rst_ni,
+  output logic             ready_o,
+  input  logic             arrival_valid_i,
+  output logic             arrival_ready_o,
+  input  arrival_t         arrival_i,
+  input  logic             sum_valid_i,
+  input  arrival_t         sum_i,
+  input  logic             take_valid_i,
+  output logic             take_ready_o,
+  input  tag_t             take_i,
+  output logic             taken_valid_o,
+  output taken_t           taken_o,
+  input  scan_t            scan_i,
+  output logic [31:0]      scan_bits_o,
+  output logic             pair_valid_o,
+  output pair_t            pair_o,
+  input  logic [Banks-1:0] announce_i,
+  output logic [Banks-1:0] moving_o
 );
   import tapeout_pkg::QueueDepth;
+  import tapeout_pkg::SlotBits;
   localparam int unsigned CountBits = $clog2(QueueDepth) + 1;
-  typedef logic [1:0] bank_t;
 
   // ---------------------------------------------------------------- requests
-  bank_t arrival_bank, sum_bank, take_bank;
   logic arrival_fire, take_fire;
   logic [CountBits-1:0] queued;
   logic banks_ready;
-  assign arrival_bank = arrival_tag_i[TagBits-1-:2];
-  assign sum_bank     = sum_tag_i[TagBits-1-:2];
-  assign take_bank    = take_tag_i[TagBits-1-:2];
   // two more arrivals can be on their way to the queue
   assign arrival_ready_o = banks_ready && queued <= CountBits'(QueueDepth - 4);
   assign arrival_fire    = arrival_valid_i && arrival_ready_o;
-  assign take_ready_o    = banks_ready && !(arrival_valid_i && arrival_bank == take_bank);
+  assign take_ready_o    = banks_ready && !(arrival_valid_i && arrival_i.tag.bank == take_i.bank);
   assign take_fire       = take_valid_i && take_ready_o;
 
   // ---------------------------------------------------------------- banks
   logic [Banks-1:0] ready, a_store, b_store, meet, a_hit, b_hit;
-  logic [767:0] a_point [Banks], b_point [Banks];
-  logic [767:0] arrival_point_1_q, sum_point_1_q;
+  point_t a_point [Banks], b_point [Banks];
+  arrival_t arrival_1_q, sum_1_q;
   logic [31:0] scan_bits [Banks];
   for (genvar b = 0; b < Banks; b++) begin : gen_bank
     localparam int unsigned Bits = b == Banks - 1 ? ScratchBits : SlotBits;
     logic arrives, takes;
-    assign arrives = arrival_fire && arrival_bank == bank_t'(b);
-    assign takes   = take_fire && take_bank == bank_t'(b);
+    assign arrives = arrival_fire && arrival_i.tag.bank == bank_t'(b);
+    assign takes   = take_fire && take_i.bank == bank_t'(b);
     bucket_bank #(.SlotBits(Bits)) u_bank (
       .clk_i, .rst_ni,
       .ready_o  (ready[b]),
       .a_valid_i(arrives || takes),
       .a_take_i (!arrives),
-      .a_slot_i (arrives ? arrival_tag_i[Bits-1:0] : take_tag_i[Bits-1:0]),
-      .b_valid_i(sum_valid_i && sum_bank == bank_t'(b)),
-      .b_slot_i (sum_tag_i[Bits-1:0]),
-      .scan_word_i (scan_word_i[Bits-10:0]),
+      .a_slot_i (arrives ? arrival_i.tag.slot[Bits-1:0] : take_i.slot[Bits-1:0]),
+      .b_valid_i(sum_valid_i && sum_i.tag.bank == bank_t'(b)),
+      .b_slot_i (sum_i.tag.slot[Bits-1:0]),
+      .scan_word_i (scan_i.word[Bits-10:0]),
       .scan_bits_o (scan_bits[b]),
-      .scan_clear_i(scan_clear_i && scan_bank_i == bank_t'(b)),
-      .scan_group_i(scan_group_i[Bits-5:0]),
-      .a_point_i(arrival_point_1_q),
-      .b_point_i(sum_point_1_q),
+      .scan_clear_i(scan_i.clear && scan_i.bank == bank_t'(b)),
+      .scan_group_i(scan_i.group[Bits-5:0]),
+      .a_point_i(arrival_1_q.point),
+      .b_point_i(sum_1_q.point),
       .a_store_o(a_store[b]),
       .b_store_o(b_store[b]),
       .meet_o   (meet[b]),
@@ -96,52 +83,46 @@ module bucket_unit #(
   end
   assign banks_ready = &ready;
   assign ready_o     = banks_ready;
-  assign scan_bits_o = scan_bits[scan_bank_i];
+  assign scan_bits_o = scan_bits[scan_i.bank];
 
   // ---------------------------------------------------------------- the third cycle's side of the requests
-  logic arrival_1_q, take_1_q, sum_1_q, arrival_2_q, take_2_q, sum_2_q, meet_q;
-  logic [TagBits-1:0] arrival_tag_1_q, sum_tag_1_q, arrival_tag_2_q, sum_tag_2_q;
+  logic arrived_1_q, take_1_q, summed_1_q, arrived_2_q, take_2_q, summed_2_q, meet_q;
   bank_t take_bank_1_q, take_bank_2_q;
-  logic [767:0] arrival_point_2_q, sum_point_2_q;
+  arrival_t arrival_2_q, sum_2_q;
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      {arrival_1_q, take_1_q, sum_1_q} <= '0;
-      {arrival_2_q, take_2_q, sum_2_q, meet_q} <= '0;
+      {arrived_1_q, take_1_q, summed_1_q} <= '0;
+      {arrived_2_q, take_2_q, summed_2_q, meet_q} <= '0;
     end else begin
-      {arrival_1_q, take_1_q, sum_1_q} <= {arrival_fire, take_fire, sum_valid_i};
-      {arrival_2_q, take_2_q, sum_2_q} <= {arrival_1_q, take_1_q, sum_1_q};
+      {arrived_1_q, take_1_q, summed_1_q} <= {arrival_fire, take_fire, sum_valid_i};
+      {arrived_2_q, take_2_q, summed_2_q} <= {arrived_1_q, take_1_q, summed_1_q};
       meet_q <= |meet;
     end
   end
   always_ff @(posedge clk_i) begin
-    arrival_tag_1_q <= arrival_tag_i;
-    arrival_tag_2_q <= arrival_tag_1_q;
-    sum_tag_1_q     <= sum_tag_i;
-    sum_tag_2_q     <= sum_tag_1_q;
-    take_bank_1_q   <= take_bank;
-    take_bank_2_q   <= take_bank_1_q;
-    if (arrival_fire) arrival_point_1_q <= arrival_point_i;
-    if (sum_valid_i) sum_point_1_q <= sum_point_i;
-    if (arrival_1_q) arrival_point_2_q <= arrival_point_1_q;
-    if (sum_1_q) sum_point_2_q <= sum_point_1_q;
+    take_bank_1_q <= take_i.bank;
+    take_bank_2_q <= take_bank_1_q;
+    if (arrival_fire) arrival_1_q <= arrival_i;
+    if (sum_valid_i) sum_1_q <= sum_i;
+    if (arrived_1_q) arrival_2_q <= arrival_1_q;
+    if (summed_1_q) sum_2_q <= sum_1_q;
   end
   assign taken_valid_o = take_2_q;
-  assign taken_hit_o   = a_hit[take_bank_2_q];
-  assign taken_point_o = a_point[take_bank_2_q];
+  assign taken_o       = '{hit: a_hit[take_bank_2_q], point: a_point[take_bank_2_q]};
 
   // ---------------------------------------------------------------- pairs
   logic arrival_pairs, sum_pairs, queue_valid, queue_ready;
-  bank_t arrival_bank_2, sum_bank_2;
-  assign arrival_bank_2 = arrival_tag_2_q[TagBits-1-:2];
-  assign sum_bank_2     = sum_tag_2_q[TagBits-1-:2];
-  assign arrival_pairs  = arrival_2_q && a_hit[arrival_bank_2];
-  assign sum_pairs      = sum_2_q && (meet_q || b_hit[sum_bank_2]);
-  logic [TagBits+1535:0] queue_head;
-  fifo #(.Width(TagBits + 1536), .Depth(QueueDepth)) u_queue (
+  pair_t arrival_pair, sum_pair, queue_head;
+  assign arrival_pairs = arrived_2_q && a_hit[arrival_2_q.tag.bank];
+  assign sum_pairs     = summed_2_q && (meet_q || b_hit[sum_2_q.tag.bank]);
+  assign arrival_pair  = '{tag: arrival_2_q.tag, second: a_point[arrival_2_q.tag.bank], first: arrival_2_q.point};
+  assign sum_pair      = '{tag: sum_2_q.tag, second: meet_q ? arrival_2_q.point : b_point[sum_2_q.tag.bank],
+                           first: sum_2_q.point};
+  fifo #(.Width($bits(pair_t)), .Depth(QueueDepth)) u_queue (
     .clk_i, .rst_ni,
     .valid_i(arrival_pairs),
     .ready_o(queue_ready),
-    .data_i ({arrival_tag_2_q, a_point[arrival_bank_2], arrival_point_2_q}),
+    .data_i (arrival_pair),
     .valid_o(queue_valid),
     .ready_i(!sum_pairs),
     .data_o (queue_head),
@@ -152,13 +133,8 @@ module bucket_unit #(
     else pair_valid_o <= sum_pairs || queue_valid;
   end
   always_ff @(posedge clk_i) begin
-    if (sum_pairs) begin
-      pair_tag_o    <= sum_tag_2_q;
-      pair_first_o  <= sum_point_2_q;
-      pair_second_o <= meet_q ? arrival_point_2_q : b_point[sum_bank_2];
-    end else if (queue_valid) begin
-      {pair_tag_o, pair_second_o, pair_first_o} <= queue_head;
-    end
+    if (sum_pairs) pair_o <= sum_pair;
+    else if (queue_valid) pair_o <= queue_head;
   end
 
   // ---------------------------------------------------------------- what is on its way

@@ -1,48 +1,42 @@
 `include "assert.svh"
-/// Passes in, digits out: reads pass headers and packed scalars from the host's stream, recodes the scalars to signed digits and emits
-/// every non-zero digit with its bucket, one per cycle; zero digits take no cycle.
+/// Passes in, digits out: reads pass headers and packed scalars from the host's stream, recodes the scalars to signed
+/// digits and emits every non-zero digit with its bucket, one per cycle; zero digits take no cycle.
 ///
-/// Stream: two header words, then the pass's words, the last one marked (hw/src/msm.rs, `Pass`). A pass starts when its bank is free
-/// (bank_free_i) and the two banks take turns; start_o is high for a cycle then, and sent_o[b] from the last digit of the pass in bank b until the
-/// bank is taken anew. Digits are valid/ready; request_* asks for a base once per base that has a non-zero digit, in order, and
-/// the digit that is the last of its base says so. A digit's slot is {magnitude, window}, with as many bits for the window as the pass's windows
-/// need (log_windows_o). fault_o is latched until reset; nothing is taken or emitted from then on.
+/// Stream: two header words, then the pass's words, the last one marked (hw/src/msm.rs, `Pass`). A pass starts when
+/// its bank is free (bank_free_i) and the two banks take turns; start_o is high for a cycle then, and sent_o[b] from
+/// the last digit of the pass in bank b until the bank is taken anew. Digits are valid/ready; request_* asks for a
+/// base once per base that has a non-zero digit, in order, and the digit that is the last of its base says so. A
+/// digit's slot is {magnitude, window}, with as many bits for the window as the pass's windows need (shape_o).
+/// fault_o is latched until reset; nothing is taken or emitted from then on.
 ///
 /// Recoding: (s + K) xor K with K the top bits of all windows, no carry across lane tops (hw/src/msm.rs, `recode`).
-module digit_unit #(
-  localparam int unsigned SlotBits = tapeout_pkg::SlotBits
-) (
-  input  logic                clk_i,
-  input  logic                rst_ni,
-  input  logic                enable_i,
-  input  logic [31:0]         base_count_i,
+module digit_unit
+  import types_pkg::*;
+(
+  input  logic        clk_i,
+  input  logic        rst_ni,
+  input  logic        enable_i,
+  input  logic [31:0] base_count_i,
   // the host's stream
-  input  logic                s_valid_i,
-  output logic                s_ready_o,
-  input  logic [255:0]        s_data_i,
-  input  logic                s_last_i,
+  input  logic        s_valid_i,
+  output logic        s_ready_o,
+  input  word_t       s_i,
   // passes
-  input  logic [1:0]          bank_free_i,
-  output logic                start_o,
-  output logic                bank_o,     // of the pass that starts
-  output logic [3:0]          log_buckets_o,
-  output logic [2:0]          log_windows_o,  // rounded up
-  output logic [5:0]          windows_o,
-  output logic [1:0]          sent_o,
-  output logic                idle_o,     // between passes, nothing to emit
-  output logic                starved_o,  // in a pass, no word to work on
+  input  logic [1:0]  bank_free_i,
+  output logic        start_o,
+  output logic        bank_o,     // of the pass that starts
+  output shape_t      shape_o,
+  output logic [1:0]  sent_o,
+  output logic        idle_o,     // between passes, nothing to emit
+  output logic        starved_o,  // in a pass, no word to work on
   // bases that are needed
-  output logic                request_valid_o,
-  input  logic                request_ready_i,
-  output logic [31:0]         request_index_o,
-  // digits: bank, slot, sign, last of its base
-  output logic                digit_valid_o,
-  input  logic                digit_ready_i,
-  output logic                digit_bank_o,
-  output logic [SlotBits-1:0] digit_slot_o,
-  output logic                digit_negative_o,
-  output logic                digit_last_o,
-  output logic [7:0]          fault_o
+  output logic        request_valid_o,
+  input  logic        request_ready_i,
+  output logic [31:0] request_index_o,
+  output logic        digit_valid_o,
+  input  logic        digit_ready_i,
+  output digit_t      digit_o,
+  output logic [7:0]  fault_o
 );
   import tapeout_pkg::*;
   localparam int unsigned Extended = 272;
@@ -72,13 +66,13 @@ module digit_unit #(
   logic [15:0] h_bits, h_reach;
   logic [20:0] h_buckets;
   logic header_bad;
-  assign h_magic    = s_data_i[7:0];
-  assign h_width    = s_data_i[12:8];
-  assign h_log      = s_data_i[15:13];
-  assign h_bases    = s_data_i[21:16];
-  assign h_first    = s_data_i[28:24];
-  assign h_windows  = s_data_i[37:32];
-  assign h_words    = s_data_i[95:64];
+  assign h_magic    = s_i.data[7:0];
+  assign h_width    = s_i.data[12:8];
+  assign h_log      = s_i.data[15:13];
+  assign h_bases    = s_i.data[21:16];
+  assign h_first    = s_i.data[28:24];
+  assign h_windows  = s_i.data[37:32];
+  assign h_words    = s_i.data[95:64];
   assign h_fields   = 11'(h_bases) << h_log;
   assign h_bits     = 16'(h_fields) * 16'(h_width);
   assign h_reach    = (16'(h_first) + 16'(h_windows)) * 16'(h_width);
@@ -87,7 +81,7 @@ module digit_unit #(
       || h_bases == '0 || 32'(h_fields) > Fields || (h_bases > 6'd1 && h_bits > 16'd256)
       || h_windows == '0 || 32'(h_windows) > Fields || 7'(h_first) + 7'(h_windows) > (7'd1 << h_log)
       || 32'(h_reach) > Extended || 32'(h_buckets) > (32'd1 << SlotBits) || h_words == '0
-      || s_data_i[23:22] != '0 || s_data_i[31:29] != '0 || s_data_i[63:38] != '0 || s_data_i[255:128] != '0;
+      || s_i.data[23:22] != '0 || s_i.data[31:29] != '0 || s_i.data[63:38] != '0 || s_i.data[255:128] != '0;
 
   function automatic logic [2:0] log_up(logic [5:0] count);
     logic [2:0] log;
@@ -103,15 +97,13 @@ module digit_unit #(
     else if (fault_o == '0) begin
       if (emission_fault) fault_o <= FaultBases;
       else if (s_fire && state_q == StHeader && header_bad) fault_o <= FaultHeader;
-      else if (s_fire && s_last_i != (state_q == StWords && last_word)) fault_o <= FaultLength;
+      else if (s_fire && s_i.last != (state_q == StWords && last_word)) fault_o <= FaultLength;
     end
   end
 
   assign start_o       = state_q == StStart && bank_free_i[bank_q] && fault_o == '0;
   assign bank_o        = bank_q;
-  assign log_buckets_o = width_q - 4'd1;
-  assign log_windows_o = log_windows_q;
-  assign windows_o     = windows_q;
+  assign shape_o       = '{log_buckets: width_q - 4'd1, log_windows: log_windows_q, windows: windows_q};
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       state_q <= StHeader;
@@ -139,9 +131,9 @@ module digit_unit #(
       windows_q        <= h_windows;
       log_windows_q    <= log_up(h_windows);
       words_q          <= h_words;
-      base_q           <= s_data_i[127:96];
+      base_q           <= s_i.data[127:96];
     end
-    if (s_fire && state_q == StTops) tops_q <= s_data_i;
+    if (s_fire && state_q == StTops) tops_q <= s_i.data;
     if (word_fire) begin
       words_q <= words_q - 32'd1;
       base_q  <= base_q + 32'(bases_per_word_q);
@@ -205,7 +197,7 @@ module digit_unit #(
   end
   always_ff @(posedge clk_i) begin
     if (word_fire) begin
-      add_q       <= recode(s_data_i, tops_q, k_q);
+      add_q       <= recode(s_i.data, tops_q, k_q);
       add_taken_q <= taken_q;
       add_about_q <= '{bank: bank_q, last: last_word, width: width_q, log_per_base: log_per_base_q,
                        log_windows: log_windows_q, first_field: first_field_q, base: base_q};
@@ -320,11 +312,9 @@ module digit_unit #(
   end
   always_ff @(posedge clk_i) begin
     if (emit_go) begin
-      digit_bank_o     <= emit_about_q.bank;
-      digit_slot_o     <= (bucket << emit_about_q.log_windows) | SlotBits'(window);
-      digit_negative_o <= digit[MaxWidth-1];
-      digit_last_o     <= rest == '0 || next_group != group;
-      request_index_o  <= base;
+      digit_o <= '{bank: emit_about_q.bank, negative: digit[MaxWidth-1], last: rest == '0 || next_group != group,
+                   slot: (bucket << emit_about_q.log_windows) | SlotBits'(window)};
+      request_index_o <= base;
     end
   end
 

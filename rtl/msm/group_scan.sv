@@ -1,7 +1,8 @@
 /// Walks over the touched groups of a bank's slots (touched_map.sv), up to word last_i of the map, in ascending order.
 ///
-/// start_i begins a walk; word_o asks the map, bits_i answers without delay. Groups come by valid/ready and are to be cleared in the map when they
-/// are taken; those touched after the walk has read their word are left for the next one. busy_o until the last has been taken.
+/// start_i begins a walk; word_o asks the map, bits_i answers without delay. Groups come by valid/ready and are to be
+/// cleared in the map when they are taken; those touched after the walk has read their word are left for the next
+/// one. busy_o until the last has been taken.
 module group_scan (
   input  logic        clk_i,
   input  logic        rst_ni,

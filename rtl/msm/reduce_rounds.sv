@@ -1,10 +1,12 @@
-/// The rounds that turn planes into a sum: which planes are to be moved in each, and whether they are doubled or join the plane below.
+/// The rounds that turn planes into a sum: which planes are to be moved in each, and whether they are doubled or join
+/// the plane below.
 ///
-/// Planes 0 to low-1 have weight 2^plane, planes 8 to 8+high-1 weight 2^(low + plane - 8). A round of each side takes one plane: doublings and joins take
-/// turns from the top; then the high side's plane 8 is doubled low times and joins plane 0. The high side is never done before the low side.
+/// Planes 0 to low-1 have weight 2^plane, planes 8 to 8+high-1 weight 2^(low + plane - 8). A round of each side takes
+/// one plane: doublings and joins take turns from the top; then the high side's plane 8 is doubled low times and
+/// joins plane 0. The high side is never done before the low side.
 ///
-/// first_i goes back to the first round. start_i begins a round, or with sums_i a visit to plane 0; its groups of 16 windows (plane_o, half_o) come
-/// by valid/ready. busy_o until the last has been taken; done_o when no round is left.
+/// first_i goes back to the first round. start_i begins a round, or with sums_i a visit to plane 0; its groups of 16
+/// windows (plane_o, half_o) come by valid/ready. busy_o until the last has been taken; done_o when no round is left.
 module reduce_rounds (
   input  logic       clk_i,
   input  logic       rst_ni,

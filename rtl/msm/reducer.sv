@@ -1,58 +1,50 @@
 `include "assert.svh"
 /// Bucket reduction: turns the buckets of a bank into one sum per window, sum_d d * bucket[d], on the same adder.
 ///
-/// It only moves points: it takes a point out of its slot and lets it arrive at others, where arrivals pair up. With k bits of bucket index
-/// split in high and low halves of h and l bits, per window:
-///  1. bucket j arrives at row[j's high half] and column[j's low half]; bucket 0, which holds the digits of magnitude 2^k, twice at
-///     high plane h-1;
+/// It only moves points: it takes a point out of its slot and lets it arrive at others, where arrivals pair up. With
+/// k bits of bucket index split in high and low halves of h and l bits, per window:
+///  1. bucket j arrives at row[j's high half] and column[j's low half]; bucket 0, which holds the digits of magnitude
+///     2^k, twice at high plane h-1;
 ///  2. row i arrives at the high plane b and column i at the low plane b, for each bit b of i;
-///  3. from the top, a plane is doubled and then joins the one below it, high and low planes side by side; high plane 0 is doubled l times and joins
-///     low plane 0, which is the sum then (reduce_rounds.sv).
-/// All windows go through each step together; between steps it waits until nothing in the scratch bank is moving. Rows, columns and planes live
-/// there, so the other bank fills meanwhile.
+///  3. from the top, a plane is doubled and then joins the one below it, high and low planes side by side; high plane
+///     0 is doubled l times and joins low plane 0, which is the sum then (reduce_rounds.sv).
+/// All windows go through each step together; between steps it waits until nothing in the scratch bank is moving.
+/// Rows, columns and planes live there, so the other bank fills meanwhile.
 ///
-/// Step 1 begins as soon as all digits have arrived at the buckets. Sums still under way then come to slots that have been visited, so the walk is
-/// repeated when they have settled; as it looks at touched slots only, that takes next to nothing. freed_o is high for a cycle when the bank
-/// has been emptied.
+/// Step 1 begins as soon as all digits have arrived at the buckets. Sums still under way then come to slots that have
+/// been visited, so the walk is repeated when they have settled; as it looks at touched slots only, that takes next
+/// to nothing. freed_o is high for a cycle when the bank has been emptied.
 ///
-/// Takes go one per cycle (take_*, answered two cycles later by taken_*), arrivals one per cycle (arrival_*), sums by valid/ready,
-/// sum_last_o marking the pass's last. scan_*: the map of touched groups of slots.
-module reducer #(
-  localparam int unsigned SlotBits = tapeout_pkg::SlotBits,
-  localparam int unsigned TagBits  = SlotBits + 2
-) (
-  input  logic               clk_i,
-  input  logic               rst_ni,
+/// Takes go one per cycle (take_*, answered two cycles later by taken_*), arrivals one per cycle (arrival_*), sums by
+/// valid/ready, sum_last_o marking the pass's last. scan_*: the map of touched groups of slots.
+module reducer
+  import types_pkg::*;
+(
+  input  logic             clk_i,
+  input  logic             rst_ni,
   // banks whose digits have all arrived, and what is in them
-  input  logic [1:0]         absorbed_i,
-  input  logic [3:0]         log_buckets_i [2],
-  input  logic [2:0]         log_windows_i [2],
-  input  logic [5:0]         windows_i     [2],
-  output logic [1:0]         freed_o,
-  output logic               busy_o,
-  input  logic [2:0]         moving_i,
-  output logic [1:0]         scan_bank_o,
-  output logic [4:0]         scan_word_o,
-  input  logic [31:0]        scan_bits_i,
-  output logic               scan_clear_o,
-  output logic [9:0]         scan_group_o,
-  output logic               take_valid_o,
-  input  logic               take_ready_i,
-  output logic [TagBits-1:0] take_tag_o,
-  input  logic               taken_valid_i,
-  input  logic               taken_hit_i,
-  input  logic [767:0]       taken_point_i,
-  output logic               arrival_valid_o,
-  input  logic               arrival_ready_i,
-  output logic [TagBits-1:0] arrival_tag_o,
-  output logic [767:0]       arrival_point_o,
-  output logic               sum_valid_o,
-  input  logic               sum_ready_i,
-  output logic [767:0]       sum_point_o,
-  output logic               sum_last_o
+  input  logic [1:0]       absorbed_i,
+  input  shape_t           shape_i [2],
+  output logic [1:0]       freed_o,
+  output logic             busy_o,
+  input  logic [Banks-1:0] moving_i,
+  output scan_t            scan_o,
+  input  logic [31:0]      scan_bits_i,
+  output logic             take_valid_o,
+  input  logic             take_ready_i,
+  output tag_t             take_o,
+  input  logic             taken_valid_i,
+  input  taken_t           taken_i,
+  output logic             arrival_valid_o,
+  input  logic             arrival_ready_i,
+  output arrival_t         arrival_o,
+  output logic             sum_valid_o,
+  input  logic             sum_ready_i,
+  output point_t           sum_o,
+  output logic             sum_last_o
 );
   localparam int unsigned Depth = 8;
-  localparam logic [1:0] Scratch = 2'd2, Row = 2'd0, Column = 2'd1, Plane = 2'd2;
+  localparam logic [1:0] Row = 2'd0, Column = 2'd1, Plane = 2'd2;
   // the last word of the map that has rows or columns: 4 words of 512 slots for each kind
   localparam logic [4:0] LastLine = 5'd7;
   typedef enum logic [2:0] {StIdle, StBuckets, StRest, StLines, StRound, StSums, StSettle} state_e;
@@ -60,18 +52,17 @@ module reducer #(
 
   // ---------------------------------------------------------------- steps
   logic        bank_q, complete_q, quiet_q;
-  logic [3:0]  log_q, low_bits, high_bits;
-  logic [2:0]  log_windows_q;
-  logic [5:0]  windows_q;
+  shape_t      shape_q;
+  logic [3:0]  low_bits, high_bits;
   logic        drained, step_done, scan_start, scan_busy, scan_valid, scan_ready;
-  logic [4:0]  scan_last;
+  logic [4:0]  scan_last, scan_word;
   logic        round_start, round_busy, round_valid, rounds_done, round_doubles;
   logic [3:0]  round_plane;
   logic [9:0]  scan_group;
   logic [14:0] slots;
-  assign low_bits  = (log_q + 4'd1) >> 1;
-  assign high_bits = log_q - low_bits;
-  assign slots     = 15'd1 << (log_q + 4'(log_windows_q));
+  assign low_bits  = (shape_q.log_buckets + 4'd1) >> 1;
+  assign high_bits = shape_q.log_buckets - low_bits;
+  assign slots     = 15'd1 << (shape_q.log_buckets + 4'(shape_q.log_windows));
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       state_q     <= StIdle;
@@ -127,11 +118,7 @@ module reducer #(
     end
   end
   always_ff @(posedge clk_i) begin
-    if (state_q == StIdle) begin
-      log_q         <= log_buckets_i[bank_q];
-      log_windows_q <= log_windows_i[bank_q];
-      windows_q     <= windows_i[bank_q];
-    end
+    if (state_q == StIdle) shape_q <= shape_i[bank_q];
     // a walk that begins when nothing moves in the bank is its last
     if (scan_start) complete_q <= !moving_i[{1'b0, bank_q}];
   end
@@ -140,15 +127,14 @@ module reducer #(
   // ---------------------------------------------------------------- groups of slots to visit
   logic group_valid, group_ready;
   logic [9:0] group;
-  assign scan_bank_o  = state_q == StBuckets ? {1'b0, bank_q} : Scratch;
   assign scan_last    = state_q == StBuckets ? 5'((slots - 15'd1) >> 9) : LastLine;
-  assign scan_clear_o = scan_valid && scan_ready;
-  assign scan_group_o = scan_group;
+  assign scan_o       = '{bank: state_q == StBuckets ? {1'b0, bank_q} : Scratch, word: scan_word,
+                          clear: scan_valid && scan_ready, group: scan_group};
   group_scan u_scan (
     .clk_i, .rst_ni,
     .start_i      (scan_start),
     .last_i       (scan_last),
-    .word_o       (scan_word_o),
+    .word_o       (scan_word),
     .bits_i       (scan_bits_i),
     .busy_o       (scan_busy),
     .group_valid_o(scan_valid),
@@ -163,7 +149,7 @@ module reducer #(
     .sums_i       (state_q == StSums),
     .low_bits_i   (low_bits),
     .high_bits_i  (high_bits),
-    .two_halves_i (windows_q > 6'd16),
+    .two_halves_i (shape_q.windows > 6'd16),
     .busy_o       (round_busy),
     .done_o       (rounds_done),
     .valid_o      (round_valid),
@@ -177,7 +163,7 @@ module reducer #(
   assign scan_ready  = group_ready && !round_valid;
 
   // ---------------------------------------------------------------- slots of a group that have a window
-  logic slot_valid_q, doubles_q, in_bank, take_fire, last_slot;
+  logic slot_valid_q, doubles_q, in_bank, take_fire, last_slot, whole_group;
   logic [9:0] group_q;
   logic [3:0] sub_q, last_sub;
   logic [13:0] slot;
@@ -187,14 +173,16 @@ module reducer #(
   logic [5:0]  windows_here;
   assign in_bank = state_q == StBuckets;
   assign slot    = {group_q, sub_q};
-  // in the bank: {index, window} with as many bits for the window as the pass needs; in the scratch bank {kind, index, window}
-  assign window  = in_bank ? slot[4:0] & ~(5'h1f << log_windows_q) : slot[4:0];
-  assign index   = in_bank ? 12'(slot >> log_windows_q) : {6'b0, slot[10:5]};
-  assign windows_here = windows_q - (window[4] ? 6'd16 : 6'd0);
-  assign last_sub     = (in_bank && log_windows_q < 3'd4) || windows_here > 6'd15 ? 4'd15 : 4'(windows_here - 6'd1);
+  // in the bank: {index, window} with as many bits for the window as the pass needs; in the scratch bank {kind,
+  // index, window}
+  assign window  = in_bank ? slot[4:0] & ~(5'h1f << shape_q.log_windows) : slot[4:0];
+  assign index   = in_bank ? 12'(slot >> shape_q.log_windows) : {6'b0, slot[10:5]};
+  assign windows_here = shape_q.windows - (window[4] ? 6'd16 : 6'd0);
+  assign whole_group  = (in_bank && shape_q.log_windows < 3'd4) || windows_here > 6'd15;
+  assign last_sub     = whole_group ? 4'd15 : 4'(windows_here - 6'd1);
   assign last_slot    = sub_q == last_sub;
   assign take_valid_o = slot_valid_q && under_way_q < 4'(Depth);
-  assign take_tag_o   = {in_bank ? {1'b0, bank_q} : Scratch, slot};
+  assign take_o       = '{bank: in_bank ? {1'b0, bank_q} : Scratch, slot: slot};
   assign take_fire    = take_valid_o && take_ready_i;
   assign group_ready  = !slot_valid_q || (take_fire && last_slot);
   assign step_done    = !scan_start && !scan_busy && !round_start && !round_busy && !slot_valid_q;
@@ -251,7 +239,7 @@ module reducer #(
       end
       default: begin
         fate.is_sum  = 1'b1;
-        fate.is_last = 6'(window) + 6'd1 == windows_q;
+        fate.is_last = 6'(window) + 6'd1 == shape_q.windows;
       end
     endcase
   end
@@ -263,18 +251,17 @@ module reducer #(
   // ---------------------------------------------------------------- taken points wait for their turn
   localparam int unsigned FateBits = $bits(fate_t);
   logic head_valid, head_pop, keep;
-  logic [767:0] head_point;
-  logic head_hit;
+  taken_t head;
   // an empty slot is the identity: nothing to move, but still a sum
-  assign keep = taken_valid_i && (taken_hit_i || fate_2_q.is_sum);
-  fifo #(.Width(FateBits + 769), .Depth(Depth)) u_taken (
+  assign keep = taken_valid_i && (taken_i.hit || fate_2_q.is_sum);
+  fifo #(.Width(FateBits + $bits(taken_t)), .Depth(Depth)) u_taken (
     .clk_i, .rst_ni,
     .valid_i(keep),
     .ready_o(),
-    .data_i ({fate_2_q, taken_hit_i, taken_point_i}),
+    .data_i ({fate_2_q, taken_i}),
     .valid_o(head_valid),
     .ready_i(head_pop),
-    .data_o ({head_fate, head_hit, head_point}),
+    .data_o ({head_fate, head}),
     .count_o()
   );
   always_ff @(posedge clk_i or negedge rst_ni) begin
@@ -304,11 +291,10 @@ module reducer #(
     end
   end
   assign arrival_valid_o = head_valid && !head_fate.is_sum;
-  assign arrival_tag_o   = {Scratch, 1'b0, target, head_fate.window};
-  assign arrival_point_o = head_point;
+  assign arrival_o       = '{tag: '{bank: Scratch, slot: {1'b0, target, head_fate.window}}, point: head.point};
   assign arrival_fire    = arrival_valid_o && arrival_ready_i;
   assign sum_valid_o     = head_valid && head_fate.is_sum;
-  assign sum_point_o     = head_hit ? head_point : {256'd0, 256'd1, 256'd0};
+  assign sum_o           = head.hit ? head.point : '{z: 256'd0, y: 256'd1, x: 256'd0};
   assign sum_last_o      = head_fate.is_last;
   assign head_pop        = head_fate.is_sum ? sum_valid_o && sum_ready_i : arrival_fire && (left & (left - 6'd1)) == '0;
   always_ff @(posedge clk_i or negedge rst_ni) begin

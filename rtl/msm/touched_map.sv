@@ -1,7 +1,8 @@
-/// Remembers which groups of 16 slots of a bank have been stored to since the group was cleared, so that a walk over the bank looks at
-/// no other: 32 groups a word.
+/// Remembers which groups of 16 slots of a bank have been stored to since the group was cleared, so that a walk over
+/// the bank looks at no other: 32 groups a word.
 ///
-/// Two stores and a clear per cycle; a store wins over a clear of its group. word_i selects what bits_o shows, without delay.
+/// Two stores and a clear per cycle; a store wins over a clear of its group. word_i selects what bits_o shows,
+/// without delay.
 module touched_map #(
   parameter int unsigned SlotBits = 14
 ) (

@@ -1,7 +1,7 @@
 /// A card with one MSM engine: AXI4-Lite registers, AXI4-Stream words in and sums out, AXI4 reads of bases.
 ///
-/// Registers are those of docs/registers.md, generated from hw/src/regs.rs. A read or write takes one cycle once both of its channels'
-/// handshakes are done; unknown addresses read as zero and ignore writes.
+/// Registers are those of docs/registers.md, generated from hw/src/regs.rs. A read or write takes one cycle once both
+/// of its channels' handshakes are done; unknown addresses read as zero and ignore writes.
 module msm_card (
   input  logic         clk_i,
   input  logic         rst_ni,
@@ -45,6 +45,7 @@ module msm_card (
   input  logic [1:0]   m_rresp_i
 );
   import tapeout_pkg::*;
+  import types_pkg::*;
   localparam int unsigned CounterStep [Counters] = '{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 32, 32, 64};
 
   assign m_arlen_o   = 8'd0;
@@ -80,6 +81,13 @@ module msm_card (
   logic ready, busy;
   logic [7:0] fault;
   logic [Counters-1:0] events;
+  word_t pass_word, sum_word;
+  memory_ask_t memory_ask;
+  memory_answer_t memory_answer;
+  assign pass_word     = '{last: s_tlast_i, data: s_tdata_i};
+  assign memory_answer = '{arready: m_arready_i, rvalid: m_rvalid_i, rresp: m_rresp_i, rdata: m_rdata_i};
+  assign {m_arvalid_o, m_rready_o, m_araddr_o} = memory_ask;
+  assign {o_tlast_o, o_tdata_o} = sum_word;
   msm_engine u_engine (
     .clk_i, .rst_ni,
     .clear_i      (reset_q),
@@ -92,13 +100,12 @@ module msm_card (
     .events_o     (events),
     .s_valid_i    (s_tvalid_i),
     .s_ready_o    (s_tready_o),
-    .s_data_i     (s_tdata_i),
-    .s_last_i     (s_tlast_i),
-    .m_arvalid_o, .m_arready_i, .m_araddr_o, .m_rvalid_i, .m_rready_o, .m_rdata_i, .m_rresp_i,
+    .s_i          (pass_word),
+    .m_o          (memory_ask),
+    .m_i          (memory_answer),
     .o_valid_o    (o_tvalid_o),
     .o_ready_i    (o_tready_i),
-    .o_data_o     (o_tdata_o),
-    .o_last_o     (o_tlast_o)
+    .o_o          (sum_word)
   );
   logic read_fire, snapshot_q;
   logic [63:0] counter [Counters];

@@ -1,5 +1,5 @@
-/// 64-bit event counters with a snapshot: snapshot_i copies all of them in the same cycle, so that a reader gets both words of
-/// counters that belong together.
+/// 64-bit event counters with a snapshot: snapshot_i copies all of them in the same cycle, so that a reader gets both
+/// words of counters that belong together.
 ///
 /// Counter i counts Step[i] for each cycle with events_i[i]. clear_i zeroes the counters, not the snapshot.
 module perf_counters #(

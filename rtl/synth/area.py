@@ -39,7 +39,7 @@ def synthesise(module: str) -> dict:
     design = libyosys.Design()
     name = module.split("/")[1]
     folders = " ".join(f"-y {RTL / part} -I {RTL / part}" for part in ("common", "field", "curve", "msm", "shell"))
-    source = f"{RTL}/gen/tapeout_pkg.sv {RTL}/{module}.sv"
+    source = f"{RTL}/gen/tapeout_pkg.sv {RTL}/pkg/types_pkg.sv {RTL}/{module}.sv"
     libyosys.run_pass(f"read_slang --threads 1 -Y .sv {folders} --top {name} {source}", design)
     libyosys.run_pass(f"synth_xilinx -family xcup -flatten -noiopad -top {name}", design)
     with tempfile.TemporaryDirectory() as folder:

@@ -29,10 +29,10 @@ impl Dut {
         self.model.set(self.ports[port], &[value]);
     }
 
-    /// A point of that value; its upper limbs must come out with it.
-    fn set_point(&mut self, port: &str, value: u64) {
-        let mut limbs = [value ^ u64::MAX; POINT];
-        limbs[0] = value;
+    /// A point of that value, its upper limbs must come out with it, and what stands above it: a tag, or whether there is one.
+    fn set_point(&mut self, port: &str, above: u64, value: u64) {
+        let mut limbs = [value ^ u64::MAX; POINT + 1];
+        (limbs[0], limbs[POINT]) = (value, above);
         self.model.set(self.ports[port], &limbs);
     }
 
@@ -40,15 +40,24 @@ impl Dut {
         self.model.bits(self.ports[port])
     }
 
-    fn point(&self, port: &str) -> u64 {
-        let mut limbs = [0; POINT];
+    /// The points of a port and what stands above them.
+    fn points<const N: usize>(&self, port: &str) -> ([u64; N], u64) {
+        let mut limbs = vec![0; POINT * N + 1];
         self.model.get(self.ports[port], &mut limbs);
-        assert!(
-            limbs[1..].iter().all(|&limb| limb == limbs[0] ^ u64::MAX),
-            "a torn point"
-        );
-        limbs[0]
+        (
+            std::array::from_fn(|i| whole(&limbs[POINT * i..POINT * (i + 1)])),
+            limbs[POINT * N],
+        )
     }
+}
+
+/// The value of a point.
+fn whole(limbs: &[u64]) -> u64 {
+    assert!(
+        limbs[1..].iter().all(|&limb| limb == limbs[0] ^ u64::MAX),
+        "a torn point"
+    );
+    limbs[0]
 }
 
 /// The bucket unit with a queue for an adder.
@@ -69,21 +78,16 @@ impl Buckets {
                 "ready_o",
                 "arrival_valid_i",
                 "arrival_ready_o",
-                "arrival_tag_i",
-                "arrival_point_i",
+                "arrival_i",
                 "sum_valid_i",
-                "sum_tag_i",
-                "sum_point_i",
+                "sum_i",
                 "take_valid_i",
                 "take_ready_o",
-                "take_tag_i",
+                "take_i",
                 "taken_valid_o",
-                "taken_hit_o",
-                "taken_point_o",
+                "taken_o",
                 "pair_valid_o",
-                "pair_tag_o",
-                "pair_first_o",
-                "pair_second_o",
+                "pair_o",
                 "announce_i",
                 "moving_o",
             ],
@@ -111,16 +115,14 @@ impl Buckets {
         d.set("sum_valid_i", u64::from(sum.is_some()));
         if let Some((_, tag, value)) = sum {
             self.sums.pop_front();
-            d.set("sum_tag_i", tag);
-            d.set_point("sum_point_i", value);
+            d.set_point("sum_i", tag, value);
         }
         d.set("arrival_valid_i", u64::from(arrival.is_some()));
         if let Some((tag, value)) = arrival {
-            d.set("arrival_tag_i", tag);
-            d.set_point("arrival_point_i", value);
+            d.set_point("arrival_i", tag, value);
         }
         d.set("take_valid_i", u64::from(take.is_some()));
-        d.set("take_tag_i", take.unwrap_or(0));
+        d.set("take_i", take.unwrap_or(0));
         d.model.settle();
         let accepted = (
             arrival.is_some() && d.get("arrival_ready_o") == 1,
@@ -138,15 +140,17 @@ impl Buckets {
         d.model.tick();
         assert!(!d.model.stopped());
         if d.get("pair_valid_o") == 1 {
-            let sum = d.point("pair_first_o").wrapping_add(d.point("pair_second_o"));
+            let ([first, second], tag) = d.points("pair_o");
             let due = d.model.cycles() + u64::from(ADD_LATENCY);
-            self.sums.push_back((due, d.get("pair_tag_o"), sum));
+            self.sums.push_back((due, tag, first.wrapping_add(second)));
             self.pairs += 1;
         }
         if d.get("taken_valid_o") == 1 {
             let tag = self.takes.pop_front().unwrap();
-            if d.get("taken_hit_o") == 1 {
-                let value = d.point("taken_point_o");
+            let mut limbs = [0; POINT + 1];
+            d.model.get(d.ports["taken_o"], &mut limbs);
+            if limbs[POINT] == 1 {
+                let value = whole(&limbs[..POINT]);
                 let all = self.taken.entry(tag).or_default();
                 *all = all.wrapping_add(value);
             }
@@ -275,41 +279,30 @@ fn reduce(k: u32, windows: u64, stalls: u32, rng: &mut StdRng) {
         &[
             "rst_ni",
             "absorbed_i",
-            "log_buckets_i",
-            "log_windows_i",
-            "windows_i",
+            "shape_i",
             "freed_o",
             "busy_o",
             "moving_i",
-            "scan_bank_o",
-            "scan_word_o",
+            "scan_o",
             "scan_bits_i",
-            "scan_clear_o",
-            "scan_group_o",
             "take_valid_o",
             "take_ready_i",
-            "take_tag_o",
+            "take_o",
             "taken_valid_i",
-            "taken_hit_i",
-            "taken_point_i",
+            "taken_i",
             "arrival_valid_o",
             "arrival_ready_i",
-            "arrival_tag_o",
-            "arrival_point_o",
+            "arrival_o",
             "sum_valid_o",
             "sum_ready_i",
-            "sum_point_o",
+            "sum_o",
             "sum_last_o",
         ],
     );
     let log_windows = windows.next_power_of_two().ilog2();
-    for (port, value) in [
-        ("log_buckets_i", u64::from(k)),
-        ("log_windows_i", log_windows.into()),
-        ("windows_i", windows),
-    ] {
-        d.set(port, value | value << 8);
-    }
+    // rtl/pkg/types_pkg.sv, shape_t; the same for both banks
+    let shape = u64::from(k) << 9 | u64::from(log_windows) << 6 | windows;
+    d.set("shape_i", shape | shape << 16);
     d.model.tick();
     d.set("rst_ni", 1);
     // the two banks one after the other
@@ -351,33 +344,38 @@ fn reduce(k: u32, windows: u64, stalls: u32, rng: &mut StdRng) {
                 .filter(|&(due, _)| due == now)
                 .map(|(_, point)| point);
             d.set("taken_valid_i", u64::from(answer.is_some()));
-            d.set("taken_hit_i", u64::from(answer.flatten().is_some()));
-            d.set_point("taken_point_i", answer.flatten().unwrap_or(0));
+            d.set_point(
+                "taken_i",
+                u64::from(answer.flatten().is_some()),
+                answer.flatten().unwrap_or(0),
+            );
             if answer.is_some() {
                 answers.pop_front();
             }
             d.model.settle();
-            let scanned = (d.get("scan_bank_o"), d.get("scan_word_o"));
+            // scan_t: bank, word, clear, group
+            let scan = d.get("scan_o");
+            let (scanned, clear, group) = ((scan >> 16, scan >> 11 & 31), scan >> 10 & 1, scan & 1023);
             d.set("scan_bits_i", slots.touched.get(&scanned).copied().unwrap_or(0).into());
-            if d.get("scan_clear_o") == 1 {
-                let group = d.get("scan_group_o");
+            if clear == 1 {
                 *slots.touched.entry((scanned.0, group >> 5)).or_default() &= !(1 << (group & 31));
             }
             d.model.settle();
             if d.get("take_valid_o") == 1 && d.get("take_ready_i") == 1 {
-                answers.push_back((now + 2, slots.full.remove(&d.get("take_tag_o"))));
+                answers.push_back((now + 2, slots.full.remove(&d.get("take_o"))));
             }
             if d.get("arrival_valid_o") == 1 && d.get("arrival_ready_i") == 1 {
-                slots.arrive(d.get("arrival_tag_o"), d.point("arrival_point_o"));
+                let ([value], tag) = d.points("arrival_o");
+                slots.arrive(tag, value);
             }
             if d.get("sum_valid_o") == 1 && d.get("sum_ready_i") == 1 {
                 let window = sums.len();
                 assert_eq!(d.get("sum_last_o"), u64::from(window as u64 + 1 == windows));
                 // an empty slot is (0 : 1 : 0), here an integer that no point is
                 let mut limbs = [0; POINT];
-                d.model.get(d.ports["sum_point_o"], &mut limbs);
+                d.model.get(d.ports["sum_o"], &mut limbs);
                 let identity = [0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
-                sums.push(if limbs == identity { 0 } else { d.point("sum_point_o") });
+                sums.push(if limbs == identity { 0 } else { whole(&limbs) });
             }
             freed |= d.get("freed_o") == 1 << bank;
             if d.get("freed_o") != 0 {

@@ -101,8 +101,10 @@ fn sums_equal_the_model_and_arkworks() {
         let mut rng = StdRng::seed_from_u64(3);
         let mut dut = Model::new(name).unwrap();
         let port = |dut: &Model, name: &str| dut.port(name).unwrap();
-        let inputs = ["x1_i", "y1_i", "z1_i", "x2_i", "y2_i", "z2_i"].map(|name| port(&dut, name));
-        let outputs = ["x_o", "y_o", "z_o"].map(|name| port(&dut, name));
+        let (inputs, output) = (
+            ["first_i", "second_i"].map(|name| port(&dut, name)),
+            port(&dut, "sum_o"),
+        );
         let (valid_i, tag_i) = (port(&dut, "valid_i"), port(&dut, "tag_i"));
         let (valid_o, tag_o) = (port(&dut, "valid_o"), port(&dut, "tag_o"));
         let reset = port(&dut, "rst_ni");
@@ -119,8 +121,8 @@ fn sums_equal_the_model_and_arkworks() {
             };
             dut.set(valid_i, &[u64::from(pair.is_some())]);
             if let Some((p, q, sum)) = pair {
-                for (port, value) in inputs.iter().zip([&p.x, &p.y, &p.z, &q.x, &q.y, &q.z]) {
-                    dut.set(*port, &limbs(value));
+                for (port, point) in inputs.into_iter().zip([&p, &q]) {
+                    dut.set(port, [&point.x, &point.y, &point.z].map(limbs).as_flattened());
                 }
                 tag = (tag + 0x9e37) & 0xffff;
                 dut.set(tag_i, &[tag]);
@@ -133,10 +135,7 @@ fn sums_equal_the_model_and_arkworks() {
             if due {
                 let (_, tag, right, sum) = pending.pop_front().unwrap();
                 let mut got = [[0; 4]; 3];
-                outputs
-                    .iter()
-                    .zip(&mut got)
-                    .for_each(|(port, limbs)| dut.get(*port, limbs));
+                dut.get(output, got.as_flattened_mut());
                 assert_eq!(got, [limbs(&right.x), limbs(&right.y), limbs(&right.z)], "{name}");
                 assert_eq!(dut.bits(tag_o), tag);
                 assert!(sum.is_none_or(|sum| lower(&right) == sum));

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use ark_std::rand::{Rng, SeedableRng, rngs::StdRng};
 use common::digits;
-use tapeout_hw::msm::{EXTENDED_BITS, FIELDS, Pass, WORD_BITS, windows_per_pass};
+use tapeout_hw::msm::{CONFIG, EXTENDED_BITS, FIELDS, Pass, WORD_BITS, windows_per_pass};
 use tapeout_sim::{Model, WORD, available};
 
 /// Lanes that fill the word, one top bit each.
@@ -65,14 +65,13 @@ fn digits_equal_the_model() {
     for stalls in [0, 100, 200] {
         let mut dut = Model::new("digit_unit").unwrap();
         let port = |name: &str| dut.port(name).unwrap();
-        let (valid, ready, data, last) = (port("s_valid_i"), port("s_ready_o"), port("s_data_i"), port("s_last_i"));
+        let (valid, ready, stream) = (port("s_valid_i"), port("s_ready_o"), port("s_i"));
         let (request, request_ready, index) = (
             port("request_valid_o"),
             port("request_ready_i"),
             port("request_index_o"),
         );
-        let (digit, digit_ready, bank) = (port("digit_valid_o"), port("digit_ready_i"), port("digit_bank_o"));
-        let (slot, negative, of_base) = (port("digit_slot_o"), port("digit_negative_o"), port("digit_last_o"));
+        let (digit_valid, digit_ready, digit) = (port("digit_valid_o"), port("digit_ready_i"), port("digit_o"));
         let (reset, idle, fault) = (port("rst_ni"), port("idle_o"), port("fault_o"));
         for (name, value) in [("enable_i", 1), ("bank_free_i", 3), ("base_count_i", 1 << 20)] {
             let port = dut.port(name).unwrap();
@@ -92,7 +91,9 @@ fn digits_equal_the_model() {
                 let bucket = digit.unsigned_abs() & ((1 << k) - 1);
                 let ends = found.get(n + 1).is_none_or(|next| next.0 != base);
                 let slot = u64::from(bucket) << log_up(pass.windows) | window as u64;
-                expected.push_back([i as u64 % 2, slot, u64::from(digit < 0), u64::from(ends)]);
+                // rtl/pkg/types_pkg.sv, digit_t
+                let fields = (i as u64 % 2) << 2 | u64::from(digit < 0) << 1 | u64::from(ends);
+                expected.push_back(fields << CONFIG.slot_bits | slot);
                 if requests.back() != Some(&(i, base as u64)) {
                     requests.push_back((i, base as u64));
                 }
@@ -106,8 +107,7 @@ fn digits_equal_the_model() {
                 offered = !words.is_empty() && !stall();
                 dut.set(valid, &[u64::from(offered)]);
                 if let (true, Some((word, end))) = (offered, words.front()) {
-                    dut.set(data, word);
-                    dut.set(last, &[u64::from(*end)]);
+                    dut.set(stream, &[word[0], word[1], word[2], word[3], u64::from(*end)]);
                 }
             }
             let takes = [!stall(), !stall()];
@@ -121,11 +121,8 @@ fn digits_equal_the_model() {
             if takes[0] && dut.bits(request) == 1 {
                 assert_eq!(dut.bits(index), requests.pop_front().unwrap().1);
             }
-            if takes[1] && dut.bits(digit) == 1 {
-                assert_eq!(
-                    [bank, slot, negative, of_base].map(|port| dut.bits(port)),
-                    expected.pop_front().unwrap()
-                );
+            if takes[1] && dut.bits(digit_valid) == 1 {
+                assert_eq!(dut.bits(digit), expected.pop_front().unwrap());
             }
             quiet = if words.is_empty() && dut.bits(idle) == 1 {
                 quiet + 1

@@ -26,8 +26,12 @@ fn every_module_elaborates_alone_without_a_warning() {
             lint.current_dir(&root)
                 .args(["--lint-only", "-Wall", "--no-timing", "--top-module", &module]);
             lint.args(parts.map(|part| format!("-Irtl/{part}")));
-            lint.args(["rtl/lint/verilator.vlt", "rtl/gen/tapeout_pkg.sv"])
-                .arg(&file);
+            lint.args([
+                "rtl/lint/verilator.vlt",
+                "rtl/gen/tapeout_pkg.sv",
+                "rtl/pkg/types_pkg.sv",
+            ])
+            .arg(&file);
             let output = lint.output().unwrap();
             let text = String::from_utf8_lossy(&output.stderr);
             assert!(output.status.success() && text.is_empty(), "{module}:\n{text}");
