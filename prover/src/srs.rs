@@ -2,17 +2,21 @@
 //!
 //! `powers_g1[i] = [tau^i]_1` and `powers_g2[i] = [tau^i]_2`. Whoever knows tau can open any commitment to anything, so a
 //! string says where it stems from ([`Origin`]): one that this module generates is [`Origin::InsecureDev`], good for
-//! development and tests only. A string is either generated here or decoded by [`Srs::from_bytes`], which checks every
-//! property that commitments rest on; a value of type [`Srs`] has them all.
+//! development and tests only. A string is either generated here or decoded, by [`Srs::from_bytes`] or from a ceremony's file
+//! by [`ptau::Ptau`], which check every property that commitments rest on; a value of type [`Srs`] has them all.
 
 mod check;
 mod file;
 mod generate;
 mod lagrange;
+pub mod pins;
+pub mod ptau;
 
 use ark_bn254::{Fr, G1Affine, G2Affine};
 use ark_ec::AffineRepr;
 use ark_poly::{EvaluationDomain, Radix2EvaluationDomain};
+
+pub use tapeout_verifier::keys::Origin;
 
 use crate::encoding::DecodeError;
 
@@ -22,16 +26,6 @@ pub struct Srs {
     powers_g1: Vec<G1Affine>,
     powers_g2: Vec<G2Affine>,
     origin: Origin,
-}
-
-/// Who could know tau.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Origin {
-    /// Whoever ran the generation could have kept tau: proofs under this string convince nobody else.
-    InsecureDev,
-    /// A ceremony of many contributors, one of whom must have destroyed their share of tau.
-    Ceremony,
 }
 
 /// Why there is no reference string.
@@ -71,6 +65,9 @@ pub enum SrsError {
         /// The number of powers that was asked for or that the file states.
         got: u64,
     },
+    /// A `.ptau` file is none.
+    #[error(transparent)]
+    Ptau(#[from] ptau::PtauError),
     /// A field of the file is not the encoding of what must stand there.
     #[error("reference string: {0}")]
     Decode(#[from] DecodeError),

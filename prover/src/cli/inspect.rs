@@ -1,19 +1,22 @@
 //! `tapeout inspect`
 
+use std::io::{Read, Seek};
 use std::path::PathBuf;
 
 use anyhow::Context;
 use serde::Serialize;
-use tapeout_prover::keys::{KeyError, ProvingKey, VerifyingKey};
+use tapeout_prover::keys::{KeyError, KeyFormatError, ProvingKey, VerifyingKey};
 use tapeout_prover::layout::{self, Input, Profile};
 use tapeout_prover::model::program::{Act, Composite, Layer};
 use tapeout_prover::model::{Limbs, Model, Summary};
-use tapeout_prover::srs::{Srs, SrsError};
+use tapeout_prover::srs::ptau::{self, Ptau};
+use tapeout_prover::srs::{Srs, SrsError, pins};
 use tapeout_prover::statement::{Header, ReadError, Statement};
 
 use super::files;
 use super::keys::{hex, origin_name};
 use super::output::{Output, Status, facts, table};
+use super::srs::open_ptau;
 
 /// Say what a file is: a model, a key, a proof or a reference string
 #[derive(clap::Args)]
@@ -38,6 +41,14 @@ enum Report {
         powers_g1: usize,
         powers_g2: usize,
         origin: &'static str,
+    },
+    Ceremony {
+        powers_g1: usize,
+        powers_g2: usize,
+        /// blake2b-512 of the file.
+        hash: String,
+        /// The name that the file with this hash is published under, if it is known.
+        published: Option<&'static str>,
     },
 }
 
@@ -96,10 +107,12 @@ struct KeyReport {
 
 impl Args {
     pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Status> {
-        let bytes = files::read(&self.file)?;
-        let report = self
-            .report(&bytes)
-            .with_context(|| format!("cannot read '{}'", self.file.display()))?;
+        let cannot = || format!("cannot read '{}'", self.file.display());
+        // Files of ceremonies can be larger than memory.
+        let report = match open_ptau(&self.file).with_context(cannot)? {
+            Some(mut file) => ptau_report(&mut file).with_context(cannot)?,
+            None => self.report(&files::read(&self.file)?).with_context(cannot)?,
+        };
         output.result(&report, human)?;
         Ok(Status::Ok)
     }
@@ -107,11 +120,11 @@ impl Args {
     /// Asks each kind of file in turn whether these are its first bytes. A model's are not marked, so that it comes last.
     fn report(&self, bytes: &[u8]) -> anyhow::Result<Report> {
         match VerifyingKey::from_bytes(bytes) {
-            Err(KeyError::Magic { .. }) => {}
+            Err(KeyFormatError::Magic { .. }) => {}
             key => return Ok(Report::VerifyingKey(key_report(&key?, bytes.len()))),
         }
         match ProvingKey::from_bytes(bytes) {
-            Err(KeyError::Magic { .. }) => {}
+            Err(KeyError::Format(KeyFormatError::Magic { .. })) => {}
             key => return Ok(Report::ProvingKey(key_report(key?.verifying(), bytes.len()))),
         }
         match Header::read(bytes) {
@@ -143,6 +156,16 @@ impl Args {
             Model::from_bytes(bytes).context("no key, proof or reference string, nor a model that can be proven")?;
         Ok(Report::Model(model_report(model, bytes.len())))
     }
+}
+
+fn ptau_report(file: &mut Ptau<impl Read + Seek>) -> anyhow::Result<Report> {
+    let hash = file.hash()?;
+    Ok(Report::Ceremony {
+        powers_g1: file.powers_g1(),
+        powers_g2: file.powers_g2(),
+        hash: ptau::hex(&hash),
+        published: pins::ceremony(&hash).map(|known| known.file),
+    })
 }
 
 fn key_report(key: &VerifyingKey, bytes: usize) -> KeyReport {
@@ -241,6 +264,17 @@ fn human(report: &Report) -> String {
             ("size", format!("{bytes} bytes")),
             ("powers", format!("{powers_g1} in G1, {powers_g2} in G2")),
             ("origin", (*origin).to_owned()),
+        ]),
+        Report::Ceremony {
+            powers_g1,
+            powers_g2,
+            hash,
+            published,
+        } => facts(&[
+            ("kind", "powers of tau (.ptau), points not checked".to_owned()),
+            ("powers", format!("{powers_g1} in G1, {powers_g2} in G2")),
+            ("blake2b-512", hash.clone()),
+            ("published as", published.unwrap_or("unknown").to_owned()),
         ]),
     }
 }

@@ -19,6 +19,7 @@ mod prove;
 mod replay;
 mod run;
 mod setup;
+mod srs;
 mod verify;
 
 use std::io::IsTerminal;

@@ -6,14 +6,15 @@ use anyhow::Context;
 use serde::Serialize;
 use tapeout_prover::layout::Profile;
 use tapeout_prover::model::{Limbs, io};
-use tapeout_prover::pipeline::{self, SetupOptions};
+use tapeout_prover::pipeline::{self, SetupOptions, SrsSource};
 use tapeout_prover::plonk::prover::PhaseTime;
-use tapeout_prover::srs::{Origin, Srs};
+use tapeout_prover::srs::Origin;
 use tapeout_prover::statement::Statement;
 
 use super::keys::{self, BackendArgs, hex, origin_name};
 use super::meter::{Cost, Meter};
 use super::output::{Output, Status, facts, phases};
+use super::srs::{SrsArgs, SrsFile};
 use super::{files, progress};
 
 /// Make the proving and the verifying key of a model
@@ -26,9 +27,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     calibrate: Option<PathBuf>,
 
-    /// Reference string of a ceremony; without it one is made here, whose maker could forge proofs
-    #[arg(long, value_name = "FILE")]
-    srs: Option<PathBuf>,
+    #[command(flatten)]
+    srs: SrsArgs,
 
     /// Folder that model.pk and model.vk are written to
     #[arg(long, value_name = "FOLDER")]
@@ -96,17 +96,15 @@ impl Args {
             Some(path) => io::read_samples(path, model.program.input_len())?,
             None => Vec::new(),
         };
-        let srs = self.srs.as_ref().map(|path| {
-            let cannot = || format!("cannot use the reference string '{}'", path.display());
-            Srs::from_bytes(&files::read(path)?).with_context(cannot)
-        });
-        let srs = srs.transpose()?;
+        let mut srs = self.srs.open()?;
+        let mut powers = srs.as_mut().map(|file| |needed| file.powers(needed));
+        let source = powers.as_mut().map(|source| source as SrsSource<'_>);
         let options = SetupOptions {
             public_input: self.public_input,
             profile: self.profile.into(),
         };
         let mut observe = |phase: &'static str| spinner.set_message(phase);
-        let (key, phases) = pipeline::setup(&model, &samples, options, srs.as_ref(), backend.as_ref(), &mut observe)
+        let (key, phases) = pipeline::setup(&model, &samples, options, source, backend.as_ref(), &mut observe)
             .with_context(|| format!("no keys for the model '{}'", self.model.display()))?;
         let verifying = key.verifying();
         let (pk_bytes, vk_bytes) = (key.to_bytes()?, verifying.to_bytes()?);
@@ -116,7 +114,15 @@ impl Args {
         files::write(&vk, &vk_bytes)?;
         spinner.finish_and_clear();
         if verifying.origin() == Origin::InsecureDev {
-            tracing::warn!("the reference string was made here: whoever made it can forge proofs under these keys");
+            match srs.as_ref().and_then(SrsFile::unknown_hash) {
+                Some(hash) => tracing::warn!(
+                    "the reference string is not known to stem from a ceremony (blake2b-512 {hash}): whoever made it can forge \
+                     proofs under these keys; --srs-hash vouches for it"
+                ),
+                None => tracing::warn!(
+                    "the reference string was made for development: whoever made it can forge proofs under these keys"
+                ),
+            }
         }
         let shape = &verifying.interface().shape;
         let report = Report {

@@ -11,7 +11,7 @@
 //! | 128 b | `[tau^i]_2` |
 
 use super::{Origin, Srs, SrsError};
-use crate::encoding::{Reader, Writer};
+use crate::encoding::{Reader, Writer, g1_points};
 
 const MAGIC: [u8; 8] = *b"TAPE-SRS";
 const VERSION: u32 = 1;
@@ -65,7 +65,7 @@ impl Srs {
         };
         let count_g1 = check_count("G1", reader.u64("number of powers in G1")?)?;
         let count_g2 = check_count("G2", reader.u64("number of powers in G2")?)?;
-        let powers_g1 = reader.g1_points("power in G1", count_g1)?;
+        let powers_g1 = g1_points(&mut reader, "power in G1", count_g1)?;
         let powers_g2 = (0..count_g2)
             .map(|_| reader.g2("power in G2"))
             .collect::<Result<_, _>>()?;

@@ -214,3 +214,40 @@ fn a_proof_that_cannot_be_written_leaves_nothing_behind() {
     assert!(message.contains("cannot write"), "{message}");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
+
+/// A file of snarkjs, far too short for any model.
+#[test]
+fn ceremony_files_are_recognised_and_vouched_for_by_hash() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let ptau = data.join("snarkjs.ptau");
+    let report = succeed(command("inspect").arg(&ptau));
+    assert_eq!((&report["powers_g1"], &report["powers_g2"]), (&31.into(), &16.into()));
+    assert_eq!(report["published"], Value::Null);
+    let hash = report["hash"].as_str().unwrap();
+
+    let folder = tempfile::tempdir().unwrap();
+    let setup = |file: &Path, flags: &[&str]| {
+        let mut command = command("setup");
+        command.arg(linreg("network.onnx")).arg("--srs").arg(file);
+        command.arg("--out").arg(folder.path().join("keys")).args(flags);
+        command
+    };
+    for flags in [&[][..], &["--srs-hash", hash]] {
+        let message = fail(&mut setup(&ptau, flags), 2);
+        assert!(message.contains("the reference string has 31 and 16"), "{message}");
+    }
+    let message = fail(&mut setup(&ptau, &["--srs-hash", &"0".repeat(128)]), 2);
+    assert!(message.contains(hash) && message.contains("expected 000"), "{message}");
+    let message = fail(&mut setup(&ptau, &["--srs-hash", "12"]), 2);
+    assert!(message.contains("128 hexadecimal digits"), "{message}");
+    let message = fail(&mut setup(&FIXTURE.vk(), &["--srs-hash", hash]), 2);
+    assert!(message.contains("--srs-hash is for .ptau files"), "{message}");
+    let cut = folder.path().join("cut.ptau");
+    fs::write(&cut, &fs::read(&ptau).unwrap()[..500]).unwrap();
+    let message = fail(&mut setup(&cut, &[]), 2);
+    assert!(
+        message.contains("cut.ptau") && message.contains("truncated"),
+        "{message}"
+    );
+    assert!(!folder.path().join("keys").exists());
+}
