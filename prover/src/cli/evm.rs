@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use serde::Serialize;
 use tapeout_prover::evm::{
-    self,
-    tools::{Call, DEFAULT_DIR, Script, ToolError, Tools},
+    self, Form, SHARED_NAME, SINGLE_NAME,
+    tools::{Call, DEFAULT_DIR, Script, ToolError, Tools, deployed_address},
 };
 use tapeout_prover::keys::VerifyingKey;
-use tapeout_prover::statement::{Statement, VerifyError};
+use tapeout_prover::statement::{NO_CONTEXT, Statement, VerifyError};
 
 use super::context::ContextArgs;
 use super::files;
@@ -34,6 +34,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     proof: Option<PathBuf>,
 
+    /// Write a contract that serves every model of this architecture, SharedVerifier.sol, and the key as a contract of its own, key.hex
+    #[arg(long)]
+    shared: bool,
+
     #[command(flatten)]
     context: ContextArgs,
 
@@ -46,6 +50,8 @@ pub(crate) struct Args {
 struct Report {
     vk_digest: String,
     contract: PathBuf,
+    /// The creation code of the contract that holds the key.
+    key: Option<PathBuf>,
     calldata: Option<PathBuf>,
     /// Length of the deployed contract.
     code_bytes: Option<usize>,
@@ -63,14 +69,32 @@ struct Report {
 impl Args {
     pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Status> {
         let key = keys::read_verifying(&keys::verifying_path(&self.keys))?;
-        let source = evm::contract(&key)?;
-        let calldata = self
+        let (form, file) = if self.shared {
+            (Form::Shared, "SharedVerifier.sol")
+        } else {
+            (Form::Single, "Verifier.sol")
+        };
+        let source = evm::contract(&key, form);
+        let statement = self
             .proof
             .as_deref()
-            .map(|path| self.calldata(&key, path))
+            .map(|path| self.statement(&key, path))
             .transpose()?;
+        // Where the measuring run deploys the key. On a chain the key's address is known once it stands there.
+        let calldata = statement.map(|statement| match (form, self.context.given()) {
+            (Form::Shared, context) => {
+                evm::calldata_shared(&deployed_address(1), &statement, &context.unwrap_or(NO_CONTEXT))
+            }
+            (Form::Single, Some(context)) => evm::calldata(&statement, &context),
+            (Form::Single, None) => evm::calldata_unbound(&statement),
+        });
         files::create_folder(&self.out)?;
-        let contract = self.out.join("Verifier.sol");
+        let contract = self.out.join(file);
+        let key_code = self.shared.then(|| evm::key_creation(&key));
+        let key_file = self.out.join("key.hex");
+        if let Some(code) = &key_code {
+            files::write(&key_file, format!("0x{}\n", hex(code)).as_bytes())?;
+        }
         files::write(&contract, source.as_bytes())?;
         let hex_file = self.out.join("calldata.hex");
         if let Some(calldata) = &calldata {
@@ -79,6 +103,7 @@ impl Args {
         let mut report = Report {
             vk_digest: hex(&key.digest()),
             contract,
+            key: key_code.is_some().then_some(key_file),
             calldata: calldata.is_some().then_some(hex_file),
             code_bytes: None,
             calldata_bytes: calldata.as_ref().map(Vec::len),
@@ -88,7 +113,7 @@ impl Args {
             unmeasured: None,
         };
         match Tools::find(&self.tools) {
-            Ok(tools) => measure(&tools, &source, calldata.as_deref(), &mut report)?,
+            Ok(tools) => measure(&tools, &source, key_code.as_deref(), calldata.as_deref(), &mut report)?,
             Err(error @ ToolError::Missing(_)) => report.unmeasured = Some(error.to_string()),
             Err(error) => return Err(error.into()),
         }
@@ -106,34 +131,39 @@ impl Args {
         Ok(status)
     }
 
-    fn calldata(&self, key: &VerifyingKey, path: &Path) -> anyhow::Result<Vec<u8>> {
+    fn statement(&self, key: &VerifyingKey, path: &Path) -> anyhow::Result<Statement> {
         let unreadable = || format!("cannot read the proof '{}'", path.display());
-        let statement = match Statement::read(&files::read(path)?, key) {
-            Ok(statement) => statement,
+        match Statement::read(&files::read(path)?, key) {
+            Ok(statement) => Ok(statement),
             Err(VerifyError::Rejected(reason)) => bail!("{}: {reason}", unreadable()),
-            Err(error) => return Err(error).with_context(unreadable),
-        };
-        Ok(match self.context.given() {
-            Some(context) => evm::calldata(&statement, &context),
-            None => evm::calldata_unbound(&statement),
-        })
+            Err(error) => Err(error).with_context(unreadable),
+        }
     }
 }
 
-fn measure(tools: &Tools, source: &str, calldata: Option<&[u8]>, report: &mut Report) -> anyhow::Result<()> {
-    let code = tools.compile(&[("Verifier.sol", source)], "TapeoutVerifier")?;
+fn measure(
+    tools: &Tools,
+    source: &str,
+    key: Option<&[u8]>,
+    calldata: Option<&[u8]>,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let name = if key.is_some() { SHARED_NAME } else { SINGLE_NAME };
+    let code = tools.compile(&[("Verifier.sol", source)], name)?;
     let call = |data: &[u8]| Call {
         data: hex(data),
         ..Call::default()
     };
     let outcomes = tools.run(&Script {
-        deploy: vec![code],
+        deploy: std::iter::once(code).chain(key.map(hex)).collect(),
         calls: calldata.map(call).into_iter().collect(),
     })?;
     for deployed in &outcomes.deployed {
         if !deployed.ok {
             bail!("the contract cannot be deployed: {}", deployed.output);
         }
+    }
+    if let Some(deployed) = outcomes.deployed.first() {
         report.code_bytes = deployed.code_bytes;
         report.deploy_gas = Some(deployed.gas);
     }
@@ -148,6 +178,7 @@ fn human(report: &Report) -> String {
     let number = |v: Option<u64>| v.map(|v| v.to_string());
     let rows = [
         ("contract", Some(report.contract.display().to_string())),
+        ("key", report.key.as_ref().map(|path| path.display().to_string())),
         (
             "calldata",
             report.calldata.as_ref().map(|path| path.display().to_string()),

@@ -14,7 +14,7 @@ use super::{
     selector,
 };
 use crate::{
-    encoding::{G1_BYTES, SCALAR_BYTES},
+    encoding::{self, G1_BYTES, SCALAR_BYTES},
     field::signed,
     keys::VerifyingKey,
     layout::Input,
@@ -42,25 +42,46 @@ struct Writer<'a> {
     proof: usize,
     /// Where the public words are.
     words: usize,
+    /// Where the key is, if it is read.
+    shared: Option<usize>,
     /// `rho`, `beta` and so on, by number; filled as they are drawn.
     scalars: [Node; SCALARS],
     /// The challenges of the position axes.
     position: Vec<Node>,
 }
 
-/// A key that no contract can be written for yet: products of matrices have a checksum of their own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the model multiplies activations by activations (a product of matrices), which contracts cannot verify yet")]
-pub struct Unsupported;
+/// The name of contracts of [`Form::Single`].
+pub const SINGLE_NAME: &str = "TapeoutVerifier";
+/// The name of contracts of [`Form::Shared`].
+pub const SHARED_NAME: &str = "TapeoutSharedVerifier";
 
-/// The Solidity source of a contract that verifies proofs for `key`.
-///
-/// # Errors
-/// [`Unsupported`] for models with products of two matrices of activations.
-pub fn contract(key: &VerifyingKey) -> Result<String, Unsupported> {
-    if key.interface.linear.iter().any(|layer| layer.matrices.is_some()) {
-        return Err(Unsupported);
-    }
+/// How a contract gets its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// All of it is in the contract, which verifies proofs for this key alone.
+    Single,
+    /// What differs between models of one architecture is read from a contract that holds nothing else ([`key_data`]), whose
+    /// address each call names. What follows from the architecture is in the contract.
+    Shared,
+}
+
+/// What a contract of [`Form::Shared`] reads of a key: the transcript behind the key's digest, the commitments of the fixed columns
+/// and of the weights, and two points of the reference string.
+pub fn key_data(key: &VerifyingKey) -> Vec<u8> {
+    let mut out = encoding::Writer::new();
+    out.bytes(&initial_state(key));
+    key.fixed
+        .iter()
+        .chain(&key.weights.tiles)
+        .for_each(|point| out.g1(point));
+    out.g2(&key.opening.tau_g2());
+    out.g2(&key.weights.shift);
+    out.finish()
+}
+
+/// The Solidity source of a contract that verifies proofs for `key`: for it alone, or for it and every key with the same
+/// [`crate::layout::Interface`].
+pub fn contract(key: &VerifyingKey, form: Form) -> String {
     let cs = &key.cs;
     let proof_len = Proof::len(cs);
     let words = key.interface.public_words();
@@ -69,6 +90,8 @@ pub fn contract(key: &VerifyingKey) -> Result<String, Unsupported> {
     let proof = memory.words(proof_len / 32);
     let words_at = memory.words(words);
     let scratch = memory.words(6);
+    let data_len = key_data(key).len();
+    let shared = (form == Form::Shared).then(|| memory.words(data_len / 32));
     let mut graph = Graph::default();
     let zero = graph.int(0);
     let mut writer = Writer {
@@ -78,6 +101,7 @@ pub fn contract(key: &VerifyingKey) -> Result<String, Unsupported> {
         out: String::new(),
         proof,
         words: words_at,
+        shared,
         scalars: [zero; SCALARS],
         position: Vec::new(),
     };
@@ -86,10 +110,24 @@ pub fn contract(key: &VerifyingKey) -> Result<String, Unsupported> {
         let _ = writeln!(text, "            {line}");
         text
     });
-    Ok(format!(
+    let state = Hex(initial_state(key));
+    let (load, head) = match shared {
+        None => {
+            let (digest, model) = (Hex(key.digest), Hex(key.model.hash));
+            let head = format!(include_str!("single.sol.txt"), digest = digest, model = model);
+            (format!("mstore({TRANSCRIPT}, 0x{state})"), head)
+        }
+        Some(at) => {
+            let load = format!("extcodecopy(key, {at}, 1, {data_len})\n            mcopy({TRANSCRIPT}, {at}, 0x20)");
+            (load, format!(include_str!("shared.sol.txt"), code_len = data_len + 1))
+        }
+    };
+    format!(
         include_str!("contract.sol.txt"),
-        digest = Hex(key.digest),
-        model = Hex(key.model.hash),
+        head = head.trim_end(),
+        name = if shared.is_some() { SHARED_NAME } else { SINGLE_NAME },
+        parameter = if shared.is_some() { "address key, " } else { "" },
+        load = load,
         proof_len = proof_len,
         words = words,
         half = hex_integer(&Fr::from(key.interface.shape.limbs.signed_range() as u64).into_bigint()),
@@ -97,7 +135,6 @@ pub fn contract(key: &VerifyingKey) -> Result<String, Unsupported> {
         r = hex_integer(&Fr::MODULUS),
         proof_at = proof,
         words_at = words_at,
-        state = Hex(initial_state(key)),
         transcript = TRANSCRIPT,
         header = TRANSCRIPT + 32,
         data = TRANSCRIPT + 42,
@@ -109,7 +146,7 @@ pub fn contract(key: &VerifyingKey) -> Result<String, Unsupported> {
         precompile = selector("Precompile()"),
         rejected = selector("Rejected()"),
         body = body.trim_end(),
-    ))
+    )
 }
 
 /// The transcript behind the key's digest, the same for every proof.
@@ -203,6 +240,7 @@ impl Writer<'_> {
         self.position = (0..crate::model::program::MAX_DIMS)
             .map(|_| self.draw(tags::POSITION))
             .collect();
+        self.scalars[Scalar::MatrixColumn as usize] = self.position[1];
         phase(self, Phase::Linear, tags::LINEAR);
         self.scalars[Scalar::Eta as usize] = self.draw(tags::ETA);
         self.scalars[Scalar::Beta as usize] = self.draw(tags::BETA);
@@ -240,6 +278,7 @@ impl Writer<'_> {
             // The first pass collects the denominators, the second has their inverses.
             let k = self.output_checksum(&key.interface.linear, &mut sums);
             let tiles = self.tile_scalars(&mut sums);
+            let matrices = self.matrix_checksum(&key.interface.linear, &mut sums);
             if pass == 1 {
                 let scale = self.graph.constant(Fr::from(n as u64).inverse().unwrap_or_default());
                 let first = self.graph.product([scale, z_h, inverses[1]]);
@@ -253,6 +292,7 @@ impl Writer<'_> {
                     z_inverse: inverses[2],
                     eta_minus_z: inverses[3],
                     k,
+                    matrices,
                     tiles,
                     written: written
                         .iter()
@@ -324,10 +364,37 @@ impl Writer<'_> {
                     let q = g.mul(*s, step);
                     factors.push(sums.of(g, q, axis.count));
                 }
+                if layer.matrices.is_some() {
+                    factors.push(self.position[1]);
+                }
                 g.product(factors)
             })
             .collect();
         g.sum(layers)
+    }
+
+    /// What products of matrices add to (L2) beside the weights.
+    fn matrix_checksum(&mut self, layers: &[LinearLayer], sums: &mut Geometric) -> Node {
+        let (eta, rho) = (self.scalar(Scalar::Eta), self.scalar(Scalar::Rho));
+        let g = &mut self.graph;
+        let channel_step = g.mul(rho, eta);
+        let mut terms = Vec::new();
+        for layer in layers {
+            let Some(m) = &layer.matrices else { continue };
+            let pitch = g.pow(eta, m.pitch() as u64);
+            let batch_step = g.pow(pitch, m.inner as u64);
+            let batch_step = g.mul(self.position[0], batch_step);
+            let factors = [
+                g.constant(signed(m.factor)),
+                g.pow(rho, layer.offset as u64),
+                g.pow(eta, m.row as u64),
+                sums.of(g, batch_step, m.batch),
+                sums.of(g, pitch, m.inner),
+                sums.of(g, channel_step, m.rows),
+            ];
+            terms.push(g.product(factors));
+        }
+        g.sum(terms)
     }
 
     fn tile_scalars(&mut self, sums: &mut Geometric) -> Vec<Node> {

@@ -9,22 +9,46 @@ pub mod tools;
 
 use sha3::{Digest, Keccak256};
 
-pub use contract::{Unsupported, contract};
+pub use contract::{Form, SHARED_NAME, SINGLE_NAME, contract, key_data};
 
 use crate::{
     encoding::Writer,
     field::signed,
+    keys::VerifyingKey,
     statement::{Context, Statement},
 };
 
 /// The calldata of `verify(bytes,uint256[],bytes32)`: `statement` verified in `context`.
 pub fn calldata(statement: &Statement, context: &Context) -> Vec<u8> {
-    encode("verify(bytes,uint256[],bytes32)", statement, Some(context))
+    encode("verify(bytes,uint256[],bytes32)", &[], statement, &[*context])
 }
 
 /// The calldata of `verify(bytes,uint256[])`, for proofs that are bound to nothing.
 pub fn calldata_unbound(statement: &Statement) -> Vec<u8> {
-    encode("verify(bytes,uint256[])", statement, None)
+    encode("verify(bytes,uint256[])", &[], statement, &[])
+}
+
+/// The calldata of `verify(address,bytes,uint256[],bytes32)`: `statement` verified in `context` with the key that stands at `key`,
+/// by a contract of [`Form::Shared`].
+pub fn calldata_shared(key: &[u8; 20], statement: &Statement, context: &Context) -> Vec<u8> {
+    let mut address = [0; 32];
+    address[12..].copy_from_slice(key);
+    encode(
+        "verify(address,bytes,uint256[],bytes32)",
+        &[address],
+        statement,
+        &[*context],
+    )
+}
+
+/// The creation code of a contract that holds [`key_data`] and nothing else, behind a byte that stops whoever calls it.
+pub fn key_creation(key: &VerifyingKey) -> Vec<u8> {
+    let data = key_data(key);
+    let [high, low] = (data.len() as u16 + 1).to_be_bytes();
+    // PUSH2 length, DUP1, PUSH1 10, RETURNDATASIZE, CODECOPY, RETURNDATASIZE, RETURN; RETURNDATASIZE is zero here.
+    let mut code = vec![0x61, high, low, 0x80, 0x60, 0x0a, 0x3d, 0x39, 0x3d, 0xf3, 0x00];
+    code.extend(data);
+    code
 }
 
 /// The proof's bytes as a contract takes them: those of the file without its header and its public words.
@@ -34,21 +58,21 @@ pub fn proof_bytes(statement: &Statement) -> Vec<u8> {
     out.finish()
 }
 
-fn encode(signature: &str, statement: &Statement, context: Option<&Context>) -> Vec<u8> {
+/// `before` and `behind` are the arguments of one word on either side of proof and public words.
+fn encode(signature: &str, before: &[[u8; 32]], statement: &Statement, behind: &[[u8; 32]]) -> Vec<u8> {
     let proof = proof_bytes(statement);
     let word = |out: &mut Writer, v: usize| {
         out.bytes(&[0; 24]);
         out.u64(v as u64);
     };
-    let head = 64 + 32 * usize::from(context.is_some());
+    let head = 64 + 32 * (before.len() + behind.len());
     let mut out = Writer::new();
     out.bytes(&selector_bytes(signature));
+    before.iter().for_each(|word| out.bytes(word));
     word(&mut out, head);
     // A proof is a multiple of 32 bytes, so that nothing pads it.
     word(&mut out, head + 32 + proof.len());
-    if let Some(context) = context {
-        out.bytes(context);
-    }
+    behind.iter().for_each(|word| out.bytes(word));
     word(&mut out, proof.len());
     out.bytes(&proof);
     word(&mut out, statement.public.len());

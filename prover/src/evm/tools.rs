@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use sha3::{Digest, Keccak256};
 
 /// Where `make evm-tools` puts them.
 pub const DEFAULT_DIR: &str = "build/evm";
@@ -91,6 +92,19 @@ pub struct Outcomes {
     pub deployed: Vec<Outcome>,
     /// Of each call.
     pub calls: Vec<Outcome>,
+}
+
+/// The address at which [`Tools::run`] puts the contract of this index in [`Script::deploy`]: its sender is 0x1111.., and
+/// the index is the sender's nonce.
+/// Indices are below 128, so that RLP writes them as one byte.
+pub fn deployed_address(index: u8) -> [u8; 20] {
+    // The last 20 bytes of keccak256 of the RLP list of sender and nonce; zero is written as the empty string.
+    let mut list = vec![0xd6, 0x94];
+    list.extend([0x11; 20]);
+    list.push(if index == 0 { 0x80 } else { index });
+    let mut address = [0; 20];
+    address.copy_from_slice(&Keccak256::digest(&list)[12..]);
+    address
 }
 
 impl Tools {

@@ -10,11 +10,11 @@ use super::{
     Writer,
 };
 use crate::{
-    encoding::{G1_BYTES, SCALAR_BYTES},
+    encoding::{G1_BYTES, G2_BYTES, SCALAR_BYTES},
     plonk::{
+        at::root_of_unity,
         cs::ConstraintSystem,
         expr::{Expr, Scalar},
-        quotient::root_of_unity,
         rounds::tags,
     },
     transcript::Kind,
@@ -32,6 +32,7 @@ impl Writer<'_> {
             z_inverse,
             eta_minus_z,
             k,
+            matrices,
             tiles,
             written,
             at,
@@ -51,7 +52,8 @@ impl Writer<'_> {
         let [kappa, at_z] = [0, 1].map(|i| g.word(at.fold_evals + SCALAR_BYTES * i));
 
         // The gates at z.
-        let read = g.mul(self.scalars[Scalar::WeightInputs as usize], kappa);
+        let read = g.add(kappa, matrices);
+        let read = g.mul(self.scalars[Scalar::WeightInputs as usize], read);
         let outputs = g.mul(self.scalars[Scalar::WeightOutputs as usize], k);
         let bus: Vec<Node> = written.iter().map(|(count, inverse)| g.mul(*count, *inverse)).collect();
         let bus = g.sum(bus);
@@ -129,8 +131,14 @@ impl Writer<'_> {
             let set = if values.len() == 2 { &double } else { &single };
             claims.push((vec![(one, Point::Memory(at.points + i * G1_BYTES))], values, set));
         }
-        for (point, value) in self.key.fixed.iter().zip(&fixed) {
-            claims.push((vec![(one, Point::Constant(*point))], vec![*value], &single));
+        // A key that is read begins with the transcript's state.
+        let shared = self.shared.map(|at| at + 32);
+        let committed = |index: usize, point: &G1Affine| match shared {
+            Some(at) => Point::Memory(at + index * G1_BYTES),
+            None => Point::Constant(*point),
+        };
+        for (i, (point, value)) in self.key.fixed.iter().zip(&fixed).enumerate() {
+            claims.push((vec![(one, committed(i, point))], vec![*value], &single));
         }
         let quotient = [0, 1].map(|i| Point::Memory(at.quotient + i * G1_BYTES));
         claims.push((vec![(one, quotient[0]), (z_n, quotient[1])], vec![t], &single));
@@ -155,9 +163,9 @@ impl Writer<'_> {
         }
         terms.push((constant, Point::Constant(G1Affine::generator())));
         terms.push((g.neg(u), Point::Memory(at.opening + G1_BYTES)));
-        for (point, c) in self.key.weights.tiles.iter().zip(tiles) {
+        for (i, (point, c)) in self.key.weights.tiles.iter().zip(tiles).enumerate() {
             let c = g.mul(c, r);
-            terms.push((g.neg(c), Point::Constant(*point)));
+            terms.push((g.neg(c), committed(self.key.fixed.len() + i, point)));
         }
         // [V] is opened too: one multiplication for both.
         for (scalar, point) in &mut terms {
@@ -203,7 +211,13 @@ impl Writer<'_> {
         self.line(format!("mcopy({pairs:#x}, add(work, 0x60), 0x40)"));
         self.line(format!("mcopy({:#x}, {:#x}, 0x40)", pairs + 192, at.opening + G1_BYTES));
         let g2 = [G2Affine::generator(), self.key.opening.tau_g2(), self.key.weights.shift];
+        let points = self.key.fixed.len() + self.key.weights.tiles.len();
         for (i, point) in g2.iter().enumerate() {
+            if let (Some(at), 1..) = (shared, i) {
+                let from = at + points * G1_BYTES + (i - 1) * G2_BYTES;
+                self.line(format!("mcopy({:#x}, {from:#x}, {G2_BYTES:#x})", pairs + 192 * i + 64));
+                continue;
+            }
             let (x, y) = point.xy().unwrap_or_default();
             for (j, v) in [x.c1, x.c0, y.c1, y.c0].iter().enumerate() {
                 let at = pairs + 192 * i + 64 + 32 * j;
@@ -245,6 +259,7 @@ pub(super) struct Known<'a> {
     pub(super) z_inverse: Node,
     pub(super) eta_minus_z: Node,
     pub(super) k: Node,
+    pub(super) matrices: Node,
     pub(super) tiles: Vec<Node>,
     pub(super) written: Vec<(Node, Node)>,
     pub(super) at: Places,
