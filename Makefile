@@ -6,7 +6,7 @@ SIZES ?= 10..14
 VECTORS ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help tools evm-tools demo test test-hardware synth fmt lint doc deny bench bench-ezkl bench-peers ci clean
+.PHONY: help tools evm-tools web test-web demo test test-hardware synth fmt lint doc deny bench bench-ezkl bench-peers ci clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,16 @@ demo: tools ## Prove and verify a digit classifier (LeNet-5), then try to cheat
 
 test: tools evm-tools ## Run all tests, those of the contracts in an EVM included
 	$(CARGO) test --workspace
+
+web: ## Build the page that verifies proofs in a browser, offline: build/web/index.html
+	@.ci/tools wasm
+	@$(CARGO) build --release --quiet --locked --target wasm32-unknown-unknown \
+		--manifest-path examples/web/Cargo.toml --target-dir build/web/target
+	@node examples/web/build.mjs build/web/target/wasm32-unknown-unknown/release/tapeout_web.wasm build/web/index.html
+
+test-web: web ## Test that page in headless Chromium, and time a verification
+	@.ci/tools chromium
+	@node examples/web/test.mjs build/web/index.html prover/verifier/tests/vectors.json
 
 fmt: ## Format the Rust sources
 	$(CARGO) fmt
