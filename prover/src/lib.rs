@@ -23,7 +23,8 @@
 //!
 //! From the outside in: [`pipeline`] has the three functions that most callers need; [`model`] and [`ops`] import, calibrate
 //! and quantise; [`layout`] gives everything its row; [`plonk`] is the proof system, with the constraints as data; [`kzg`],
-//! [`srs`], [`transcript`] and [`encoding`] are what it stands on. The protocol is written down in `docs/protocol.md`.
+//! [`srs`], [`transcript`] and [`encoding`] are what it stands on. What a verifier needs of all that is a crate of its own,
+//! [`tapeout_verifier`], whose items stand here too. The protocol is written down in `docs/protocol.md`.
 
 pub mod encoding;
 pub mod evm;
@@ -37,4 +38,5 @@ pub mod pipeline;
 pub mod plonk;
 pub mod srs;
 pub mod statement;
-pub mod transcript;
+
+pub use tapeout_verifier::transcript;

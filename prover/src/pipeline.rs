@@ -4,18 +4,19 @@ use rand::{SeedableRng, TryRngCore, rngs::OsRng};
 use rand_chacha::ChaCha20Rng;
 use tapeout_driver::Backend;
 
+pub use tapeout_verifier::{Trust, Verified, verify};
+
 use crate::{
-    keys::{KeyError, ModelInfo, ProvingKey, VerifyingKey, powers_needed},
+    keys::{KeyError, ModelInfo, Powers, ProvingKey, powers_needed},
     layout::{self, Input, Profile},
-    model::{self, Calibration, Model, Quantised, Scale},
+    model::{self, Calibration, Model, Quantised},
     plonk::{
         cs::Shape,
         kernels::{KernelRow, Kernels},
         prover::{self, Honest, Instance, PhaseTime, Phases, ProveError},
         rounds::Defences,
-        verifier::Rejection,
     },
-    srs::{Origin, Srs, SrsError},
+    srs::{Srs, SrsError},
     statement::{Context, Statement, VerifyError},
 };
 
@@ -85,8 +86,11 @@ pub fn quantise(model: &Model, samples: &[Vec<f64>], options: SetupOptions) -> R
     Ok((quantised, shape))
 }
 
+/// Gives the first powers of a reference string, at least as many as are asked for.
+pub type SrsSource<'a> = &'a mut dyn FnMut(Powers) -> Result<Srs, SrsError>;
+
 /// Makes keys for a model, quantised by `samples` as [`quantise`] does it. Without a reference string a new one is made, whose
-/// keys are marked [`Origin::InsecureDev`]. `observe` is called with the name of each phase as it begins.
+/// keys are marked [`Origin::InsecureDev`](crate::srs::Origin::InsecureDev). `observe` is called with the name of each phase as it begins.
 ///
 /// # Errors
 /// [`Error::Model`] for a model that cannot be quantised, [`Error::Layout`] for one that is too large, and those of the keys.
@@ -94,7 +98,7 @@ pub fn setup(
     model: &Model,
     samples: &[Vec<f64>],
     options: SetupOptions,
-    srs: Option<&Srs>,
+    srs: Option<SrsSource<'_>>,
     backend: &dyn Backend,
     observe: &mut dyn FnMut(&'static str),
 ) -> Result<(ProvingKey, Vec<PhaseTime>), Error> {
@@ -102,12 +106,10 @@ pub fn setup(
     phases.begin("quantise");
     let (quantised, shape) = quantise(model, samples, options)?;
     phases.begin("reference string");
-    let fresh = match srs {
-        Some(_) => None,
-        None => {
-            let needed = powers_needed(&quantised.program, &shape, options.public_input)?;
-            Some(Srs::insecure_dev(needed.g1, needed.g2)?)
-        }
+    let needed = powers_needed(&quantised.program, &shape, options.public_input)?;
+    let srs = match srs {
+        Some(source) => source(needed)?,
+        None => Srs::insecure_dev(needed.g1, needed.g2)?,
     };
     phases.begin("keys");
     let info = ModelInfo {
@@ -117,14 +119,7 @@ pub fn setup(
         input_scale: quantised.input_scale,
         output_scale: quantised.output_scale,
     };
-    let Some(srs) = srs.or(fresh.as_ref()) else {
-        return Err(SrsError::TooShort {
-            log_n: shape.log_n(),
-            got: 0,
-        }
-        .into());
-    };
-    let key = ProvingKey::generate(quantised.program, &shape, options.public_input, info, srs, backend)?;
+    let key = ProvingKey::generate(quantised.program, &shape, options.public_input, info, &srs, backend)?;
     Ok((key, phases.finish()))
 }
 
@@ -218,48 +213,5 @@ pub fn prove(
         outputs,
         phases: phases.finish(),
         kernels: kernels.into_rows(),
-    })
-}
-
-/// Whether a proof under a reference string that its maker could have broken is accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trust {
-    /// Only strings from a ceremony.
-    Ceremony,
-    /// Development strings too: good for trying things out, worth nothing against a dishonest prover.
-    InsecureDev,
-}
-
-/// What a proof that verifies says.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Verified {
-    /// The input, if it is public, dequantised.
-    pub input: Option<Vec<f64>>,
-    /// The output, dequantised.
-    pub outputs: Vec<f64>,
-    /// The public words as they stand in the statement.
-    pub words: Vec<i64>,
-}
-
-/// Verifies a proof file's bytes: the proof must have been made for `context`.
-///
-/// # Errors
-/// [`VerifyError::Unreadable`] for bytes that are no proof file, [`VerifyError::Rejected`] for a proof that does not verify,
-/// among them any under a development string unless `trust` allows it.
-pub fn verify(key: &VerifyingKey, proof: &[u8], context: &Context, trust: Trust) -> Result<Verified, VerifyError> {
-    if key.origin == Origin::InsecureDev && trust == Trust::Ceremony {
-        return Err(Rejection::InsecureReferenceString.into());
-    }
-    let statement = Statement::read(proof, key)?;
-    statement.verify(key, context)?;
-    let dequantise = |words: &[i64], scale: Scale| words.iter().map(|v| *v as f64 / scale.factor()).collect();
-    let (input, outputs) = statement
-        .public
-        .split_at(statement.public.len() - key.interface.outputs.len());
-    let public_input = matches!(key.interface.input, Input::Public(_));
-    Ok(Verified {
-        input: public_input.then(|| dequantise(input, key.model.input_scale)),
-        outputs: dequantise(outputs, key.model.output_scale),
-        words: statement.public,
     })
 }

@@ -8,17 +8,35 @@ use tapeout_driver::kernels;
 use super::{Group, KzgError, OpeningProof, PolynomialClaim, absorb_opening, draw_batching, draw_point, group};
 use crate::transcript::Transcript;
 
+/// Why claims were not opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The claims are malformed.
+    #[error(transparent)]
+    Claims(#[from] KzgError),
+    /// The evaluations are not the polynomials'.
+    #[error("the evaluations claimed over the points of claim {claim} are not those of the polynomials")]
+    WrongEvaluation {
+        /// Index of the first claim over these points.
+        claim: usize,
+    },
+    /// A commitment failed.
+    #[error("commitment: {0}")]
+    Commit(#[from] tapeout_driver::Error),
+}
+
 /// Proves the claims. `commit` gives `sum_i c_i [tau^i]_1` for coefficients `c`, and is called twice, with polynomials shorter
 /// than the longest one of the claims. Returns the proof, and the transcript with W and W' absorbed.
 ///
 /// # Errors
-/// A claim of the wrong shape, [`KzgError::WrongEvaluation`] when the claimed evaluations are not those of the polynomials,
+/// A claim of the wrong shape, [`OpenError::WrongEvaluation`] when the claimed evaluations are not those of the polynomials,
 /// [`KzgError::ChallengeIsPoint`] (with negligible probability), and whatever `commit` fails with.
 pub fn open(
     claims: &[PolynomialClaim<'_>],
     transcript: Transcript,
     commit: &mut dyn FnMut(&[Fr]) -> tapeout_driver::Result<G1Affine>,
-) -> Result<(OpeningProof, Transcript), KzgError> {
+) -> Result<(OpeningProof, Transcript), OpenError> {
     let groups = group(claims)?;
     let (powers, transcript) = draw_batching(claims, transcript);
 
@@ -64,7 +82,7 @@ fn combine(claims: &[PolynomialClaim<'_>], group: &Group<'_>, powers: &[Fr]) -> 
 
 /// The quotient of g by `Z_S`, one linear factor after the other. The remainders are the coefficients of g mod `Z_S` in Newton's
 /// basis `1, X - s_0, (X - s_0)(X - s_1), ..`, which must take the claimed values on S.
-fn quotient(claims: &[PolynomialClaim<'_>], group: &Group<'_>, powers: &[Fr], g: &[Fr]) -> Result<Vec<Fr>, KzgError> {
+fn quotient(claims: &[PolynomialClaim<'_>], group: &Group<'_>, powers: &[Fr], g: &[Fr]) -> Result<Vec<Fr>, OpenError> {
     let mut quotient = g.to_vec();
     let newton: Vec<Fr> = group.points.iter().map(|s| divide(&mut quotient, *s)).collect();
     for (index, s) in group.points.iter().enumerate() {
@@ -84,7 +102,7 @@ fn quotient(claims: &[PolynomialClaim<'_>], group: &Group<'_>, powers: &[Fr], g:
             .map(|claim| powers[*claim] * claims[*claim].evals[index])
             .sum();
         if value != claimed {
-            return Err(KzgError::WrongEvaluation {
+            return Err(OpenError::WrongEvaluation {
                 claim: group.claims.first().copied().unwrap_or_default(),
             });
         }

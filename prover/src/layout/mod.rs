@@ -12,18 +12,15 @@ mod slots;
 mod witness;
 
 use build::Builder;
-use serde::{Deserialize, Serialize};
-pub use shape::{Demand, Profile, choose, choose_lanes, demand};
+pub use shape::{Demand, Profile, choose, choose_lanes, demand, shape_for};
 pub(crate) use slots::Slots;
 pub use slots::{Place, Regions};
+pub use tapeout_verifier::interface::{Inconsistent, Input, Interface, Written};
 pub use witness::{Trace, trace};
 
 use crate::{
-    model::{
-        Limbs,
-        program::{Act, Function, Layer, MAX_DIMS, Program, Source},
-    },
-    plonk::{cs::Shape, fold::Weights, linear::LinearLayer},
+    model::program::{Act, Function, Layer, MAX_DIMS, Program, Source},
+    plonk::{cs::Shape, fold::Weights},
 };
 
 /// Why a program cannot be laid out.
@@ -62,42 +59,6 @@ pub enum Error {
         /// Its number of axes.
         got: usize,
     },
-}
-
-/// A value that the verifier writes on the bus.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Written {
-    /// The id it is written under.
-    pub id: u64,
-    /// How often it is read.
-    pub reads: u64,
-}
-
-/// Where the input is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Input {
-    /// In slots whose pre-activation takes part in no sum.
-    Private {
-        /// Number of elements.
-        len: usize,
-    },
-    /// In the statement; the verifier writes it.
-    Public(Vec<Written>),
-}
-
-/// The part of a circuit that the verifier needs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Interface {
-    /// Rows, lanes, limbs and the kinds of rows.
-    pub shape: Shape,
-    /// The linear layers.
-    pub linear: Vec<LinearLayer>,
-    /// Constants that the verifier writes, with their values.
-    pub constants: Vec<(i64, Written)>,
-    /// The input.
-    pub input: Input,
-    /// Ids of the slots that the output is read from.
-    pub outputs: Vec<u64>,
 }
 
 /// The part of a circuit that only the prover needs.
@@ -206,100 +167,4 @@ pub fn compile(program: &Program<i64>, shape: &Shape, public_input: bool) -> Res
         tables,
     };
     Ok((interface, wiring))
-}
-
-/// Why an [`Interface`] that was read contradicts itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the circuit contradicts itself: {0}")]
-pub struct Inconsistent(&'static str);
-
-impl Interface {
-    /// The number of public words: the input's if it is public, then the output's.
-    pub fn public_words(&self) -> usize {
-        let inputs = if let Input::Public(written) = &self.input {
-            written.len()
-        } else {
-            0
-        };
-        inputs + self.outputs.len()
-    }
-
-    /// Checks what a verifier relies on to end in time and memory proportional to the number of rows.
-    ///
-    /// # Errors
-    /// The rule that is broken.
-    pub fn validate(&self) -> Result<(), Inconsistent> {
-        let require = |ok: bool, what| if ok { Ok(()) } else { Err(Inconsistent(what)) };
-        let limbs = self.shape.limbs;
-        require(Limbs::new(limbs.bits, limbs.hi, limbs.lo).is_ok(), "no such limbs")?;
-        require((1..=24).contains(&limbs.bits), "the number of rows is out of range")?;
-        require(
-            (1..=64).contains(&self.shape.lanes),
-            "the number of lanes is out of range",
-        )?;
-        let n = self.shape.n();
-        if let Input::Private { len } = self.input {
-            require(
-                len <= n * self.shape.lanes,
-                "the input has more elements than the trace has slots",
-            )?;
-        }
-        for layer in &self.linear {
-            require(layer.axes.len() <= MAX_DIMS, "too many position axes")?;
-            let groups = (layer.group_stride, layer.groups);
-            let rows = layer.axes.iter().map(|a| (a.row_stride, a.count)).chain([groups]);
-            require(
-                last_row(layer.row, rows).is_some_and(|r| r < n),
-                "an output lies outside of the trace",
-            )?;
-            if let Some(m) = &layer.matrices {
-                require(self.shape.matmul, "a product of matrices in a circuit without")?;
-                let (batch, rows) = (
-                    layer.axes.first().map(|a| a.count),
-                    layer.groups.saturating_mul(self.shape.lanes),
-                );
-                let fits = layer.axes.len() == 2 && batch == Some(m.batch) && layer.axes[1].count == m.columns;
-                require(
-                    fits && m.rows <= rows && m.inner > 0,
-                    "a product of matrices does not fit its outputs",
-                )?;
-                let pitch = m.rows.checked_add(m.columns).and_then(|p| p.checked_add(1));
-                let steps = pitch
-                    .zip(m.inner.checked_mul(m.batch))
-                    .map(|(p, count)| [(p, count), (1, p)]);
-                require(
-                    steps.and_then(|s| last_row(m.row, s)).is_some_and(|r| r < n),
-                    "a read lies outside of the trace",
-                )?;
-            }
-            for tile in &layer.tiles {
-                require(
-                    tile.strides.len() == layer.axes.len(),
-                    "a tile has another number of axes than its layer",
-                )?;
-                require(
-                    tile.channels <= layer.groups.saturating_mul(self.shape.lanes),
-                    "a tile has more channels than its layer",
-                )?;
-                let steps = layer
-                    .axes
-                    .iter()
-                    .zip(&tile.strides)
-                    .map(|(a, s)| (*s, a.count))
-                    .chain([(1, tile.slots)]);
-                require(
-                    last_row(tile.row, steps).is_some_and(|r| r < n),
-                    "a read lies outside of the trace",
-                )?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The last row of an affine box: `first + sum stride * (count - 1)`; `None` if that overflows.
-fn last_row(first: usize, axes: impl IntoIterator<Item = (usize, usize)>) -> Option<usize> {
-    axes.into_iter().try_fold(first, |at, (stride, count)| {
-        at.checked_add(stride.checked_mul(count.saturating_sub(1))?)
-    })
 }

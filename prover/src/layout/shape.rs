@@ -204,8 +204,38 @@ pub fn choose_lanes<W>(program: &Program<W>, limbs: Limbs, public_input: bool, p
     let acts = || program.layers.iter().map(|l| l.act);
     let lanes = (1..=profile.max_lanes()).filter(fits);
     lanes
-        .map(|lanes| Shape::new(limbs, lanes, acts(), program.functions.len()))
+        .map(|lanes| shape_for(limbs, lanes, acts(), program.functions.len()))
         .min_by_key(cost)
+}
+
+/// The shape that has the kinds of rows that layers of these kinds take.
+pub fn shape_for(limbs: Limbs, lanes: usize, acts: impl IntoIterator<Item = Act>, functions: usize) -> Shape {
+    let mut shape = Shape {
+        limbs,
+        lanes,
+        relu: false,
+        pool_relu: false,
+        pool_signed: false,
+        floor: false,
+        product: false,
+        raw: false,
+        matmul: false,
+        functions,
+    };
+    for act in acts {
+        match act {
+            Act::Requant | Act::Zero | Act::Advice(_) | Act::Function(_) => {}
+            Act::Relu | Act::Composite(Composite::Negative) => shape.relu = true,
+            Act::MaxPool { relu: true } => shape.pool_relu = true,
+            Act::MaxPool { relu: false } => shape.pool_signed = true,
+            Act::Floor => shape.floor = true,
+            Act::Product { .. } => shape.product = true,
+            Act::RawProduct => shape.raw = true,
+            Act::MatMul { .. } => shape.matmul = true,
+            Act::Composite(_) => (shape.floor, shape.raw) = (true, true),
+        }
+    }
+    shape
 }
 
 /// Committed cells, full-width ones counting twelve.

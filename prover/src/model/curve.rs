@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::fixed::Limbs;
-
 /// A real function of one variable.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Curve {
@@ -187,24 +185,10 @@ impl Segments {
     }
 }
 
-/// How an argument is split: the top high limb is the row of the table, the limbs below it the position within the segment.
-impl Limbs {
-    /// Bits of an argument below the point: `u` is given as the integer nearest to `u * 2^point`.
-    pub fn argument_point(&self) -> u32 {
-        self.shift() + self.bits * (self.hi - 1)
-    }
-
-    /// The row of a table for an argument, and the position in it in units of `2^-s`.
-    pub fn look_up(&self, argument: i64) -> (i64, i64) {
-        let point = self.argument_point();
-        let within = argument & ((1 << point) - 1);
-        (argument >> point, within >> (point - self.shift()))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Limbs;
 
     fn largest_error(curve: Curve, range: (f64, f64), most: usize) -> (f64, usize) {
         let table = Segments::of(curve, range, most);

@@ -91,17 +91,8 @@ pub enum Error {
         what: &'static str,
     },
     /// Limbs outside of what a trace can hold.
-    #[error("limbs of {bits} bits, {hi} high and {lo} low: {what}")]
-    Limbs {
-        /// Bits of a limb.
-        bits: u32,
-        /// Number of high limbs.
-        hi: u32,
-        /// Number of low limbs.
-        lo: u32,
-        /// What is wrong.
-        what: &'static str,
-    },
+    #[error(transparent)]
+    Limbs(#[from] tapeout_verifier::fixed::LimbsError),
     /// A sample or an input of the wrong length.
     #[error("{what}: expected {expected} values, got {got}")]
     Length {

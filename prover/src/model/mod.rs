@@ -6,7 +6,6 @@ pub mod curve;
 pub mod error;
 pub mod execute;
 mod expand;
-pub mod fixed;
 pub(crate) mod graph;
 pub mod interval;
 pub mod io;
@@ -27,10 +26,10 @@ use sha3::{Digest, Keccak256};
 
 pub use calibrate::Calibration;
 pub use error::{Error, OpError, Result};
-pub use fixed::{Limbs, Scale};
 pub use graph::Input as Port;
 pub use program::Program;
 pub use quantise::Quantised;
+pub use tapeout_verifier::fixed::{self, Limbs, LimbsError, Scale};
 pub use tensor::{Data, Element, Tensor};
 
 /// An imported model.

@@ -85,8 +85,7 @@ pub enum Function<W> {
     Table(Vec<(W, W)>),
 }
 
-/// The largest number of position axes of a layer.
-pub const MAX_DIMS: usize = 4;
+pub use tapeout_verifier::plonk::linear::MAX_DIMS;
 
 /// One operand of a layer's linear map.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,10 +3,10 @@
 use tapeout_driver::Fr;
 
 use super::{
+    at::root_of_unity,
     cs::ConstraintSystem,
     eval::{Compiled, Table},
     expr::Scalars,
-    quotient::root_of_unity,
 };
 use crate::field::powers;
 

@@ -10,11 +10,11 @@ use serde::Serialize;
 use tapeout_driver::{Backend, Dir, Fr, Result, Scalars, Width};
 
 use super::{
+    at::combined,
     cs::{ConstraintSystem, Phase},
     eval::Compiled,
     expr::Scalars as Known,
     kernels::{Bases, MAX_BLINDS},
-    quotient::combined,
 };
 use crate::field::{powers, random, signed};
 

@@ -176,7 +176,7 @@ impl Kernels {
         Ok(G1Projective::normalize_batch(&points))
     }
 
-    /// The weight fold's three commitments, from one scalar for each row of the tiles ([`super::fold::Fold::row_scalars`]).
+    /// The weight fold's three commitments, from one scalar for each row of the tiles ([`super::fold::row_scalars`]).
     ///
     /// # Errors
     /// Those of the backend.

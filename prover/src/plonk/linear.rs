@@ -1,100 +1,25 @@
-//! The global linear argument: every linear layer of a network in three sums over the rows.
-//!
-//! Output channel `o` at position `p` of layer `l` belongs to the monomial `rho^(off_l + o) * prod_d s_d^(p_d)`. Column `E`
-//! holds each output's monomial at its row, column `C` each read's total coefficient, so that
-//! `sum_j C_j x_j - E_j U_j` is a polynomial in `(rho, s)` whose coefficients are `(W x)_{l,o,p} - U_{l,o,p}`: it vanishes at a
-//! random point only if every layer is right (L1). That `C` and `E` are what they should be is one more evaluation each, at a
-//! random `eta`: `sum_j eta^j E_j = K` (L3) and `sum_j eta^j C_j = kappa` (L2). Every layout is affine, so `K` is a product of
-//! geometric sums; `kappa`, a weighted sum of the weights, is what [`super::fold`] proves.
-//!
-//! See `docs/protocol.md`, "The linear argument".
+//! The global linear argument's columns ([`tapeout_verifier::plonk::linear`]), from the weights and the challenges.
 
 use ark_ff::{Field, One, Zero};
-use serde::{Deserialize, Serialize};
 use tapeout_driver::Fr;
 
-use super::matrix::Matrices;
-use crate::{
-    field::{SmallSum, geometric, powers},
-    model::program::MAX_DIMS,
-    plonk::fold::Weights,
-};
+pub use tapeout_verifier::plonk::linear::*;
 
-/// The challenges of the linear argument that are drawn before `C` and `E` are committed.
-#[derive(Clone, Debug)]
-pub struct Point {
-    /// Separates output channels.
-    pub rho: Fr,
-    /// Separates positions, one per axis.
-    pub s: [Fr; MAX_DIMS],
-}
+use super::{fold::Weights, matrix};
+use crate::field::{SmallSum, geometric, powers};
 
-/// One position axis of a layer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Axis {
-    /// Number of positions.
-    pub count: usize,
-    /// How far one step moves the output's row.
-    pub row_stride: usize,
-}
-
-/// Where a layer's outputs are, and how it reads its inputs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LinearLayer {
-    /// The exponent of `rho` that channel 0 has. Channels that only fill up the lanes are counted.
-    pub offset: usize,
-    /// Row of channel group 0 at position 0.
-    pub row: usize,
-    /// Number of channel groups: channel `o` is in group `o / lanes`, lane `o % lanes`.
-    pub groups: usize,
-    /// How far the next group's row is.
-    pub group_stride: usize,
-    /// The position axes, outermost first.
-    pub axes: Vec<Axis>,
-    /// The operands.
-    pub tiles: Vec<Tile>,
-    /// What is read if the layer is a product of matrices. Its outputs' monomials have one more factor `s_1`.
-    pub matrices: Option<Matrices>,
-}
-
-/// Where an operand is: channel `o` at position `p` takes `weight * x[row + slot + sum_d p_d * strides[d]]` for each of its weights,
-/// which the prover knows and the verifier has commitments of.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tile {
-    /// The first row of the operand in the read column.
-    pub row: usize,
-    /// How far one step along each axis moves the reads.
-    pub strides: Vec<usize>,
-    /// Number of channels.
-    pub channels: usize,
-    /// One more than the largest slot that a channel at position 0 reads.
-    pub slots: usize,
-}
-
-impl LinearLayer {
-    /// What the monomials of channel 0 at position 0 and of all others share.
-    fn origin(&self, at: &Point) -> Fr {
-        let offset = at.rho.pow([self.offset as u64]);
-        if self.matrices.is_some() {
-            offset * at.s[1]
-        } else {
-            offset
-        }
+/// `prod_d s_d^(p_d)` for every position, row-major, with the sum of `p_d * stride(d)` beside it.
+fn monomials(layer: &LinearLayer, s: &[Fr; MAX_DIMS], stride: impl Fn(usize) -> usize) -> Vec<(usize, Fr)> {
+    let mut out = vec![(0, Fr::one())];
+    for (d, axis) in layer.axes.iter().enumerate() {
+        let powers = powers(s[d], axis.count);
+        let step = stride(d);
+        out = out
+            .iter()
+            .flat_map(|(at, m)| powers.iter().enumerate().map(move |(i, p)| (at + i * step, *m * p)))
+            .collect();
     }
-
-    /// `prod_d s_d^(p_d)` for every position, row-major, with the sum of `p_d * stride(d)` beside it.
-    fn monomials(&self, s: &[Fr; MAX_DIMS], stride: impl Fn(usize) -> usize) -> Vec<(usize, Fr)> {
-        let mut out = vec![(0, Fr::one())];
-        for (d, axis) in self.axes.iter().enumerate() {
-            let powers = powers(s[d], axis.count);
-            let step = stride(d);
-            out = out
-                .iter()
-                .flat_map(|(at, m)| powers.iter().enumerate().map(move |(i, p)| (at + i * step, *m * p)))
-                .collect();
-        }
-        out
-    }
+    out
 }
 
 /// Column `E`: each output's monomial, the lane's power of `rho` left out.
@@ -102,7 +27,7 @@ pub fn output_coefficients(layers: &[LinearLayer], lanes: usize, n: usize, at: &
     let mut e = vec![Fr::zero(); n];
     let step = at.rho.pow([lanes as u64]);
     for layer in layers {
-        let positions = layer.monomials(&at.s, |d| layer.axes[d].row_stride);
+        let positions = monomials(layer, &at.s, |d| layer.axes[d].row_stride);
         let mut channel = layer.origin(at);
         for group in 0..layer.groups {
             let row = layer.row + group * layer.group_stride;
@@ -120,7 +45,7 @@ pub fn input_coefficients(layers: &[LinearLayer], weights: &Weights, n: usize, a
     let mut c = vec![Fr::zero(); n];
     for (layer, weights) in layers.iter().zip(weights) {
         if let Some(matrices) = &layer.matrices {
-            matrices.coefficients(layer, at, &mut c);
+            matrix::coefficients(matrices, layer, at, &mut c);
         }
         let offset = at.rho.pow([layer.offset as u64]);
         for (tile, taps) in layer.tiles.iter().zip(weights) {
@@ -146,7 +71,7 @@ pub fn input_coefficients(layers: &[LinearLayer], weights: &Weights, n: usize, a
                     .for_each(|(slot, v)| c[tile.row + slot] += total * v);
                 continue;
             }
-            let positions = layer.monomials(&at.s, |d| tile.strides[d]);
+            let positions = monomials(layer, &at.s, |d| tile.strides[d]);
             for (slot, v) in taps.iter().enumerate().filter(|(_, v)| !v.is_zero()) {
                 for (shift, m) in &positions {
                     c[tile.row + slot + shift] += *v * m;
@@ -157,31 +82,13 @@ pub fn input_coefficients(layers: &[LinearLayer], weights: &Weights, n: usize, a
     c
 }
 
-/// `K = sum_j eta^j E_j`, from the layout alone (L3).
-pub fn output_checksum(layers: &[LinearLayer], lanes: usize, at: &Point, eta: Fr) -> Fr {
-    let lane_step = at.rho.pow([lanes as u64]);
-    layers
-        .iter()
-        .map(|layer| {
-            let groups = geometric(lane_step * eta.pow([layer.group_stride as u64]), layer.groups);
-            let axes: Fr = layer
-                .axes
-                .iter()
-                .zip(&at.s)
-                .map(|(a, s)| geometric(*s * eta.pow([a.row_stride as u64]), a.count))
-                .product();
-            layer.origin(at) * eta.pow([layer.row as u64]) * groups * axes
-        })
-        .sum()
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use ark_ff::UniformRand;
     use ark_std::rand::Rng;
 
     use super::*;
-    use crate::plonk::fold::Fold;
+    use crate::plonk::fold::{self, Fold};
 
     /// Layers, their weights, and a number of rows that holds them.
     pub(crate) fn random_layers(rng: &mut impl Rng, lanes: usize) -> (Vec<LinearLayer>, Weights, usize) {
@@ -256,7 +163,7 @@ pub(crate) mod tests {
                 at_eta(output_coefficients(&layers, lanes, n, &at)),
                 output_checksum(&layers, lanes, &at, eta)
             );
-            let folded = Fold::new(&layers).remainder(&layers, &weights, &at, eta);
+            let folded = fold::remainder(&Fold::new(&layers), &layers, &weights, &at, eta);
             assert_eq!(
                 at_eta(input_coefficients(&layers, &weights, n, &at)),
                 crate::field::horner(&folded, eta)

@@ -13,21 +13,22 @@ use tapeout_driver::{
 };
 
 use super::{
+    at::root_of_unity,
     cs::{ConstraintSystem, Phase},
     eval::{Compiled, Table},
     expr::{Expr, Scalar, Scalars},
-    fold::{Fold, reversed_value},
+    fold::{self, Fold, reversed_value},
     kernels::Kernels,
     linear::{self, Point},
     matrix,
     proof::{Folded, Proof},
-    quotient::{quotient, root_of_unity},
+    quotient::quotient,
     rounds::{self, Defences},
     verifier::{FoldPoints, bus_total},
 };
 use crate::{
     field::{horner, powers, random, signed},
-    kzg::{self, Claim, KzgError},
+    kzg::{self, Claim, OpenError},
     layout::{Interface, Trace, Wiring},
     statement::Context,
 };
@@ -41,7 +42,7 @@ pub enum ProveError {
     Driver(#[from] tapeout_driver::Error),
     /// The opening failed.
     #[error(transparent)]
-    Opening(#[from] KzgError),
+    Opening(#[from] OpenError),
     /// The trace does not satisfy the circuit.
     #[error("the trace does not satisfy the circuit: {0}")]
     Unsatisfied(String),
@@ -115,6 +116,8 @@ pub(crate) trait Forger {
     fn fold(&mut self, _fold: &mut FoldMessage, _point: &Point, _scalars: &Scalars) {}
     /// Before the bus columns are committed.
     fn bus(&mut self, _columns: &mut [Vec<Fr>], _scalars: &Scalars) {}
+    /// Before the opening's W is sent. `weight`, that of (F1), as above.
+    fn opening(&mut self, _w: &mut G1Affine, _weight: Option<Fr>) {}
 }
 
 /// What the prover says of the weight fold.
@@ -248,10 +251,10 @@ pub(crate) fn prove(
 
     phases.begin("weight fold");
     let eta = session.scalars[Scalar::Eta];
-    let remainder = fold.remainder(&interface.linear, &wiring.weights, &point, eta);
+    let remainder = fold::remainder(fold, &interface.linear, &wiring.weights, &point, eta);
     let mut folded = FoldMessage {
         reversed: remainder.iter().rev().copied().collect(),
-        points: session.kernels.commit_fold(&fold.row_scalars(&point, eta))?,
+        points: session.kernels.commit_fold(&fold::row_scalars(fold, &point, eta))?,
         kappa: horner(&remainder, eta),
         remainder,
     };
@@ -340,7 +343,15 @@ pub(crate) fn prove(
         &folded.reversed[..],
         [fold_evals.to_vec(), vec![back]],
     ));
-    let mut commit = |p: &[Fr]| Ok(kernels.commit_polynomials(&[p])?.swap_remove(0));
+    let weight = (!defences.fold_weight_last).then(|| rounds::fold(transcript.clone()));
+    let mut first = true;
+    let mut commit = |p: &[Fr]| {
+        let mut point = kernels.commit_polynomials(&[p])?.swap_remove(0);
+        if std::mem::take(&mut first) {
+            forger.opening(&mut point, weight);
+        }
+        Ok(point)
+    };
     let (opening, _) = kzg::open(&claims, transcript, &mut commit)?;
     Ok(Proof {
         advice: commitments,

@@ -5,14 +5,14 @@
 //! determine. Nothing larger than `n` is ever transformed, and one coset is held at a time.
 
 use ark_ff::{Field, One, Zero};
-use ark_poly::{EvaluationDomain, Radix2EvaluationDomain};
 use rayon::prelude::*;
 use tapeout_driver::{Dir, Fr, kernels::invert};
 
 use super::{
+    at::{At, combined, lagrange_first_at, root_of_unity},
     cs::{ConstraintSystem, SLACK},
     eval::{Compiled, Table},
-    expr::{Expr, Leaves, Scalars},
+    expr::{Expr, Scalars},
     kernels::{Kernels, TAIL},
 };
 use crate::field::{horner, powers};
@@ -26,13 +26,6 @@ const OVERFLOW_COSET: u64 = 7;
 
 /// Points that determine the remainder.
 const POINTS: usize = SLACK + 1;
-
-/// `sum_i alpha^(k-1-i) gate_i` over the `k` gates, as one expression.
-pub(crate) fn combined(cs: &ConstraintSystem, alpha: Fr) -> Expr {
-    cs.gates
-        .iter()
-        .fold(Expr::int(0), |acc, gate| acc * Expr::Const(alpha) + gate.expr.clone())
-}
 
 /// The coefficients of `t`, `2n + 8` of them. `advice` and `fixed` are coefficients, of `n + 8` terms at most.
 ///
@@ -70,11 +63,6 @@ pub(crate) fn quotient(
         t[i] -= g_n.square() * e;
     }
     Ok(t)
-}
-
-/// A primitive root of unity of order `n`, a power of two of at most 2^28.
-pub(crate) fn root_of_unity(n: usize) -> Fr {
-    Radix2EvaluationDomain::<Fr>::new(n).map_or(Fr::one(), |d| d.group_gen())
 }
 
 /// The interpolation of `N / Z_H` over `offset H`.
@@ -119,43 +107,6 @@ fn lagrange_first(x: &[Fr], z_h: Fr) -> Vec<Fr> {
     invert(&mut first);
     first.iter_mut().for_each(|f| *f *= z_h);
     first
-}
-
-/// Values of all columns at one point.
-pub(crate) struct At {
-    pub(crate) advice: Vec<Fr>,
-    /// Zero for columns that are not rotated.
-    pub(crate) prev: Vec<Fr>,
-    pub(crate) fixed: Vec<Fr>,
-    pub(crate) x: Fr,
-    pub(crate) first: Fr,
-}
-
-impl Leaves for At {
-    fn fixed(&self, column: usize) -> Fr {
-        self.fixed[column]
-    }
-    fn advice(&self, column: usize) -> Fr {
-        self.advice[column]
-    }
-    fn prev(&self, column: usize) -> Fr {
-        self.prev[column]
-    }
-    fn x(&self) -> Fr {
-        self.x
-    }
-    fn first(&self) -> Fr {
-        self.first
-    }
-}
-
-/// `L_0(x)` anywhere outside of `H`; `None` in it.
-pub(crate) fn lagrange_first_at(x: Fr, n: usize) -> Option<Fr> {
-    let z_h = x.pow([n as u64]) - Fr::one();
-    if z_h.is_zero() {
-        return None;
-    }
-    (Fr::from(n as u64) * (x - Fr::one())).inverse().map(|i| i * z_h)
 }
 
 /// The coefficients of `e`, from the values of everything at eight points.
@@ -226,7 +177,6 @@ mod tests {
     use ark_ff::UniformRand;
 
     use super::*;
-    use crate::field::geometric;
 
     #[test]
     fn folded_evaluation_matches_horner() {
@@ -245,13 +195,5 @@ mod tests {
             .map(|w| *w * Fr::from(3u64))
             .collect();
         assert_eq!(interpolate(&at_points(&p, &x), Fr::from(3u64)), p);
-    }
-
-    #[test]
-    fn first_lagrange_polynomial_is_a_geometric_sum() {
-        let (x, n) = (Fr::from(1234567u64), 32);
-        let expected = geometric(x, n) * Fr::from(n as u64).inverse().unwrap_or_default();
-        assert_eq!(lagrange_first_at(x, n), Some(expected));
-        assert_eq!(lagrange_first_at(root_of_unity(n), n), None);
     }
 }

@@ -10,10 +10,12 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    encoding::G1_BYTES,
+    encoding::{DecodeError, G1_BYTES, SCALAR_BYTES},
+    keys::VerifyingKey,
     kzg::KzgError,
     model::program::{Act, Source},
     plonk::tests::{CONTEXT, Fixture, gemm, network, pool, read},
+    plonk::verifier::Rejection,
 };
 
 /// A file and the key that it is for: a pool, whose columns are opened at one point and at two.

@@ -6,7 +6,7 @@ use ark_ff::{Field, UniformRand};
 
 use super::{Case, KEY, SRS, draw, rng};
 use crate::{
-    kzg::{KzgError, OpeningProof, VerifierKey, accumulate, draw_batching, draw_point, verify, verify::accumulator},
+    kzg::{KzgError, OpenError, OpeningProof, VerifierKey, accumulate, accumulator, draw_batching, draw_point, verify},
     srs::Srs,
     transcript::Tag,
 };
@@ -92,7 +92,7 @@ fn errors_that_cancel_without_batching_are_rejected() {
     changed.evals[0][0] += Fr::ONE;
     changed.evals[1][0] -= Fr::ONE;
     changed.rejects(&proof);
-    assert!(matches!(changed.open(), Err(KzgError::WrongEvaluation { claim: 0 })));
+    assert!(matches!(changed.open(), Err(OpenError::WrongEvaluation { claim: 0 })));
 }
 
 /// A prover that knows v before the evaluations are fixed shifts them so that the batched claim stays the same.

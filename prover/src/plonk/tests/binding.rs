@@ -8,9 +8,9 @@ use crate::{
     field::signed,
     kzg::KzgError,
     plonk::{
+        at::{lagrange_first_at, root_of_unity},
         expr::{Scalar, Scalars},
         linear::Point,
-        quotient::{lagrange_first_at, root_of_unity},
         rounds,
         verifier::bus_total,
     },

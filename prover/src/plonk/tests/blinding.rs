@@ -11,11 +11,11 @@ use super::*;
 use crate::{
     field::powers,
     plonk::{
+        at::root_of_unity,
         cs::AdviceColumn,
         eval::{Compiled, Table},
         expr::{Expr, Scalars},
         kernels::MAX_BLINDS,
-        quotient::root_of_unity,
     },
 };
 

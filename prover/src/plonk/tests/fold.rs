@@ -6,7 +6,7 @@ use tapeout_driver::G1Affine;
 use super::{forge::*, *};
 use crate::{
     field::signed,
-    kzg::KzgError,
+    kzg::{KzgError, OpenError},
     plonk::{
         expr::{Scalar, Scalars},
         linear::Point,
@@ -150,7 +150,7 @@ fn no_reversed_polynomial_belongs_to_one_that_is_too_long() {
     let result = fixture.prove(trace.clone(), &public, &mut forger);
     assert!(matches!(
         result,
-        Err(ProveError::Opening(KzgError::WrongEvaluation { .. }))
+        Err(ProveError::Opening(OpenError::WrongEvaluation { .. }))
     ));
     Lie::Degree.drop_defence(&mut fixture.defences);
     let mut forger = FalseChecksum {
@@ -159,6 +159,43 @@ fn no_reversed_polynomial_belongs_to_one_that_is_too_long() {
         delta: Fr::from(0u8),
     };
     assert!(fixture.prove(trace, &public, &mut forger).is_ok());
+}
+
+/// Trap T16: a prover that knows the weight of (F1) before it sends W makes up in W for what the division lacks.
+#[test]
+fn the_weight_of_the_division_binds_the_opening() {
+    struct KnowsWeight<'a>(FalseChecksum<'a>);
+    impl Forger for KnowsWeight<'_> {
+        fn trace(&mut self, columns: &mut [Vec<Fr>], point: Option<&Point>) {
+            self.0.trace(columns, point);
+        }
+        fn linear(&mut self, columns: &mut [Vec<Fr>], eta: Option<Fr>) {
+            self.0.linear(columns, eta);
+        }
+        fn fold(&mut self, fold: &mut FoldMessage, point: &Point, scalars: &Scalars) {
+            self.0.fold(fold, point, scalars);
+        }
+        fn opening(&mut self, w: &mut G1Affine, weight: Option<Fr>) {
+            // Where it does not know the weight, it guesses.
+            let lacking = weight.unwrap_or(Fr::from(7u8)) * self.0.delta;
+            *w = (*w - srs().powers_g1()[0] * lacking).into();
+        }
+    }
+    for known in [true, false] {
+        let mut fixture = Fixture::new(&circuit(), 1, false);
+        fixture.defences.fold_weight_last = !known;
+        let (trace, mut public) = fixture.run(&INPUT);
+        public[0] += 1;
+        let mut forger = KnowsWeight(FalseChecksum {
+            fixture: &fixture,
+            lie: Lie::Division,
+            delta: Fr::from(0u8),
+        });
+        let proof = fixture.prove(trace, &public, &mut forger).unwrap();
+        assert_eq!(fixture.verify(&public, &proof).is_ok(), known);
+        fixture.defences = Defences::ALL;
+        assert!(fixture.verify(&public, &proof).is_err());
+    }
 }
 
 /// Trap T21: a key whose tiles are exchanged, moved or scaled is another key's.

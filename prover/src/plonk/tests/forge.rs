@@ -115,13 +115,21 @@ impl Attack {
     /// As [`Self::needs`], for the gate of this name.
     #[track_caller]
     pub(crate) fn needs_gate(&self, name: &str) {
-        self.needs(|draft| draft.remove_gate(name));
+        self.needs(|draft| {
+            let before = draft.gates.len();
+            draft.gates.retain(|gate| gate.name != name);
+            assert_eq!(draft.gates.len() + 1, before, "no gate '{name}'");
+        });
     }
 
     /// As [`Self::needs`], for the bus term of this name.
     #[track_caller]
     pub(crate) fn needs_bus(&self, name: &str) {
-        self.needs(|draft| draft.remove_bus(name));
+        self.needs(|draft| {
+            let before = draft.bus.len();
+            draft.bus.retain(|term| term.name != name);
+            assert_eq!(draft.bus.len() + 1, before, "no bus term '{name}'");
+        });
     }
 
     /// As [`Self::needs`], for a part of the protocol.

@@ -29,12 +29,12 @@ pub(crate) use programs::*;
 
 use super::{
     cs::{Columns, ConstraintSystem, Draft, Shape},
-    fold::Fold as WeightFold,
+    fold::{Fold as WeightFold, prepare},
     kernels::Kernels,
     proof::Proof,
     prover::{Forger, Honest, Instance, Phases, ProveError, prove},
     rounds::Defences,
-    verifier::{Checker, Rejection, Weights},
+    verifier::{Rejection, Weights},
 };
 use crate::{
     keys::{ModelInfo, ProvingKey},
@@ -44,7 +44,7 @@ use crate::{
         program::{Act, Function, Layer, Program, Rule, Source, Term},
     },
     srs::Srs,
-    statement::Context,
+    statement::{Context, Statement, VerifyError},
 };
 
 /// What proofs of tests are bound to.
@@ -63,7 +63,7 @@ pub(crate) fn srs() -> &'static Srs {
 }
 
 pub(crate) fn shape(program: &Program<i64>, lanes: usize) -> Shape {
-    Shape::new(
+    layout::shape_for(
         LIMBS,
         lanes,
         program.layers.iter().map(|l| l.act),
@@ -110,7 +110,8 @@ impl Fixture {
             output_scale: Scale(0),
         };
         let program = program.clone();
-        let key = ProvingKey::generate_for(cs, program, shape, public_input, info, srs(), backend().as_ref()).unwrap();
+        let mut key = ProvingKey::generate(program, shape, public_input, info, srs(), backend().as_ref()).unwrap();
+        key.verifying.cs = cs;
         Self {
             key,
             defences: Defences::ALL,
@@ -131,9 +132,8 @@ impl Fixture {
         key.verifying.fixed = kernels.commit_columns(&batch).unwrap();
         let linear = &key.verifying.interface.linear;
         let fold = WeightFold::new(linear);
-        let (tiles, cache) = fold
-            .prepare(linear, &key.wiring.weights, srs().powers_g1(), backend().as_ref())
-            .unwrap();
+        let (weights, powers) = (&key.wiring.weights, srs().powers_g1());
+        let (tiles, cache) = prepare(&fold, linear, weights, powers, backend().as_ref()).unwrap();
         let shift = srs().powers_g2()[fold.width];
         key.verifying.weights = Weights::new(fold, tiles, shift);
         key.bases.fold = cache;
@@ -194,6 +194,17 @@ impl Fixture {
         forger: &mut dyn Forger,
         rng: &mut impl CryptoRng,
     ) -> Result<Proof, ProveError> {
+        self.prove_in(&CONTEXT, trace, public, forger, rng)
+    }
+
+    pub(crate) fn prove_in(
+        &self,
+        context: &Context,
+        trace: Trace,
+        public: &[i64],
+        forger: &mut dyn Forger,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Proof, ProveError> {
         let verifying = &self.key.verifying;
         let instance = Instance {
             cs: &verifying.cs,
@@ -202,7 +213,7 @@ impl Fixture {
             digest: &verifying.digest,
             fold: &verifying.weights.fold,
             public,
-            context: &CONTEXT,
+            context,
         };
         let mut kernels = Kernels::new(backend().as_ref(), &self.key.bases)?;
         let mut quiet = |_| {};
@@ -223,15 +234,16 @@ impl Fixture {
 
     pub(crate) fn verify_in(&self, context: &Context, public: &[i64], proof: &Proof) -> Result<(), Rejection> {
         let verifying = &self.key.verifying;
-        let checker = Checker {
-            cs: &verifying.cs,
-            interface: &verifying.interface,
-            fixed: &verifying.fixed,
-            digest: &verifying.digest,
-            opening: &verifying.opening,
-            weights: &verifying.weights,
+        let statement = Statement {
+            key: verifying.digest,
+            public: public.to_vec(),
+            proof: proof.clone(),
         };
-        checker.verify(public, context, proof, &self.defences)
+        match statement.verify_weakened(verifying, context, &self.defences) {
+            Ok(()) => Ok(()),
+            Err(VerifyError::Rejected(rejection)) => Err(rejection),
+            Err(error) => panic!("{error}"),
+        }
     }
 
     pub(crate) fn honest(&self, input: &[i64]) -> (Vec<i64>, Proof) {

@@ -10,12 +10,12 @@ use super::{forge::*, *};
 use crate::{
     field::{horner, powers, signed},
     plonk::{
+        at::root_of_unity,
         cs::Phase,
         eval::{Compiled, Table},
         expr::{Expr, Scalar, Scalars},
         linear::{self, Point},
         matrix,
-        quotient::root_of_unity,
         verifier::bus_total,
     },
 };

@@ -48,13 +48,19 @@ pub struct Challenges {
 }
 
 /// The kind of a step, as hashed.
-#[derive(Clone, Copy)]
-pub(crate) enum Kind {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// The start.
     Domain = 0,
+    /// Bytes are absorbed.
     Bytes = 1,
+    /// Scalars are absorbed.
     Scalars = 2,
+    /// G1 points are absorbed.
     G1 = 3,
+    /// G2 points are absorbed.
     G2 = 4,
+    /// A challenge is drawn.
     Challenge = 5,
 }
 
@@ -92,7 +98,7 @@ impl Transcript {
     }
 
     /// The state behind what was absorbed.
-    pub(crate) fn state(&self) -> [u8; 32] {
+    pub fn state(&self) -> [u8; 32] {
         self.state
     }
 

@@ -2,10 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{
-    Limbs,
-    program::{Act, Composite},
-};
+use crate::fixed::Limbs;
 
 /// Everything that the constraint system depends on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,36 +30,6 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// The shape that has the kinds of rows that layers of these kinds take.
-    pub fn new(limbs: Limbs, lanes: usize, acts: impl IntoIterator<Item = Act>, functions: usize) -> Self {
-        let mut shape = Self {
-            limbs,
-            lanes,
-            relu: false,
-            pool_relu: false,
-            pool_signed: false,
-            floor: false,
-            product: false,
-            raw: false,
-            matmul: false,
-            functions,
-        };
-        for act in acts {
-            match act {
-                Act::Requant | Act::Zero | Act::Advice(_) | Act::Function(_) => {}
-                Act::Relu | Act::Composite(Composite::Negative) => shape.relu = true,
-                Act::MaxPool { relu: true } => shape.pool_relu = true,
-                Act::MaxPool { relu: false } => shape.pool_signed = true,
-                Act::Floor => shape.floor = true,
-                Act::Product { .. } => shape.product = true,
-                Act::RawProduct => shape.raw = true,
-                Act::MatMul { .. } => shape.matmul = true,
-                Act::Composite(_) => (shape.floor, shape.raw) = (true, true),
-            }
-        }
-        shape
-    }
-
     /// Whether rows have a second read port.
     pub fn products(&self) -> bool {
         self.product || self.raw

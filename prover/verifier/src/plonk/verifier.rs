@@ -1,24 +1,25 @@
 //! The verifier: a key, public words and a proof in; accepted or the reason why not.
 
 use ark_bn254::G2Affine;
+use ark_bn254::{Fr, G1Affine, G1Projective};
 use ark_ec::{CurveGroup, VariableBaseMSM};
 use ark_ff::{Field, Zero};
-use tapeout_driver::{Fr, G1Affine, G1Projective};
 
 use super::{
-    cs::{ConstraintSystem, Phase, Shape},
+    at::{At, combined, lagrange_first_at, root_of_unity},
+    cs::{Phase, Shape},
     expr::{Scalar, Scalars},
     fold::{Fold, reversed_value},
     linear::{self, Point},
     matrix,
     proof::Proof,
-    quotient::{At, combined, lagrange_first_at, root_of_unity},
     rounds::{self, Defences},
 };
 use crate::{
     field::signed,
+    interface::{Input, Interface},
+    keys::Parts,
     kzg::{self, Claim, KzgError, LinearCombination},
-    layout::{Input, Interface},
     statement::{Context, Hex},
 };
 
@@ -61,31 +62,22 @@ pub enum Rejection {
     Opening(#[from] KzgError),
 }
 
-/// What a verifying key's verifier needs.
-pub(crate) struct Checker<'a> {
-    pub(crate) cs: &'a ConstraintSystem,
-    pub(crate) interface: &'a Interface,
-    pub(crate) fixed: &'a [G1Affine],
-    pub(crate) digest: &'a [u8; 32],
-    pub(crate) opening: &'a kzg::VerifierKey,
-    pub(crate) weights: &'a Weights,
-}
-
 /// The key's part that the weight fold is checked with.
 #[derive(Clone, Debug)]
-pub(crate) struct Weights {
+pub struct Weights {
     /// How the weights are cut into tiles.
-    pub(crate) fold: Fold,
+    pub fold: Fold,
     /// `[W_l]` of each tile.
-    pub(crate) tiles: Vec<G1Affine>,
+    pub tiles: Vec<G1Affine>,
     /// `[tau^width]_2`.
-    pub(crate) shift: G2Affine,
+    pub shift: G2Affine,
     /// The same, prepared.
-    pub(crate) prepared: kzg::PreparedG2,
+    pub prepared: kzg::PreparedG2,
 }
 
 impl Weights {
-    pub(crate) fn new(fold: Fold, tiles: Vec<G1Affine>, shift: G2Affine) -> Self {
+    /// The tiles, with their commitments and `[tau^width]_2`.
+    pub fn new(fold: Fold, tiles: Vec<G1Affine>, shift: G2Affine) -> Self {
         Self {
             fold,
             tiles,
@@ -98,13 +90,7 @@ impl Weights {
 /// What all rows together must add up to, per row; `None` if a denominator of the verifier's own terms vanishes.
 ///
 /// The verifier writes the constants and a public input, and reads a public output.
-pub(crate) fn bus_total(
-    interface: &Interface,
-    public: &[i64],
-    point: &Point,
-    kappa: Fr,
-    scalars: &Scalars,
-) -> Option<Fr> {
+pub fn bus_total(interface: &Interface, public: &[i64], point: &Point, kappa: Fr, scalars: &Scalars) -> Option<Fr> {
     let (lanes, eta) = (interface.shape.lanes, scalars[Scalar::Eta]);
     let kappa = kappa + matrix::checksum(&interface.linear, point, eta);
     let k = linear::output_checksum(&interface.linear, lanes, point, eta);
@@ -168,9 +154,9 @@ fn check_public(shape: &Shape, interface: &Interface, public: &[i64], defences: 
     }
 }
 
-impl Checker<'_> {
+impl Parts {
     /// Verifies `proof` of the statement `public`, bound to `context`.
-    pub(crate) fn verify(
+    pub(crate) fn check(
         &self,
         public: &[i64],
         context: &Context,
@@ -185,7 +171,7 @@ impl Checker<'_> {
         let words: Vec<Fr> = public.iter().map(|v| signed(*v)).collect();
         let mut scalars = Scalars::default();
         let of = |phase: Phase| cs.phase(phase).map(|i| proof.advice[i]).collect::<Vec<_>>();
-        let transcript = rounds::start(defences, self.digest, context, &words);
+        let transcript = rounds::start(defences, &self.digest, context, &words);
         let (point, transcript) = rounds::trace(defences, transcript, &of(Phase::Trace), &mut scalars);
         let transcript = rounds::linear(defences, transcript, &of(Phase::Linear), &mut scalars);
         let (alpha, transcript) = rounds::bus(transcript, &of(Phase::Bus), &proof.fold);
@@ -254,7 +240,9 @@ impl Checker<'_> {
             proof.fold.reversed.into(),
             values,
         ));
-        let (accumulator, transcript) = kzg::accumulate(&claims, &proof.opening, transcript)?;
+        let early = transcript.clone();
+        let (accumulator, late) = kzg::accumulate(&claims, &proof.opening, transcript)?;
+        let transcript = if defences.fold_weight_last { late } else { early };
 
         // (F1), with a weight that depends on everything that was sent.
         let weight = if defences.fold_division {
@@ -281,14 +269,15 @@ impl Checker<'_> {
 }
 
 /// Where the weight fold is opened.
-pub(crate) struct FoldPoints {
+#[derive(Clone, Copy, Debug)]
+pub struct FoldPoints {
     remainder: [Fr; 2],
     reversed: [Fr; 1],
 }
 
 impl FoldPoints {
     /// `None` for `z = 0`.
-    pub(crate) fn new(eta: Fr, z: Fr) -> Option<Self> {
+    pub fn new(eta: Fr, z: Fr) -> Option<Self> {
         Some(Self {
             remainder: [eta, z],
             reversed: [z.inverse()?],
@@ -296,7 +285,7 @@ impl FoldPoints {
     }
 
     /// `V` at `eta` (F2) and `z`, `V*` at `1/z` (F3), for prover and verifier alike.
-    pub(crate) fn claims<T>(
+    pub fn claims<T>(
         &self,
         defences: &Defences,
         remainder: T,

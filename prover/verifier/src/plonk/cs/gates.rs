@@ -1,7 +1,7 @@
 //! What the columns must satisfy: local gates, the bus's terms, the sums over all rows.
 
+use ark_bn254::Fr;
 use ark_ff::One;
-use tapeout_driver::Fr;
 
 use super::{BusTerm, Columns, Gate, Lane, Shape};
 use crate::plonk::expr::{Expr, Scalar};

@@ -149,10 +149,6 @@ fn infinity_only_where_allowed() {
         Err(DecodeError::Infinity { field: "w", offset: 0 })
     );
     assert_eq!(
-        read(&bytes, |r| r.g1_points("w", 1)),
-        Err(DecodeError::Infinity { field: "w", offset: 0 })
-    );
-    assert_eq!(
         read(&[0; G2_BYTES], |r| r.g2("w")),
         Err(DecodeError::Infinity { field: "w", offset: 0 })
     );
@@ -220,51 +216,6 @@ fn g2_points_outside_of_the_subgroup() {
         assert!(cleared.mul_bigint(Fr::MODULUS).eq(&G2Affine::zero()));
         assert_eq!(read(&written(|out| out.g2(&cleared)), |r| r.g2("p")), Ok(cleared));
     }
-}
-
-#[test]
-fn many_points_are_read_as_one_by_one() {
-    let rng = &mut rng(5);
-    let points: Vec<G1Affine> = (0..300).map(|_| G1Affine::rand(rng)).collect();
-    let bytes = written(|out| {
-        out.u8(7);
-        points.iter().for_each(|point| out.g1(point));
-    });
-    let all = |bytes: &[u8], count| {
-        read(bytes, |r| {
-            r.u8("start")?;
-            r.g1_points("p", count)
-        })
-    };
-    assert_eq!(all(&bytes, 300), Ok(points));
-    assert_eq!(
-        all(&bytes, 299),
-        Err(DecodeError::Trailing {
-            expected: bytes.len() - G1_BYTES,
-            got: bytes.len()
-        })
-    );
-    let truncated = |expected| DecodeError::Truncated {
-        field: "p",
-        offset: 1,
-        expected,
-        got: bytes.len() - 1,
-    };
-    assert_eq!(all(&bytes, 301), Err(truncated(301 * G1_BYTES)));
-    assert_eq!(all(&bytes, usize::MAX), Err(truncated(usize::MAX)));
-    assert_eq!(all(&[0], 0), Ok(vec![]));
-    // Of several wrong points, the first is named.
-    let mut wrong = bytes.clone();
-    for index in [250, 17, 100] {
-        wrong[1 + index * G1_BYTES + 63] ^= 1;
-    }
-    assert_eq!(
-        all(&wrong, 300),
-        Err(DecodeError::OffCurve {
-            field: "p",
-            offset: 1 + 17 * G1_BYTES
-        })
-    );
 }
 
 /// A record with one of everything.
@@ -346,11 +297,10 @@ proptest! {
     }
 
     #[test]
-    fn random_bytes_do_not_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400), count in 0usize..8) {
+    fn random_bytes_do_not_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
         if let Ok(again) = read_record(&bytes) {
             prop_assert_eq!(again, bytes.clone());
         }
-        let _ = read(&bytes, |r| r.g1_points("p", count));
         let _ = read(&bytes, |r| r.g2("p"));
         let _ = read(&bytes, |r| r.scalar("s"));
     }

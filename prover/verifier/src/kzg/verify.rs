@@ -117,7 +117,10 @@ pub fn accumulate(
 }
 
 /// Step 4's `A` and W', under given challenges: `powers` are those of v, one per claim.
-pub(super) fn accumulator(
+///
+/// # Errors
+/// As [`accumulate`].
+pub fn accumulator(
     claims: &[CommitmentClaim<'_>],
     proof: &OpeningProof,
     powers: &[Fr],

@@ -12,7 +12,7 @@
 //! | 5, 6 | the opening ([`crate::kzg`]) | `v`, `u` |
 //! | 7 | | the weight of (F1) beside the opening |
 
-use tapeout_driver::{Fr, G1Affine};
+use ark_bn254::{Fr, G1Affine};
 
 use super::{
     expr::{Scalar, Scalars},
@@ -22,65 +22,85 @@ use super::{
 use crate::{statement::Context, transcript::Transcript};
 
 /// The bytes that tell messages and challenges apart.
-pub(crate) mod tags {
+pub mod tags {
     use crate::transcript::Tag;
 
     /// Names the protocol and its version; any change of rules changes it.
-    pub(crate) const DOMAIN: &[u8] = b"tapeout plonk v2";
+    pub const DOMAIN: &[u8] = b"tapeout plonk v2";
 
-    pub(crate) const KEY: Tag = Tag(0x01);
-    pub(crate) const PUBLIC: Tag = Tag(0x02);
-    pub(crate) const CONTEXT: Tag = Tag(0x03);
-    pub(crate) const TRACE: Tag = Tag(0x10);
-    pub(crate) const LINEAR: Tag = Tag(0x11);
-    pub(crate) const BUS: Tag = Tag(0x12);
-    pub(crate) const FOLDED: Tag = Tag(0x14);
-    pub(crate) const QUOTIENT: Tag = Tag(0x13);
-    pub(crate) const RHO: Tag = Tag(0x20);
-    pub(crate) const POSITION: Tag = Tag(0x21);
-    pub(crate) const ETA: Tag = Tag(0x22);
-    pub(crate) const BETA: Tag = Tag(0x23);
-    pub(crate) const CHI: Tag = Tag(0x24);
-    pub(crate) const WEIGHT: Tag = Tag(0x25);
-    pub(crate) const ALPHA: Tag = Tag(0x26);
-    pub(crate) const Z: Tag = Tag(0x27);
-    pub(crate) const FOLD: Tag = Tag(0x28);
+    /// The key's digest.
+    pub const KEY: Tag = Tag(0x01);
+    /// The public words.
+    pub const PUBLIC: Tag = Tag(0x02);
+    /// The caller's context.
+    pub const CONTEXT: Tag = Tag(0x03);
+    /// Commitments of the trace.
+    pub const TRACE: Tag = Tag(0x10);
+    /// Commitments of `C`, `E` (and `S`).
+    pub const LINEAR: Tag = Tag(0x11);
+    /// Commitments of the bus.
+    pub const BUS: Tag = Tag(0x12);
+    /// Commitments of the weight fold.
+    pub const FOLDED: Tag = Tag(0x14);
+    /// Commitments of the quotient's parts.
+    pub const QUOTIENT: Tag = Tag(0x13);
+    /// `rho`.
+    pub const RHO: Tag = Tag(0x20);
+    /// `s_0 .. s_3`.
+    pub const POSITION: Tag = Tag(0x21);
+    /// `eta`.
+    pub const ETA: Tag = Tag(0x22);
+    /// `beta`.
+    pub const BETA: Tag = Tag(0x23);
+    /// `chi`.
+    pub const CHI: Tag = Tag(0x24);
+    /// The weights of the three sums.
+    pub const WEIGHT: Tag = Tag(0x25);
+    /// `alpha`.
+    pub const ALPHA: Tag = Tag(0x26);
+    /// `z`.
+    pub const Z: Tag = Tag(0x27);
+    /// The weight of (F1).
+    pub const FOLD: Tag = Tag(0x28);
 }
 
 use tags::*;
 
-/// The parts of the protocol whose absence tests show to be exploitable. Everything but tests runs with [`Defences::ALL`].
+/// The parts of the protocol whose absence tests show to be exploitable. Everything runs with [`Defences::ALL`] but
+/// tests: without the feature `weaken` the verifier takes no other.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Defences {
+pub struct Defences {
     /// The verifying key's digest is absorbed.
-    pub(crate) bind_key: bool,
+    pub bind_key: bool,
     /// The public words are absorbed.
-    pub(crate) bind_public: bool,
+    pub bind_public: bool,
     /// The trace is committed before `rho`.
-    pub(crate) trace_before_rho: bool,
+    pub trace_before_rho: bool,
     /// `C` and `E` are committed before `eta`.
-    pub(crate) linear_before_eta: bool,
+    pub linear_before_eta: bool,
     /// Public words must be in the signed range of a slot.
-    pub(crate) public_range: bool,
+    pub public_range: bool,
     /// The three sums of the linear argument have weights of their own.
-    pub(crate) separate_sums: bool,
+    pub separate_sums: bool,
     /// The position axes have challenges of their own: a window's position is told from the position in the window.
-    pub(crate) separate_axes: bool,
+    pub separate_axes: bool,
     /// What the bus carries is told apart by ids.
-    pub(crate) bus_ids: bool,
+    pub bus_ids: bool,
     /// The caller's context is absorbed.
-    pub(crate) bind_context: bool,
+    pub bind_context: bool,
     /// (F1): what was folded are the key's weights.
-    pub(crate) fold_division: bool,
+    pub fold_division: bool,
     /// (F2): `kappa` is the value of what was folded.
-    pub(crate) fold_value: bool,
+    pub fold_value: bool,
     /// (F3): what was folded is a remainder.
-    pub(crate) fold_degree: bool,
+    pub fold_degree: bool,
+    /// The weight of (F1) is drawn after the opening.
+    pub fold_weight_last: bool,
 }
 
 impl Defences {
     /// The protocol.
-    pub(crate) const ALL: Self = Self {
+    pub const ALL: Self = Self {
         bind_key: true,
         bind_public: true,
         trace_before_rho: true,
@@ -93,11 +113,12 @@ impl Defences {
         fold_division: true,
         fold_value: true,
         fold_degree: true,
+        fold_weight_last: true,
     };
 }
 
 /// Round 0.
-pub(crate) fn start(defences: &Defences, digest: &[u8; 32], context: &Context, public: &[Fr]) -> Transcript {
+pub fn start(defences: &Defences, digest: &[u8; 32], context: &Context, public: &[Fr]) -> Transcript {
     let mut transcript = Transcript::new(DOMAIN);
     if defences.bind_key {
         transcript.absorb_bytes(KEY, digest);
@@ -112,7 +133,7 @@ pub(crate) fn start(defences: &Defences, digest: &[u8; 32], context: &Context, p
 }
 
 /// Round 1.
-pub(crate) fn trace(
+pub fn trace(
     defences: &Defences,
     mut transcript: Transcript,
     commitments: &[G1Affine],
@@ -143,7 +164,7 @@ pub(crate) fn trace(
 }
 
 /// Round 2.
-pub(crate) fn linear(
+pub fn linear(
     defences: &Defences,
     mut transcript: Transcript,
     commitments: &[G1Affine],
@@ -173,7 +194,7 @@ pub(crate) fn linear(
 }
 
 /// Round 3: `alpha`.
-pub(crate) fn bus(mut transcript: Transcript, commitments: &[G1Affine], fold: &Folded<G1Affine>) -> (Fr, Transcript) {
+pub fn bus(mut transcript: Transcript, commitments: &[G1Affine], fold: &Folded<G1Affine>) -> (Fr, Transcript) {
     transcript.absorb_g1(BUS, commitments);
     transcript.absorb_g1(FOLDED, &fold.to_array());
     let mut round = transcript.seal();
@@ -181,13 +202,13 @@ pub(crate) fn bus(mut transcript: Transcript, commitments: &[G1Affine], fold: &F
 }
 
 /// Round 4: `z`.
-pub(crate) fn quotient(mut transcript: Transcript, commitments: &[G1Affine]) -> (Fr, Transcript) {
+pub fn quotient(mut transcript: Transcript, commitments: &[G1Affine]) -> (Fr, Transcript) {
     transcript.absorb_g1(QUOTIENT, commitments);
     let mut round = transcript.seal();
     (round.draw(Z), round.next_round())
 }
 
 /// Round 7: the weight of (F1) in the last pairing equation.
-pub(crate) fn fold(transcript: Transcript) -> Fr {
+pub fn fold(transcript: Transcript) -> Fr {
     transcript.seal().draw(FOLD)
 }

@@ -2,7 +2,19 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::error::{Error, Result};
+/// Limbs outside of what a trace can hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("limbs of {bits} bits, {hi} high and {lo} low: {what}")]
+pub struct LimbsError {
+    /// Bits of a limb.
+    pub bits: u32,
+    /// Number of high limbs.
+    pub hi: u32,
+    /// Number of low limbs.
+    pub lo: u32,
+    /// What is wrong.
+    pub what: &'static str,
+}
 
 /// Limbs of a slot: `hi` of them above the binary point of a requantisation and `lo` below, of `bits` bits each.
 ///
@@ -22,10 +34,10 @@ impl Limbs {
     /// Checked limbs.
     ///
     /// # Errors
-    /// [`Error::Limbs`] unless there is a limb of each kind and pre-activations (`bits * (hi + lo)` bits and a sign) stay
+    /// [`LimbsError`] unless there is a limb of each kind and pre-activations (`bits * (hi + lo)` bits and a sign) stay
     /// below `2^60`, so that `i64` holds every sum and difference of two of them.
-    pub fn new(bits: u32, hi: u32, lo: u32) -> Result<Self> {
-        let error = |what| Error::Limbs { bits, hi, lo, what };
+    pub fn new(bits: u32, hi: u32, lo: u32) -> Result<Self, LimbsError> {
+        let error = |what| LimbsError { bits, hi, lo, what };
         if bits == 0 || hi == 0 || lo == 0 {
             return Err(error("each must be at least 1"));
         }
@@ -69,6 +81,19 @@ impl Limbs {
     pub fn round(&self, u: i64) -> i64 {
         u.saturating_add(self.half()) >> self.shift()
     }
+
+    /// Bits of a function's argument below the point (the top high limb is the row of the table, the limbs below it the position
+    /// within the segment): `u` is given as the integer nearest to `u * 2^point`.
+    pub fn argument_point(&self) -> u32 {
+        self.shift() + self.bits * (self.hi - 1)
+    }
+
+    /// The row of a function's table for an argument, and the position in it in units of `2^-s`.
+    pub fn look_up(&self, argument: i64) -> (i64, i64) {
+        let point = self.argument_point();
+        let within = argument & ((1 << point) - 1);
+        (argument >> point, within >> (point - self.shift()))
+    }
 }
 
 /// A scale `2^e`: the real `x` is represented by the integer nearest to `x * 2^e`.
@@ -91,7 +116,7 @@ mod tests {
     fn limbs_are_checked() {
         assert!(Limbs::new(15, 2, 2).is_ok() && Limbs::new(16, 2, 2).is_err());
         for (bits, hi, lo) in [(0, 2, 2), (8, 0, 2), (8, 2, 0), (u32::MAX, 2, 2), (1, u32::MAX, 1)] {
-            assert!(matches!(Limbs::new(bits, hi, lo), Err(Error::Limbs { .. })));
+            assert!(Limbs::new(bits, hi, lo).is_err());
         }
     }
 

@@ -1,6 +1,6 @@
 //! A proof and its bytes.
 
-use tapeout_driver::{Fr, G1Affine};
+use ark_bn254::{Fr, G1Affine};
 
 use super::cs::{AdviceColumn, ConstraintSystem};
 use crate::{

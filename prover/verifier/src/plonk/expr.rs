@@ -1,12 +1,12 @@
 //! Polynomial expressions over a circuit's columns: the language that gates, bus messages and sums are written in.
 //!
-//! An [`Expr`] is data. The prover compiles it ([`super::eval`]), the verifier evaluates it at one point, the checker evaluates
+//! An [`Expr`] is data. The prover compiles it, the verifier evaluates it at one point, the checker evaluates
 //! it row by row, and all read the same tree.
 
 use std::ops::{Add, Mul, Neg, Sub};
 
+use ark_bn254::Fr;
 use ark_ff::{Field, One, Zero};
-use tapeout_driver::Fr;
 
 /// A scalar that both sides know: a challenge, or what follows from challenges and the statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

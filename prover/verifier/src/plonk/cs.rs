@@ -234,22 +234,6 @@ impl Draft {
         }
     }
 
-    /// Takes out the gate of this name.
-    #[cfg(test)]
-    pub(crate) fn remove_gate(&mut self, name: &str) {
-        let before = self.gates.len();
-        self.gates.retain(|gate| gate.name != name);
-        assert_eq!(self.gates.len() + 1, before, "no gate '{name}'");
-    }
-
-    /// Takes the term of this name off the bus.
-    #[cfg(test)]
-    pub(crate) fn remove_bus(&mut self, name: &str) {
-        let before = self.bus.len();
-        self.bus.retain(|term| term.name != name);
-        assert_eq!(self.bus.len() + 1, before, "no bus term '{name}'");
-    }
-
     /// Adds the bus's helper columns, the cyclic sum and their gates.
     pub fn finish(self) -> ConstraintSystem {
         let Self {
