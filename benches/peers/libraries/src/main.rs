@@ -1,13 +1,16 @@
 //! Times Tapeout's CPU kernels beside arkworks' and halo2curves', in one run: repetitions are interleaved, every result
-//! is compared with the others', and medians of wall time and of processor time are printed.
+//! is compared with the others', and medians of wall time and of processor time are printed, and the least processor time.
+//! On a busy machine the least says more: what other programs take of caches and clock only ever adds.
 //!
 //! Each library gets bases, domains and scalars in its own form beforehand; halo2curves, which has no prepared domains,
-//! computes its twiddles in the timed part. Transforms are forward ones on the domain itself.
+//! computes its twiddles in the timed part. Transforms are forward ones on the domain itself. Scalars of known width go to
+//! arkworks' calls for integers too (the row `ark-typed`): sorted by sign and turned into integers beforehand, untimed.
 
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use ark_ec::VariableBaseMSM;
 use ark_ff::{BigInteger, FftField, Field, PrimeField};
 use clap::{Parser, ValueEnum};
 use cpu_time::ProcessTime;
@@ -18,7 +21,7 @@ use halo2curves::{Coordinates, CurveAffine, fft::best_fft, msm::msm_best};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use tapeout_driver::sample::{Bases, fields, root, scalars};
-use tapeout_driver::{Dir, Fr, G1Affine, Scalars, Width, backend};
+use tapeout_driver::{Dir, Fr, G1Affine, G1Projective, Scalars, Width, backend};
 
 /// Times Tapeout's CPU kernels beside arkworks' and halo2curves'.
 #[derive(Parser)]
@@ -40,6 +43,15 @@ struct Options {
     /// Threads of every library.
     #[arg(long, default_value_t = 1)]
     threads: usize,
+    /// The rows to measure, the first of which the others are compared with; all where none is named.
+    #[arg(long, value_delimiter = ',')]
+    libraries: Vec<String>,
+}
+
+impl Options {
+    fn wants(&self, library: &str) -> bool {
+        self.libraries.is_empty() || self.libraries.iter().any(|name| name == library)
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -71,8 +83,8 @@ fn main() -> Result<()> {
         .num_threads(options.threads)
         .build_global()?;
     println!(
-        "{:12} {:>5} {:>6} {:>6} {:>14} {:>14} {:>8}",
-        "library", "log n", "width", "batch", "wall ms", "cpu ms", "cpu : 1"
+        "{:12} {:>5} {:>6} {:>6} {:>12} {:>12} {:>8} {:>12} {:>8}",
+        "library", "log n", "width", "batch", "wall ms", "cpu ms", "cpu : 1", "least cpu ms", "least : 1"
     );
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     for log_n in options.sizes.clone() {
@@ -96,7 +108,7 @@ fn msm(options: &Options, log_n: u32, rng: &mut ChaCha8Rng) -> Result<()> {
     let bases = Bases::random(n, rng).points;
     let theirs = bases.iter().map(point).collect::<Result<Vec<_>>>()?;
     let mut runners: Vec<(&str, Runner<'_, Vec<G1Affine>>)> = Vec::new();
-    for name in BACKENDS {
+    for name in BACKENDS.into_iter().filter(|name| options.wants(name)) {
         let prepared = backend::open(name)?.prepare_msm(&bases)?;
         let run = move |items: &[Vec<Fr>]| {
             let batch: Vec<Scalars<'_>> = items.iter().map(|values| Scalars { values, width }).collect();
@@ -105,21 +117,74 @@ fn msm(options: &Options, log_n: u32, rng: &mut ChaCha8Rng) -> Result<()> {
         };
         runners.push((name, Box::new(run)));
     }
+    if width.range().is_some() && options.wants("ark-typed") {
+        let bases = &bases;
+        let run = move |items: &[Vec<Fr>]| {
+            let items = items
+                .iter()
+                .map(|values| Typed::new(bases, Scalars { values, width }))
+                .collect::<Result<Vec<_>>>()?;
+            let (sums, wall, cpu) = timed(|| Ok(items.iter().map(Typed::run).collect::<Vec<_>>()))?;
+            Ok((sums.into_iter().map(Into::into).collect(), wall, cpu))
+        };
+        runners.push(("ark-typed", Box::new(run)));
+    }
     let run = |items: &[Vec<Fr>]| {
         let items = items.iter().map(|item| elements(item)).collect::<Result<Vec<_>>>()?;
         let (sums, wall, cpu) = timed(|| Ok(items.iter().map(|item| msm_best(item, &theirs)).collect::<Vec<_>>()))?;
         Ok((sums.into_iter().map(back).collect::<Result<_>>()?, wall, cpu))
     };
-    runners.push(("halo2curves", Box::new(run)));
+    if options.wants("halo2curves") {
+        runners.push(("halo2curves", Box::new(run)));
+    }
     compare(options, log_n, runners, || {
         (0..options.batch).map(|_| scalars(n, width, rng)).collect()
     })
 }
 
+/// An MSM as arkworks' calls for integers take it: positive scalars and negative ones apart.
+struct Typed {
+    bits: u8,
+    /// The bases and the magnitudes of each side.
+    sides: [(Vec<G1Affine>, Vec<u64>); 2],
+}
+
+impl Typed {
+    fn new(bases: &[G1Affine], scalars: Scalars<'_>) -> Result<Typed> {
+        let integers = scalars.integers(0)?.context("scalars of any size have no type")?;
+        let side = |negative: bool| {
+            let chosen = bases
+                .iter()
+                .zip(&integers)
+                .filter(|(_, v)| **v != 0 && (**v < 0) == negative);
+            chosen.map(|(base, v)| (*base, v.unsigned_abs() as u64)).unzip()
+        };
+        let sides: [(Vec<G1Affine>, Vec<u64>); 2] = [side(false), side(true)];
+        let largest = sides.iter().flat_map(|(_, magnitudes)| magnitudes).max();
+        let bits = (64 - largest.copied().unwrap_or(0).leading_zeros()) as u8;
+        Ok(Typed { bits, sides })
+    }
+
+    fn run(&self) -> G1Projective {
+        let [positive, negative] = &self.sides;
+        self.side(positive) - self.side(negative)
+    }
+
+    fn side(&self, (bases, magnitudes): &(Vec<G1Affine>, Vec<u64>)) -> G1Projective {
+        match self.bits {
+            0..=1 => G1Projective::msm_u1(bases, &magnitudes.iter().map(|&v| v == 1).collect::<Vec<_>>()),
+            2..=8 => G1Projective::msm_u8(bases, &magnitudes.iter().map(|&v| v as u8).collect::<Vec<_>>()),
+            9..=16 => G1Projective::msm_u16(bases, &magnitudes.iter().map(|&v| v as u16).collect::<Vec<_>>()),
+            17..=32 => G1Projective::msm_u32(bases, &magnitudes.iter().map(|&v| v as u32).collect::<Vec<_>>()),
+            _ => G1Projective::msm_u64(bases, magnitudes),
+        }
+    }
+}
+
 fn ntt(options: &Options, log_n: u32, rng: &mut ChaCha8Rng) -> Result<()> {
     let n = 1usize << log_n;
     let mut runners: Vec<(&str, Runner<'_, Vec<Vec<Fr>>>)> = Vec::new();
-    for name in BACKENDS {
+    for name in BACKENDS.into_iter().filter(|name| options.wants(name)) {
         let prepared = backend::open(name)?.prepare_ntt(log_n)?;
         let run = move |columns: &[Vec<Fr>]| {
             let mut columns = columns.to_vec();
@@ -149,7 +214,9 @@ fn ntt(options: &Options, log_n: u32, rng: &mut ChaCha8Rng) -> Result<()> {
         ))
     };
     ensure!(log_n <= Fr::TWO_ADICITY, "no domain of size 2^{log_n}");
-    runners.push(("halo2curves", Box::new(run)));
+    if options.wants("halo2curves") {
+        runners.push(("halo2curves", Box::new(run)));
+    }
     compare(options, log_n, runners, || {
         (0..options.batch).map(|_| fields(n, rng)).collect()
     })
@@ -184,12 +251,15 @@ fn compare<T: PartialEq>(
         Kernel::Ntt => "-".to_owned(),
     };
     let mut base = None;
-    for ((name, _), (walls, cpus)) in runners.iter().zip(times) {
-        let (wall, cpu) = (median(walls), median(cpus));
-        let ratio = cpu / *base.get_or_insert(cpu);
+    for ((name, _), (walls, mut cpus)) in runners.iter().zip(times) {
+        cpus.sort_unstable();
+        let (wall, cpu, least) = (median(walls), median(cpus.clone()), milliseconds(cpus.first().copied()));
+        let (first, first_least) = *base.get_or_insert((cpu, least));
         println!(
-            "{name:12} {log_n:>5} {width:>6} {:>6} {wall:>14.3} {cpu:>14.3} {ratio:>8.2}",
-            options.batch
+            "{name:12} {log_n:>5} {width:>6} {:>6} {wall:>12.3} {cpu:>12.3} {:>8.2} {least:>12.3} {:>8.2}",
+            options.batch,
+            cpu / first,
+            least / first_least
         );
     }
     Ok(())
@@ -198,9 +268,11 @@ fn compare<T: PartialEq>(
 /// The median in milliseconds.
 fn median(mut times: Vec<Duration>) -> f64 {
     times.sort_unstable();
-    times
-        .get(times.len() / 2)
-        .map_or(f64::NAN, |time| time.as_secs_f64() * 1e3)
+    milliseconds(times.get(times.len() / 2).copied())
+}
+
+fn milliseconds(time: Option<Duration>) -> f64 {
+    time.map_or(f64::NAN, |time| time.as_secs_f64() * 1e3)
 }
 
 fn element(x: &Fr) -> Result<bn256::Fr> {

@@ -5,7 +5,8 @@ use ark_ec::AffineRepr;
 use ark_ff::{AdditiveGroup, Field};
 
 use super::digits::{self, Extent, Integer, Windows};
-use super::scalar::{Scalar, add, inverse, negate_if, sub};
+use super::inverse::inverse;
+use super::scalar::{Scalar, add, negate_if, sub};
 use crate::{Fr, G1Affine};
 
 /// The bit of a reference that asks for the point's negative.
@@ -89,8 +90,8 @@ pub(super) struct Affine {
     y: Fq,
 }
 
-/// How many additions share one inversion.
-const SHARED: usize = 256;
+/// How many additions share one inversion. What they keep must fit the second-level cache.
+const SHARED: usize = 1024;
 
 /// An addition between the two passes: its denominator's prefix product, and how to go on.
 #[derive(Clone, Copy)]

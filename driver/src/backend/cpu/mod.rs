@@ -4,12 +4,14 @@ mod digits;
 mod engine;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod ifma;
+mod inverse;
 mod msm;
 mod ntt;
 mod powers;
 mod scalar;
 mod sums;
 mod tables;
+mod words;
 
 use std::time::Instant;
 

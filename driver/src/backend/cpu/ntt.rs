@@ -1,11 +1,13 @@
 //! Number-theoretic transforms one element at a time: for processors without vector multiplication, and for domains too
 //! small for vectors.
 
-use ark_ff::{FftField, Field};
+use ark_bn254::FrConfig;
+use ark_ff::{FftField, Field, PrimeField};
 use rayon::prelude::*;
 
 use super::powers::powers;
-use super::scalar::Scalar;
+use super::scalar::{Scalar, reduce};
+use super::words;
 use crate::{Dir, Error, Fr, Result};
 
 /// Transforms up to this size stay in the second-level cache and on one thread.
@@ -43,13 +45,17 @@ impl<S: Scalar> Plan<S> {
         };
         let multiply = |column: &mut [Fr]| {
             let pairs = column.iter_mut().zip(&scale);
-            pairs.for_each(|(x, factor)| *x = self.scalar.mul(*x, *factor));
+            pairs.for_each(|(x, factor)| *x = reduce(self.scalar.product::<FrConfig>(&factor.0.0, &x.0.0)));
         };
         batch.par_iter_mut().for_each(|column| match dir {
             Dir::Forward => {
                 multiply(column);
                 reverse(column);
                 transform(self.scalar, column, &self.forward);
+                column
+                    .par_iter_mut()
+                    .with_min_len(NEAR)
+                    .for_each(|x| *x = reduce(words::reduce(x.0.0, TWICE)));
             }
             Dir::Inverse => {
                 reverse(column);
@@ -87,7 +93,7 @@ fn reverse(column: &mut [Fr]) {
     }
 }
 
-/// Decimation in time: the halves of bit-reversed data are the even and the odd elements.
+/// Decimation in time: the halves of bit-reversed data are the even and the odd elements. Leaves words below `4 r`.
 fn transform<S: Scalar>(scalar: S, data: &mut [Fr], twiddles: &[Fr]) {
     if data.len() <= NEAR {
         let mut half = 1;
@@ -106,6 +112,13 @@ fn transform<S: Scalar>(scalar: S, data: &mut [Fr], twiddles: &[Fr]) {
     butterflies(scalar, data, twiddles);
 }
 
+/// `2 r`. Between the levels, elements are words below `4 r`, which fit: products need no reduced factors, and of each
+/// butterfly only one sum is reduced.
+const TWICE: &[u64; 4] = &{
+    let [r0, r1, r2, r3] = Fr::MODULUS.0;
+    [r0 << 1, r1 << 1 | r0 >> 63, r2 << 1 | r1 >> 63, r3 << 1 | r2 >> 63]
+};
+
 /// The last level of a transform.
 fn butterflies<S: Scalar>(scalar: S, data: &mut [Fr], twiddles: &[Fr]) {
     let half = data.len() / 2;
@@ -113,7 +126,11 @@ fn butterflies<S: Scalar>(scalar: S, data: &mut [Fr], twiddles: &[Fr]) {
     let pairs = even.iter_mut().zip(odd).zip(&twiddles[half..2 * half]);
     for (j, ((a, b), twiddle)) in pairs.enumerate() {
         // The first twiddle is one.
-        let product = if j == 0 { *b } else { scalar.mul(*b, *twiddle) };
-        (*a, *b) = (*a + product, *a - product);
+        let product = if j == 0 {
+            words::reduce(b.0.0, TWICE)
+        } else {
+            scalar.product::<FrConfig>(&twiddle.0.0, &b.0.0)
+        };
+        (a.0.0, b.0.0) = words::butterfly(a.0.0, product, TWICE);
     }
 }

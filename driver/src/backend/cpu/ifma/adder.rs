@@ -1,22 +1,27 @@
 //! Additions of affine points, eight at a time.
 
+use std::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
+
 use ark_bn254::Fq;
 use ark_ec::AffineRepr;
 use ark_ff::{AdditiveGroup, BigInt, BigInteger, Field, MontFp, PrimeField};
 
 use super::super::digits::{Extent, Integer, Windows};
 use super::super::engine::{Engine, NEGATED, Points, RESULT};
-use super::super::scalar::inverse;
+use super::super::inverse::inverse;
 use super::digits;
 use super::field::{Base, Field8, Loose8};
 use super::lane::{Mask, Simd, W, transpose};
 use crate::{Fr, G1Affine};
 
 /// How many groups of eight additions share one inversion. An even number; what they keep must fit the second-level cache.
-const SHARED: usize = 128;
+const SHARED: usize = 256;
 
 /// How many groups ahead of their use points are fetched to the nearest cache.
-const AHEAD: usize = 3;
+const AHEAD: usize = 4;
+
+/// How many groups ahead of their use points are fetched to the second-level cache.
+const FAR_AHEAD: usize = 32;
 
 /// `1 / 16` in the base field.
 const SIXTEENTH: Fq = MontFp!("12312136615409592312513603231707217237391675025980025810262583815737939742328");
@@ -167,17 +172,20 @@ fn gather(simd: Simd, points: Points<'_, Simd>, references: [u32; 8]) -> (Field8
     )
 }
 
+/// Fetches the points of a group of additions to the cache that the hint names.
 #[inline(always)]
-fn prefetch(points: Points<'_, Simd>, references: &[u32]) {
-    for &reference in references {
-        let from = if reference & RESULT == 0 {
-            points.bases
-        } else {
-            points.results
-        };
-        let at = from.as_ptr().wrapping_add((reference & (RESULT - 1)) as usize);
-        // SAFETY: prefetching reads nothing, at whatever address.
-        unsafe { std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(at.cast()) };
+fn prefetch<const HINT: i32>(points: Points<'_, Simd>, a: &[u32], b: &[u32], group: usize) {
+    for references in [a, b] {
+        for &reference in references.get(8 * group..8 * (group + 1)).unwrap_or(&[]) {
+            let from = if reference & RESULT == 0 {
+                points.bases
+            } else {
+                points.results
+            };
+            let at = from.as_ptr().wrapping_add((reference & (RESULT - 1)) as usize);
+            // SAFETY: prefetching reads nothing, at whatever address.
+            unsafe { _mm_prefetch::<HINT>(at.cast()) };
+        }
     }
 }
 
@@ -211,34 +219,32 @@ fn begin(
     // Two chains of products, of the even and the odd groups: neighbours do not wait for each other.
     let one = Field8::splat(simd, Fq::from(16u64).0.0);
     let mut product = [one; 2];
-    for (g, group) in groups.iter_mut().enumerate() {
-        if let (Some(a), Some(b)) = (
-            a.get(8 * (g + AHEAD)..8 * (g + AHEAD + 1)),
-            b.get(8 * (g + AHEAD)..8 * (g + AHEAD + 1)),
-        ) {
-            prefetch(points, a);
-            prefetch(points, b);
+    for (at, pair) in groups.as_chunks_mut::<2>().0.iter_mut().enumerate() {
+        for (k, group) in pair.iter_mut().enumerate() {
+            let g = 2 * at + k;
+            prefetch::<_MM_HINT_T1>(points, a, b, g + FAR_AHEAD);
+            prefetch::<_MM_HINT_T0>(points, a, b, g + AHEAD);
+            let (a, b) = (eight(a, g), eight(b, g));
+            let (x1, y1, infinity1) = gather(simd, points, a);
+            let (x2, y2, infinity2) = gather(simd, points, b);
+            group.x1 = x1;
+            group.y1 = y1;
+            group.x2 = x2;
+            group.denominator = x2.minus::<2>(x1).carry_for_product();
+            group.numerator = y2.minus::<3>(y1).carry_for_product();
+            if infinity1 | infinity2 | x1.maybe_congruent(x2) != 0 {
+                exceptions(group, y2, [infinity1, infinity2], one, |lane, sum| {
+                    let sum = match sum {
+                        Sum::First => points.get(a[lane]),
+                        Sum::Second => points.get(b[lane]),
+                        Sum::Infinity => Simd::INFINITY,
+                    };
+                    known.push((8 * g + lane, sum));
+                });
+            }
+            group.prefix = product[k];
         }
-        let (a, b) = (eight(a, g), eight(b, g));
-        let (x1, y1, infinity1) = gather(simd, points, a);
-        let (x2, y2, infinity2) = gather(simd, points, b);
-        group.x1 = x1;
-        group.y1 = y1;
-        group.x2 = x2;
-        group.denominator = x2.minus::<2>(x1).carry_for_product();
-        group.numerator = y2.minus::<3>(y1).carry_for_product();
-        if infinity1 | infinity2 | x1.maybe_congruent(x2) != 0 {
-            exceptions(group, y2, [infinity1, infinity2], one, |lane, sum| {
-                let sum = match sum {
-                    Sum::First => points.get(a[lane]),
-                    Sum::Second => points.get(b[lane]),
-                    Sum::Infinity => Simd::INFINITY,
-                };
-                known.push((8 * g + lane, sum));
-            });
-        }
-        group.prefix = product[g % 2];
-        product[g % 2] = product[g % 2].mul(group.denominator);
+        product = Field8::mul_each(product, [pair[0].denominator, pair[1].denominator]);
     }
     product
 }

@@ -5,7 +5,7 @@
 
 use ark_ff::{AdditiveGroup, BigInt, Field};
 
-use super::super::scalar::inverse;
+use super::super::inverse::inverse;
 use super::field::{Field8, Loose8, Scalar};
 use super::lane::{Simd, W, store_words};
 use crate::Fr;

@@ -2,6 +2,11 @@
 //!
 //! `R` exceeds `84 p`, so a product of operands `a` and `b` is below `a b / R + 2 p` and its operands need not be reduced: a
 //! few multiples of `p` more or less in either leave the product below `3 p`. Only results that are stored are reduced.
+//!
+//! Loops here count, and zip nothing: parts of the library's iterators are not marked for inlining, and without link-time
+//! optimisation a call in the middle of a product doubles its time.
+
+#![allow(clippy::needless_range_loop)]
 
 mod consts;
 mod loose;
@@ -35,8 +40,8 @@ impl<P: Prime> Field8<P> {
     #[inline(always)]
     fn multiple<const K: usize>(simd: Simd) -> [W; 5] {
         let mut out = [simd.zero(); 5];
-        for (out, row) in out.iter_mut().zip(&Consts::<P>::MULTIPLES) {
-            *out = simd.splat(row[K]);
+        for i in 0..5 {
+            out[i] = simd.splat(Consts::<P>::MULTIPLES[i][K]);
         }
         out
     }
@@ -45,8 +50,9 @@ impl<P: Prime> Field8<P> {
     #[inline(always)]
     pub(crate) fn splat(simd: Simd, words: [u64; 4]) -> Self {
         let mut out = [simd.zero(); 5];
-        for (out, limb) in out.iter_mut().zip(split(words)) {
-            *out = simd.splat(limb);
+        let limbs = split(words);
+        for i in 0..5 {
+            out[i] = simd.splat(limbs[i]);
         }
         Field8(out, PhantomData)
     }
@@ -141,9 +147,9 @@ impl<P: Prime> Field8<P> {
                 }
             }
         }
-        for t in &mut t {
-            for limb in &mut t[1..9] {
-                *limb = *limb + *limb;
+        for k in 0..N {
+            for i in 1..9 {
+                t[k][i] = t[k][i] + t[k][i];
             }
         }
         for i in 0..5 {
@@ -159,8 +165,8 @@ impl<P: Prime> Field8<P> {
     #[inline(always)]
     pub(crate) fn leave_montgomery(self) -> Self {
         let mut t = [self.0[0].simd().zero(); 10];
-        for (t, limb) in t.iter_mut().zip(self.0) {
-            *t = limb.shl::<4>();
+        for i in 0..5 {
+            t[i] = self.0[i].shl::<4>();
         }
         let [out] = Self::redc_each([t]);
         out
@@ -173,47 +179,45 @@ impl<P: Prime> Field8<P> {
         // Four rounds add less than 2^52 p each and cost no product for the quotient digit; the last must use the least
         // multiple of p, for what it adds is not divided any further.
         for i in 0..4 {
-            for (j, &limb) in Consts::<P>::SHIFTED.iter().enumerate() {
-                let limb = simd.splat(limb);
-                for t in &mut t {
-                    t[i + 1 + j] = t[i + 1 + j].madd_lo(t[i], limb);
+            for j in 0..5 {
+                let limb = simd.splat(Consts::<P>::SHIFTED[j]);
+                for k in 0..N {
+                    t[k][i + 1 + j] = t[k][i + 1 + j].madd_lo(t[k][i], limb);
                 }
             }
-            for t in &mut t {
-                t[i + 1] = t[i + 1] + t[i].shr::<52>();
+            for k in 0..N {
+                t[k][i + 1] = t[k][i + 1] + t[k][i].shr::<52>();
             }
-            for (j, &limb) in Consts::<P>::SHIFTED.iter().enumerate() {
-                let limb = simd.splat(limb);
-                for t in &mut t {
-                    t[i + 2 + j] = t[i + 2 + j].madd_hi(t[i], limb);
+            for j in 0..5 {
+                let limb = simd.splat(Consts::<P>::SHIFTED[j]);
+                for k in 0..N {
+                    t[k][i + 2 + j] = t[k][i + 2 + j].madd_hi(t[k][i], limb);
                 }
             }
         }
         let mut digits = [simd.zero(); N];
-        for (digit, t) in digits.iter_mut().zip(&t) {
-            *digit = digit.madd_lo(t[4], simd.splat(Consts::<P>::NEGATED_INVERSE));
+        for k in 0..N {
+            digits[k] = simd.zero().madd_lo(t[k][4], simd.splat(Consts::<P>::NEGATED_INVERSE));
         }
         // The lowest limb becomes a multiple of 2^52: the next one if its low 52 bits are not zero already.
-        for t in &mut t {
-            t[5] = t[5] + (t[4] + simd.splat(LOW)).shr::<52>();
+        for k in 0..N {
+            t[k][5] = t[k][5] + (t[k][4] + simd.splat(LOW)).shr::<52>();
         }
-        for (j, &limb) in Consts::<P>::P.iter().enumerate() {
-            let limb = simd.splat(limb);
-            for (t, &digit) in t.iter_mut().zip(&digits) {
-                if j > 0 {
-                    t[4 + j] = t[4 + j].madd_lo(digit, limb);
-                }
+        for j in 1..5 {
+            let limb = simd.splat(Consts::<P>::P[j]);
+            for k in 0..N {
+                t[k][4 + j] = t[k][4 + j].madd_lo(digits[k], limb);
             }
         }
-        for (j, &limb) in Consts::<P>::P.iter().enumerate() {
-            let limb = simd.splat(limb);
-            for (t, &digit) in t.iter_mut().zip(&digits) {
-                t[5 + j] = t[5 + j].madd_hi(digit, limb);
+        for j in 0..5 {
+            let limb = simd.splat(Consts::<P>::P[j]);
+            for k in 0..N {
+                t[k][5 + j] = t[k][5 + j].madd_hi(digits[k], limb);
             }
         }
         let mut out = [Field8([simd.zero(); 5], PhantomData); N];
-        for (out, t) in out.iter_mut().zip(&t) {
-            *out = Loose8([t[5], t[6], t[7], t[8], t[9]], PhantomData).carry();
+        for k in 0..N {
+            out[k] = Loose8([t[k][5], t[k][6], t[k][7], t[k][8], t[k][9]], PhantomData).carry();
         }
         out
     }
@@ -234,8 +238,8 @@ impl<P: Prime> Field8<P> {
     #[inline(always)]
     pub(crate) fn blend(self, mask: Mask, other: Self) -> Self {
         let mut out = self.0;
-        for (out, other) in out.iter_mut().zip(other.0) {
-            *out = out.blend(mask, other);
+        for i in 0..5 {
+            out[i] = out[i].blend(mask, other.0[i]);
         }
         Field8(out, PhantomData)
     }
@@ -263,8 +267,8 @@ impl<P: Prime> Field8<P> {
     #[inline(always)]
     fn minus_exact(self, other: [W; 5]) -> Self {
         let mut out = self.0;
-        for (out, other) in out.iter_mut().zip(other) {
-            *out = *out - other;
+        for i in 0..5 {
+            out[i] = out[i] - other[i];
         }
         Loose8(out, PhantomData).carry()
     }

@@ -16,8 +16,8 @@ impl<P: Prime> Loose8<P> {
     #[inline(always)]
     pub(crate) fn plus(mut self, other: impl Into<Loose8<P>>) -> Self {
         let other = other.into();
-        for (out, other) in self.0.iter_mut().zip(other.0) {
-            *out = *out + other;
+        for i in 0..5 {
+            self.0[i] = self.0[i] + other.0[i];
         }
         self
     }
@@ -27,8 +27,8 @@ impl<P: Prime> Loose8<P> {
     pub(crate) fn minus<const K: usize>(mut self, other: impl Into<Loose8<P>>) -> Self {
         let other = other.into();
         let multiple = Field8::<P>::multiple::<K>(self.0[0].simd());
-        for ((out, other), multiple) in self.0.iter_mut().zip(other.0).zip(multiple) {
-            *out = *out - other + multiple;
+        for i in 0..5 {
+            self.0[i] = self.0[i] - other.0[i] + multiple[i];
         }
         self
     }
@@ -49,8 +49,8 @@ impl<P: Prime> Loose8<P> {
     /// `other` in the lanes of the mask.
     #[inline(always)]
     pub(crate) fn blend(mut self, mask: Mask, other: Self) -> Self {
-        for (out, other) in self.0.iter_mut().zip(other.0) {
-            *out = out.blend(mask, other);
+        for i in 0..5 {
+            self.0[i] = self.0[i].blend(mask, other.0[i]);
         }
         self
     }
@@ -81,9 +81,9 @@ impl<P: Prime> Loose8<P> {
         let simd = l[0].simd();
         let quotient = simd.zero().madd_hi(l[4].shr::<20>(), simd.splat(Consts::<P>::QUOTIENT));
         let mut high = simd.zero();
-        for (limb, &p) in l.iter_mut().zip(&Consts::<P>::P) {
-            let p = simd.splat(p);
-            *limb = *limb - simd.zero().madd_lo(quotient, p) - high;
+        for i in 0..5 {
+            let p = simd.splat(Consts::<P>::P[i]);
+            l[i] = l[i] - simd.zero().madd_lo(quotient, p) - high;
             high = simd.zero().madd_hi(quotient, p);
         }
         Loose8(l, PhantomData).carry()
@@ -95,8 +95,8 @@ impl<P: Prime> Loose8<P> {
         let mut l = self.0;
         let simd = l[0].simd();
         let quotient = simd.zero().madd_hi(l[4].shr::<20>(), simd.splat(Consts::<P>::QUOTIENT));
-        for (limb, row) in l.iter_mut().zip(&Consts::<P>::MULTIPLES) {
-            *limb = *limb - quotient.look_up(simd.load(row));
+        for i in 0..5 {
+            l[i] = l[i] - quotient.look_up(simd.load(&Consts::<P>::MULTIPLES[i]));
         }
         Loose8(l, PhantomData).carry()
     }

@@ -1,0 +1,131 @@
+//! Inverses one element at a time, after T. Pornin, Optimized Binary GCD for Modular Inversion (2020).
+
+use ark_ff::{BigInt, MontConfig};
+
+use super::scalar::{Element, reduce};
+
+/// How many halvings of the numbers share one update of them.
+const STEPS: u32 = 31;
+
+/// How often that is enough: for numbers of 254 bits at most `2 * 254 - 1` halvings leave nothing.
+const ROUNDS: u32 = (2 * 254 - 1u32).div_ceil(STEPS);
+
+/// `1 / x`; zero for zero.
+pub(super) fn inverse<C: MontConfig<4>>(x: Element<C>) -> Element<C> {
+    let p = C::MODULUS.0;
+    // Modulo p, R^2 a and R^2 b are R x times u and v throughout.
+    let (mut a, mut b) = (x.0.0, p);
+    let (mut u, mut v) = (C::R2.0, [0; 4]);
+    for _ in 0..ROUNDS {
+        let (mut low_a, mut low_b) = approximate(a, b);
+        // Signed, in two's complement.
+        let [mut f0, mut g0, mut f1, mut g1] = [1u64, 0, 0, 1];
+        for _ in 0..STEPS {
+            // No branches: what to do is a coin's toss each time.
+            let odd = (low_a & 1).wrapping_neg();
+            let swap = odd & u64::from(low_a < low_b).wrapping_neg();
+            let exchange = |a: &mut u64, b: &mut u64| {
+                let both = (*a ^ *b) & swap;
+                (*a, *b) = (*a ^ both, *b ^ both);
+            };
+            exchange(&mut low_a, &mut low_b);
+            exchange(&mut f0, &mut f1);
+            exchange(&mut g0, &mut g1);
+            low_a -= low_b & odd;
+            f0 = f0.wrapping_sub(f1 & odd);
+            g0 = g0.wrapping_sub(g1 & odd);
+            low_a >>= 1;
+            f1 <<= 1;
+            g1 <<= 1;
+        }
+        let [f0, g0, f1, g1] = [f0, g0, f1, g1].map(|f| f as i64);
+        let (next_a, negative_a) = magnitude(halve(combine(a, f0, b, g0)));
+        let (next_b, negative_b) = magnitude(halve(combine(a, f1, b, g1)));
+        let sign = |negative: bool, f: i64| if negative { -f } else { f };
+        let [f0, g0] = [f0, g0].map(|f| sign(negative_a, f));
+        let [f1, g1] = [f1, g1].map(|f| sign(negative_b, f));
+        (u, v) = (fold::<C>(combine(u, f0, v, g0)), fold::<C>(combine(u, f1, v, g1)));
+        (a, b) = (next_a, next_b);
+    }
+    // If x is not zero b is one now, and v the form R / x of its inverse.
+    if x.0.0 == [0; 4] {
+        x
+    } else {
+        Element::new_unchecked(BigInt(v))
+    }
+}
+
+/// The lowest 31 bits of both numbers, and above them 33 bits from the highest that is set in either.
+#[inline(always)]
+fn approximate(a: [u64; 4], b: [u64; 4]) -> (u64, u64) {
+    const LOW: u64 = (1 << STEPS) - 1;
+    let top = (1..4).rev().find(|&i| a[i] | b[i] != 0).unwrap_or(0);
+    if top == 0 {
+        return (a[0], b[0]);
+    }
+    let lead = (a[top] | b[top]).leading_zeros();
+    let high = |x: [u64; 4]| {
+        let two = u128::from(x[top]) << 64 | u128::from(x[top - 1]);
+        ((two << lead) >> (64 + STEPS)) as u64
+    };
+    (high(a) << STEPS | a[0] & LOW, high(b) << STEPS | b[0] & LOW)
+}
+
+/// `x f + y g`, for factors of at most `2^31` in magnitude.
+#[inline(always)]
+fn combine(x: [u64; 4], f: i64, y: [u64; 4], g: i64) -> [u64; 5] {
+    let (mut out, mut carry) = ([0; 5], 0i128);
+    for i in 0..4 {
+        carry += i128::from(x[i]) * i128::from(f) + i128::from(y[i]) * i128::from(g);
+        out[i] = carry as u64;
+        carry >>= 64;
+    }
+    out[4] = carry as u64;
+    out
+}
+
+/// The signed integer over `2^31`, which divides it.
+#[inline(always)]
+fn halve(x: [u64; 5]) -> [u64; 5] {
+    let word = |i: usize| x[i] >> STEPS | x[i + 1] << (64 - STEPS);
+    [word(0), word(1), word(2), word(3), (x[4] as i64 >> STEPS) as u64]
+}
+
+/// The magnitude and whether it was negative.
+#[inline(always)]
+fn magnitude(x: [u64; 5]) -> ([u64; 4], bool) {
+    let negative = (x[4] as i64) < 0;
+    let mut out = [x[0], x[1], x[2], x[3]];
+    if negative {
+        let mut carry = true;
+        for word in &mut out {
+            (*word, carry) = (!*word).overflowing_add(u64::from(carry));
+        }
+    }
+    (out, negative)
+}
+
+/// `x / 2^31` modulo the prime, for `x` of at most `2^31` times the prime in magnitude.
+#[inline(always)]
+fn fold<C: MontConfig<4>>(x: [u64; 5]) -> [u64; 4] {
+    let p = C::MODULUS.0;
+    let digit = x[0].wrapping_mul(C::INV) & ((1 << STEPS) - 1);
+    let (mut sum, mut carry) = ([0; 5], 0u128);
+    for i in 0..4 {
+        carry += u128::from(x[i]) + u128::from(digit) * u128::from(p[i]);
+        sum[i] = carry as u64;
+        carry >>= 64;
+    }
+    sum[4] = x[4].wrapping_add(carry as u64);
+    // From -p to 2 p.
+    let [x0, x1, x2, x3, high] = halve(sum);
+    let mut words = [x0, x1, x2, x3];
+    if (high as i64) < 0 {
+        let mut carry = 0;
+        for (word, p) in words.iter_mut().zip(p) {
+            let sum = u128::from(*word) + u128::from(p) + carry;
+            (*word, carry) = (sum as u64, sum >> 64);
+        }
+    }
+    reduce::<C>(words).0.0
+}
