@@ -17,6 +17,34 @@ pub(super) type Integer = [u64; 4];
 /// The bit of an integer's highest word that is its sign.
 pub(super) const NEGATIVE: u64 = 1 << 63;
 
+/// The widest hint whose scalars fit one word beside their sign.
+const NARROW_BITS: u8 = 63;
+
+/// The integers of a list of scalars.
+pub(super) enum Integers {
+    /// Of any size.
+    Wide(Vec<Integer>),
+    /// One word each, for scalars whose hint promises as much: magnitudes below `2^63` and [`NEGATIVE`].
+    Narrow(Vec<u64>),
+}
+
+impl Integers {
+    /// Room for `len` integers of that width.
+    pub(super) fn zero(width: Width, len: usize) -> Integers {
+        match width {
+            Width::Bits(bits) | Width::Signed(bits) if bits <= NARROW_BITS => Integers::Narrow(vec![0; len]),
+            _ => Integers::Wide(vec![[0; 4]; len]),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Integers::Wide(integers) => integers.len(),
+            Integers::Narrow(integers) => integers.len(),
+        }
+    }
+}
+
 /// How large the integers of a list are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Extent {
@@ -70,6 +98,22 @@ pub(super) fn integers(values: &[Fr], out: &mut [Integer]) -> Extent {
         *out = integer;
     }
     extent
+}
+
+/// As [`integers`], each in one word; of larger ones only what the extent says is of use.
+pub(super) fn narrow(values: &[Fr], out: &mut [u64]) -> Extent {
+    let mut extent = Extent::default();
+    for (value, out) in values.iter().zip(out) {
+        let integer = integer(value);
+        extent = extent.join(extent_of(integer));
+        *out = integer[0] | integer[3] & NEGATIVE;
+    }
+    extent
+}
+
+/// Whether a scalar fits its hint.
+pub(super) fn fits(value: &Fr, width: Width) -> bool {
+    extent_of(integer(value)).fits(width)
 }
 
 fn integer(value: &Fr) -> Integer {
@@ -131,26 +175,44 @@ impl Windows {
 
     /// Writes the digits of `integers`, window after window: `out[j * len + i]` is digit `j` of integer `i`.
     pub(super) fn digits(self, integers: &[Integer], out: &mut [u32]) {
-        let (len, last) = (integers.len(), self.count - 1);
-        let (mask, half, full) = ((1u64 << self.width) - 1, 1u64 << (self.width - 1), 1u64 << self.width);
         for (i, integer) in integers.iter().enumerate() {
-            let sign = (integer[3] >> 63) as u32;
-            let words = [integer[0], integer[1], integer[2], integer[3] & !NEGATIVE, 0];
-            let mut carry = 0;
-            for j in 0..self.count {
-                let bit = self.width * j as u32;
-                let (word, shift) = ((bit / 64) as usize, bit % 64);
-                let two = u128::from(words[word]) | u128::from(words[word + 1]) << 64;
-                let digit = (two >> shift) as u64;
-                let digit = if j < last { digit & mask } else { digit } + carry;
-                let (magnitude, flip) = if j < last && digit > half {
-                    (full - digit, 1)
-                } else {
-                    (digit, 0)
-                };
-                carry = u64::from(flip);
-                out[j * len + i] = magnitude as u32 | (sign ^ flip) << 31;
-            }
+            let [w0, w1, w2, w3] = *integer;
+            let words = [w0, w1, w2, w3 & !NEGATIVE, 0];
+            self.cut(
+                w3 & NEGATIVE != 0,
+                words,
+                out.iter_mut().skip(i).step_by(integers.len()),
+            );
+        }
+    }
+
+    /// As [`Windows::digits`], for integers of one word.
+    pub(super) fn narrow_digits(self, integers: &[u64], out: &mut [u32]) {
+        for (i, integer) in integers.iter().enumerate() {
+            let words = [integer & !NEGATIVE, 0, 0, 0, 0];
+            self.cut(
+                integer & NEGATIVE != 0,
+                words,
+                out.iter_mut().skip(i).step_by(integers.len()),
+            );
+        }
+    }
+
+    /// Writes one integer's digits.
+    fn cut<'a>(self, negative: bool, words: [u64; 5], out: impl Iterator<Item = &'a mut u32>) {
+        let (mask, half, full) = ((1u64 << self.width) - 1, 1u64 << (self.width - 1), 1u64 << self.width);
+        let mut carry = 0;
+        for (j, out) in out.take(self.count).enumerate() {
+            let bit = self.width * j as u32;
+            let (word, shift) = ((bit / 64) as usize, bit % 64);
+            let two = u128::from(words[word]) | u128::from(words[word + 1]) << 64;
+            let digit = (two >> shift) as u64;
+            let inner = j + 1 < self.count;
+            let digit = if inner { digit & mask } else { digit } + carry;
+            let flip = inner && digit > half;
+            let magnitude = if flip { full - digit } else { digit };
+            carry = u64::from(flip);
+            *out = magnitude as u32 | u32::from(negative ^ flip) << 31;
         }
     }
 }
@@ -208,6 +270,14 @@ mod tests {
         let windows = Windows::new(width, extent.bits());
         let mut digits = vec![0; values.len() * windows.count];
         engine.digits(windows, &list, &mut digits);
+        // Where one word is enough, it comes to the same.
+        let mut narrow = vec![0; values.len()];
+        assert_eq!(engine.narrow(values, &mut narrow), extent);
+        if extent.bits() <= u32::from(NARROW_BITS) - 1 {
+            let mut same = vec![0; digits.len()];
+            engine.narrow_digits(windows, &narrow, &mut same);
+            assert_eq!(same, digits);
+        }
         for (i, v) in values.iter().enumerate() {
             let own: Vec<u32> = digits.iter().skip(i).step_by(values.len()).copied().collect();
             assert_eq!(rebuild(windows, &own, extent.bits()), *v);

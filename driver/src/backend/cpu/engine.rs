@@ -46,6 +46,12 @@ pub(super) trait Engine: Copy + Send + Sync {
 
     /// As [`Windows::digits`].
     fn digits(self, windows: Windows, integers: &[Integer], out: &mut [u32]);
+
+    /// As [`digits::narrow`].
+    fn narrow(self, values: &[Fr], out: &mut [u64]) -> Extent;
+
+    /// As [`Windows::narrow_digits`].
+    fn narrow_digits(self, windows: Windows, integers: &[u64], out: &mut [u32]);
 }
 
 /// What references refer to.
@@ -93,30 +99,43 @@ pub(super) struct Affine {
 /// How many additions share one inversion. What they keep must fit the second-level cache.
 const SHARED: usize = 1024;
 
-/// An addition between the two passes: its denominator's prefix product, and how to go on.
+/// How many additions go side by side. A product alone waits for its own carries; the processor has room for several at once,
+/// but does not look far enough ahead to find those of the next addition.
+const ABREAST: usize = 4;
+
+/// An addition between the two passes.
 #[derive(Clone, Copy)]
 pub(super) struct Pending {
+    /// The product of the denominators before it.
     prefix: Fq,
     denominator: Fq,
     numerator: Fq,
     first: Affine,
     /// The sum of both points' `x`.
     x_sum: Fq,
-    /// The sum when no slope is needed.
-    known: Option<Affine>,
+}
+
+/// What additions keep between the two passes.
+pub(super) struct Scratch {
+    pending: Vec<[Pending; ABREAST]>,
+    /// Sums that are known without a slope, by their place in the output.
+    known: Vec<(usize, Affine)>,
 }
 
 impl<S: Scalar> Engine for Portable<S> {
     type Point = Affine;
-    type Scratch = Vec<Pending>;
+    type Scratch = Scratch;
 
     const INFINITY: Affine = Affine {
         x: Fq::ZERO,
         y: Fq::ZERO,
     };
 
-    fn scratch(self) -> Vec<Pending> {
-        Vec::with_capacity(SHARED)
+    fn scratch(self) -> Scratch {
+        Scratch {
+            pending: Vec::new(),
+            known: Vec::new(),
+        }
     }
 
     fn import(self, point: &G1Affine) -> Affine {
@@ -150,33 +169,20 @@ impl<S: Scalar> Engine for Portable<S> {
         windows.digits(integers, out);
     }
 
-    fn add(self, scratch: &mut Vec<Pending>, points: Points<'_, Self>, a: &[u32], b: &[u32], out: &mut [Affine]) {
-        let scalar = self.0;
+    fn narrow(self, values: &[Fr], out: &mut [u64]) -> Extent {
+        digits::narrow(values, out)
+    }
+
+    fn narrow_digits(self, windows: Windows, integers: &[u64], out: &mut [u32]) {
+        windows.narrow_digits(integers, out);
+    }
+
+    fn add(self, scratch: &mut Scratch, points: Points<'_, Self>, a: &[u32], b: &[u32], out: &mut [Affine]) {
         for ((a, b), out) in a.chunks(SHARED).zip(b.chunks(SHARED)).zip(out.chunks_mut(SHARED)) {
-            scratch.clear();
-            let mut product = Fq::ONE;
-            for (i, (&first, &second)) in a.iter().zip(b).enumerate() {
-                if let (Some(&first), Some(&second)) = (a.get(i + AHEAD), b.get(i + AHEAD)) {
-                    prefetch(points.stored(first));
-                    prefetch(points.stored(second));
-                }
-                let pending = self.begin(points.get(first), points.get(second), product);
-                product = scalar.mul(product, pending.denominator);
-                scratch.push(pending);
-            }
-            // A product of denominators that are not zero.
-            let mut inverted = inverse(product);
-            for (pending, out) in scratch.iter().zip(out).rev() {
-                let slope = scalar.mul(pending.numerator, scalar.mul(pending.prefix, inverted));
-                inverted = scalar.mul(inverted, pending.denominator);
-                *out = pending.known.unwrap_or_else(|| {
-                    let x = sub(scalar.mul(slope, slope), pending.x_sum);
-                    Affine {
-                        x,
-                        y: sub(scalar.mul(slope, sub(pending.first.x, x)), pending.first.y),
-                    }
-                });
-            }
+            scratch.pending.clear();
+            scratch.known.clear();
+            let product = self.first_pass(scratch, points, a, b);
+            self.second_pass(scratch, self.invert_each(product), out);
         }
     }
 }
@@ -196,39 +202,103 @@ fn prefetch(point: &Affine) {
 }
 
 impl<S: Scalar> Portable<S> {
-    /// The slope's denominator and numerator.
+    /// An addition of which nobody asks the sum.
+    const IDLE: Pending = Pending {
+        prefix: Fq::ONE,
+        denominator: Fq::ONE,
+        numerator: Fq::ZERO,
+        first: Self::INFINITY,
+        x_sum: Fq::ZERO,
+    };
+
+    /// The denominators of the slopes and their products, those of every fourth addition apart.
+    fn first_pass(self, scratch: &mut Scratch, points: Points<'_, Self>, a: &[u32], b: &[u32]) -> [Fq; ABREAST] {
+        let mut product = [Fq::ONE; ABREAST];
+        for (i, &first) in a.iter().enumerate() {
+            if i % ABREAST == 0 {
+                scratch.pending.push([Self::IDLE; ABREAST]);
+            }
+            if let (Some(&first), Some(&second)) = (a.get(i + AHEAD), b.get(i + AHEAD)) {
+                prefetch(points.stored(first));
+                prefetch(points.stored(second));
+            }
+            let (mut pending, known) = self.begin(points.get(first), points.get(b[i]));
+            scratch.known.extend(known.map(|sum| (i, sum)));
+            let product = &mut product[i % ABREAST];
+            pending.prefix = *product;
+            *product = self.0.mul(*product, pending.denominator);
+            if let Some(group) = scratch.pending.last_mut() {
+                group[i % ABREAST] = pending;
+            }
+        }
+        product
+    }
+
+    /// The slopes and the sums, from the last addition to the first; `inverted` has the inverses of the products.
+    fn second_pass(self, scratch: &Scratch, mut inverted: [Fq; ABREAST], out: &mut [Affine]) {
+        let groups = scratch.pending.iter().zip(out.chunks_mut(ABREAST));
+        for (group, out) in groups.rev() {
+            let (mut slope, mut sums) = ([Fq::ZERO; ABREAST], [Self::INFINITY; ABREAST]);
+            for k in 0..ABREAST {
+                slope[k] = self.0.mul(group[k].prefix, inverted[k]);
+            }
+            for k in 0..ABREAST {
+                inverted[k] = self.0.mul(inverted[k], group[k].denominator);
+            }
+            for k in 0..ABREAST {
+                slope[k] = self.0.mul(group[k].numerator, slope[k]);
+            }
+            for k in 0..ABREAST {
+                sums[k].x = sub(self.0.mul(slope[k], slope[k]), group[k].x_sum);
+            }
+            for k in 0..ABREAST {
+                let across = sub(group[k].first.x, sums[k].x);
+                sums[k].y = sub(self.0.mul(slope[k], across), group[k].first.y);
+            }
+            out.copy_from_slice(&sums[..out.len()]);
+        }
+        for &(at, sum) in &scratch.known {
+            out[at] = sum;
+        }
+    }
+
+    /// The inverses of elements that are not zero.
+    fn invert_each(self, x: [Fq; ABREAST]) -> [Fq; ABREAST] {
+        let mul = |a, b| self.0.mul(a, b);
+        let (low, high) = (mul(x[0], x[1]), mul(x[2], x[3]));
+        let both = inverse(mul(low, high));
+        let (low, high) = (mul(both, high), mul(both, low));
+        [mul(low, x[1]), mul(low, x[0]), mul(high, x[3]), mul(high, x[2])]
+    }
+
+    /// The slope's denominator and numerator, and the sum where it is known without.
     #[inline(always)]
-    fn begin(self, p: Affine, q: Affine, prefix: Fq) -> Pending {
+    fn begin(self, p: Affine, q: Affine) -> (Pending, Option<Affine>) {
         let pending = Pending {
-            prefix,
+            prefix: Fq::ONE,
             denominator: sub(q.x, p.x),
             numerator: sub(q.y, p.y),
             first: p,
             x_sum: add(p.x, q.x),
-            known: None,
-        };
-        let done = |sum| Pending {
-            denominator: Fq::ONE,
-            known: Some(sum),
-            ..pending
         };
         if Self::is_infinity(&p) {
-            return done(q);
+            return (Self::IDLE, Some(q));
         }
         if Self::is_infinity(&q) {
-            return done(p);
+            return (Self::IDLE, Some(p));
         }
         if p.x != q.x {
-            return pending;
+            return (pending, None);
         }
         if p.y != q.y {
-            return done(Self::INFINITY);
+            return (Self::IDLE, Some(Self::INFINITY));
         }
         let square = self.0.mul(p.x, p.x);
-        Pending {
+        let tangent = Pending {
             denominator: p.y.double(),
             numerator: square.double() + square,
             ..pending
-        }
+        };
+        (tangent, None)
     }
 }

@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 use super::super::check_lengths;
 use super::super::reference::host_run;
-use super::digits::{Extent, Integer, MAX_BITS, SIGN, Windows, extent_of};
+use super::digits::{Extent, Integers, MAX_BITS, SIGN, Windows, fits};
 use super::engine::{Engine, NEGATED, RESULT};
 use super::sums::{Groups, Summer, weighted};
 use super::tables::Tables;
@@ -43,7 +43,7 @@ pub(super) struct CpuMsm<E: Engine> {
 
 /// An item's integers, and how it is computed.
 struct Item {
-    integers: Vec<Integer>,
+    integers: Integers,
     bits: u32,
     windows: Windows,
     /// Whether all windows share their buckets, and each has its multiples of the bases.
@@ -98,19 +98,25 @@ impl<E: Engine> CpuMsm<E> {
     /// Recodes an item's scalars and checks that they fit their hint.
     fn item(&self, at: usize, scalars: &Scalars<'_>) -> Result<Item> {
         scalars.width.check()?;
-        let mut integers = vec![[0; 4]; scalars.values.len()];
-        let chunks = integers.par_chunks_mut(CHUNK).zip(scalars.values.par_chunks(CHUNK));
-        let extent = chunks
-            .map(|(out, values)| self.summer.engine.integers(values, out))
-            .reduce(Extent::default, Extent::join);
+        let (engine, values) = (self.summer.engine, scalars.values.par_chunks(CHUNK));
+        let mut integers = Integers::zero(scalars.width, scalars.values.len());
+        let extent = match &mut integers {
+            Integers::Wide(out) => {
+                let chunks = out.par_chunks_mut(CHUNK).zip(values);
+                let extents = chunks.map(|(out, values)| engine.integers(values, out));
+                extents.reduce(Extent::default, Extent::join)
+            }
+            Integers::Narrow(out) => {
+                let chunks = out.par_chunks_mut(CHUNK).zip(values);
+                let extents = chunks.map(|(out, values)| engine.narrow(values, out));
+                extents.reduce(Extent::default, Extent::join)
+            }
+        };
         if !extent.fits(scalars.width) {
-            let index = integers
-                .iter()
-                .position(|&integer| !extent_of(integer).fits(scalars.width))
-                .unwrap_or(0);
+            let misfit = scalars.values.iter().position(|value| !fits(value, scalars.width));
             return Err(Error::Width {
                 item: at,
-                index,
+                index: misfit.unwrap_or(0),
                 width: scalars.width,
             });
         }
@@ -155,7 +161,10 @@ impl<E: Engine> CpuMsm<E> {
     fn sort(&self, item: &Item) -> (Groups, Vec<usize>) {
         let (n, windows) = (item.integers.len(), item.windows);
         let mut digits = vec![0; n * windows.count];
-        self.summer.engine.digits(windows, &item.integers, &mut digits);
+        match &item.integers {
+            Integers::Wide(integers) => self.summer.engine.digits(windows, integers, &mut digits),
+            Integers::Narrow(integers) => self.summer.engine.narrow_digits(windows, integers, &mut digits),
+        }
         let in_set = if item.tabled { windows.count } else { 1 };
         let sets = digits.par_chunks(n.max(1) * in_set).enumerate().map(|(set, digits)| {
             let largest = (set * in_set..(set + 1) * in_set)

@@ -45,6 +45,20 @@ pub(crate) struct Group {
     prefix: Field8<Base>,
 }
 
+impl Group {
+    fn zero(simd: Simd) -> Group {
+        let zero = Field8::zero(simd);
+        Group {
+            x1: zero,
+            y1: zero.into(),
+            x2: zero,
+            numerator: zero,
+            denominator: zero,
+            prefix: zero,
+        }
+    }
+}
+
 /// What additions keep between the two passes.
 pub(crate) struct Scratch {
     groups: Vec<Group>,
@@ -59,17 +73,8 @@ impl Engine for Simd {
     const INFINITY: Point = Point([0; 8]);
 
     fn scratch(self) -> Scratch {
-        let zero = Field8::zero(self);
-        let group = Group {
-            x1: zero,
-            y1: zero.into(),
-            x2: zero,
-            numerator: zero,
-            denominator: zero,
-            prefix: zero,
-        };
         Scratch {
-            groups: vec![group; SHARED],
+            groups: Vec::new(),
             known: Vec::new(),
         }
     }
@@ -115,6 +120,14 @@ impl Engine for Simd {
 
     fn digits(self, windows: Windows, integers: &[Integer], out: &mut [u32]) {
         digits::digits(self, windows, integers, out);
+    }
+
+    fn narrow(self, values: &[Fr], out: &mut [u64]) -> Extent {
+        digits::narrow(self, values, out)
+    }
+
+    fn narrow_digits(self, windows: Windows, integers: &[u64], out: &mut [u32]) {
+        digits::narrow_digits(self, windows, integers, out);
     }
 
     fn add(self, scratch: &mut Scratch, points: Points<'_, Self>, a: &[u32], b: &[u32], out: &mut [Point]) {
@@ -192,7 +205,11 @@ fn prefetch<const HINT: i32>(points: Points<'_, Simd>, a: &[u32], b: &[u32], gro
 #[target_feature(enable = "avx512f,avx512ifma,avx512vbmi2,avx512dq,avx512vl")]
 fn add_chunk(simd: Simd, scratch: &mut Scratch, points: Points<'_, Simd>, a: &[u32], b: &[u32], out: &mut [Point]) {
     let Scratch { groups, known } = scratch;
-    let groups = &mut groups[..a.len().div_ceil(16) * 2];
+    let count = a.len().div_ceil(16) * 2;
+    if groups.len() < count {
+        groups.resize(count, Group::zero(simd));
+    }
+    let groups = &mut groups[..count];
     known.clear();
     let product = begin(simd, groups, known, points, a, b);
     let inverse = invert(simd, product[0].mul(product[1]));
