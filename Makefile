@@ -60,9 +60,11 @@ bench-ezkl: ## Time EZKL and tapeout side by side in one run (MODELS=... RUNS=..
 	@build/ezkl/bin/python benches/peers/ezkl_bench.py --tapeout target/release/tapeout --out build/ezkl.json \
 		$(if $(MODELS),--models $(MODELS)) $(if $(RUNS),--runs $(RUNS))
 
-bench-peers: ## Time MSM and NTT beside other libraries on one thread (SIZES=10..14)
-	@for kernel in msm ntt; do \
-		$(CARGO) run --release --quiet --manifest-path benches/peers/libraries/Cargo.toml -- $$kernel --sizes $(SIZES); done
+bench-peers: ## Time MSM, of narrow scalars too, and NTT beside other libraries on one thread (SIZES=10..14)
+	@$(CARGO) build --release --quiet --manifest-path benches/peers/libraries/Cargo.toml
+	@peers=benches/peers/libraries/target/release/tapeout-bench-libraries; \
+	for scalars in full u1 i8 i16 i32; do $$peers msm --sizes $(SIZES) --scalars $$scalars || exit 1; done; \
+	for batch in 1 16; do $$peers ntt --sizes $(SIZES) --batch $$batch || exit 1; done
 
 test-hardware: tools ## Test the simulated hardware on VECTORS=1000000 operations, and from random register contents
 	TAPEOUT_VECTORS=$(VECTORS) $(CARGO) test --release --package tapeout-sim --test field --test curve

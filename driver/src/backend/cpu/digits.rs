@@ -273,7 +273,7 @@ mod tests {
         // Where one word is enough, it comes to the same.
         let mut narrow = vec![0; values.len()];
         assert_eq!(engine.narrow(values, &mut narrow), extent);
-        if extent.bits() <= u32::from(NARROW_BITS) - 1 {
+        if extent.bits() < u32::from(NARROW_BITS) {
             let mut same = vec![0; digits.len()];
             engine.narrow_digits(windows, &narrow, &mut same);
             assert_eq!(same, digits);
