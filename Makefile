@@ -6,7 +6,7 @@ SIZES ?= 10..14
 VECTORS ?= 1000000
 
 .DEFAULT_GOAL := help
-.PHONY: help tools evm-tools web test-web demo test test-hardware synth fmt lint doc deny bench bench-ezkl bench-peers ci clean
+.PHONY: help tools evm-tools web test-web demo test test-hardware synth fmt lint doc deny bench bench-ezkl bench-ezkl-conformance bench-peers ci clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,10 @@ bench-ezkl: ## Time EZKL and tapeout side by side in one run (MODELS=... RUNS=..
 	@$(CARGO) build --release --quiet --package tapeout-prover
 	@build/ezkl/bin/python benches/peers/ezkl_bench.py --tapeout target/release/tapeout --out build/ezkl.json \
 		$(if $(MODELS),--models $(MODELS)) $(if $(RUNS),--runs $(RUNS))
+
+bench-ezkl-conformance: ## Run the ONNX project's node tests through EZKL (an hour), for docs/performance.md
+	@.ci/tools ezkl-conformance
+	nice -n 19 build/ezkl-conformance/bin/python benches/peers/ezkl_conformance.py
 
 bench-peers: ## Time MSM, of narrow scalars too, and NTT beside other libraries on one thread (SIZES=10..14)
 	@$(CARGO) build --release --quiet --manifest-path benches/peers/libraries/Cargo.toml
