@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use crate::curve::{OutOfRange, ranges};
 use crate::field::{self, Field, MULTIPLES, QUOTIENT_SHIFT, R_BITS, WIDE_BITS};
 use crate::msm::{self, CONFIG};
+use crate::ntt;
 use crate::regs::{COUNTERS, FAULTS, REGS, hash};
 
 /// A generated file: its path from the root of the project, and its text.
@@ -47,6 +48,7 @@ fn package() -> Result<String, OutOfRange> {
     constant("DigitFifoDepth", CONFIG.digit_fifo);
     constant("BaseFifoDepth", CONFIG.base_fifo);
     line(format!("  localparam logic [7:0] HeaderMagic = 8'h{:x};", msm::MAGIC));
+    transforms(&mut line);
     for field in [Field::fq(), Field::fr()] {
         let name = field.name();
         line(format!(
@@ -116,6 +118,32 @@ fn package() -> Result<String, OutOfRange> {
     }
     line("endpackage".into());
     Ok(out)
+}
+
+/// The constants of the NTT engine.
+fn transforms(line: &mut impl FnMut(String)) {
+    line("  // The NTT engine: its shape; roots and first entries of its tables in Montgomery form, forward then inverse".into());
+    for (name, value) in [
+        ("NttLogLanes", ntt::CONFIG.log_lanes),
+        ("NttMaxLog", ntt::CONFIG.max_log_n),
+        ("NttButterflyLatency", ntt::BUTTERFLY_LATENCY),
+        ("NttPipeline", ntt::PIPELINE),
+    ] {
+        line(format!("  localparam int unsigned {name} = {value};"));
+    }
+    line(format!("  localparam logic [7:0] NttMagic = 8'h{:x};", ntt::MAGIC));
+    for (name, of) in [
+        ("NttGrowth", ntt::growth as fn(bool) -> Vec<_>),
+        ("NttFirst", ntt::first_entries),
+    ] {
+        let values: Vec<_> = [false, true].into_iter().flat_map(of).collect();
+        line(format!("  localparam logic [254:0] {name} [{}] = '{{", values.len()));
+        for (i, value) in values.iter().enumerate() {
+            let end = if i + 1 < values.len() { "," } else { "" };
+            line(format!("    255'h{value:x}{end}"));
+        }
+        line("  };".into());
+    }
 }
 
 fn capitalise(word: &str) -> String {

@@ -10,6 +10,7 @@ pub mod curve;
 pub mod emit;
 pub mod field;
 pub mod msm;
+pub mod ntt;
 pub mod regs;
 
 pub use regs::Reg;
