@@ -23,6 +23,11 @@ const MODELS: &[(&str, &str, Fidelity)] = &[
     ("reducer", "reducer", Fidelity::Exact),
     ("base_fetch", "base_fetch", Fidelity::Exact),
     ("perf_counters", "perf_counters", Fidelity::Exact),
+    ("ntt_butterfly", "ntt_butterfly", Fidelity::Exact),
+    ("ntt_butterfly_fast", "ntt_butterfly", Fidelity::Fast),
+    ("ntt_engine", "ntt_engine", Fidelity::Exact),
+    ("ntt_engine_fast", "ntt_engine", Fidelity::Fast),
+    ("ntt_engine_two_lanes", "ntt_engine", Fidelity::Fast),
     ("msm_card", "msm_card", Fidelity::Exact),
     ("msm_card_fast", "msm_card", Fidelity::Fast),
 ];
@@ -31,7 +36,7 @@ const MODELS: &[(&str, &str, Fidelity)] = &[
 enum Fidelity {
     /// Every gate of `rtl/`.
     Exact,
-    /// Point additions are computed on the host, with the same latency.
+    /// Point additions and butterflies are computed on the host, with the same latency.
     Fast,
 }
 
@@ -186,6 +191,9 @@ fn verilate(
     if name.ends_with("_fr") {
         command.arg("-GFr=1");
     }
+    if name.ends_with("_two_lanes") {
+        command.args(["-GLogLanes=1", "-GMaxLog=8"]);
+    }
     if waves {
         command.arg("--trace-fst");
     }
@@ -193,7 +201,7 @@ fn verilate(
     if fidelity == Fidelity::Fast {
         command.arg(format!("-I{}", fs::canonicalize("fast")?.display()));
     }
-    for part in ["common", "field", "curve", "msm", "shell"] {
+    for part in ["common", "field", "curve", "msm", "ntt", "shell"] {
         command.arg(format!("-I{}", rtl.join(part).display()));
     }
     command

@@ -70,7 +70,7 @@ impl Config {
     pub fn table_cycles(&self, log_n: u32) -> u64 {
         let wait = u64::from(PIPELINE);
         let levels = log_n - 1 - self.log_lanes;
-        let level = |j: u32| (u64::from(levels - j) << j) + wait;
+        let level = |j: u32| (u64::from(levels - j) << j) + wait - 1;
         u64::from(log_n) + wait + (0..levels).map(level).sum::<u64>()
     }
 

@@ -147,6 +147,9 @@ pub enum Fault {
     /// No progress for too long.
     #[error("no progress within the watchdog's limit")]
     Watchdog = 5,
+    /// A word of a column that is not a field element.
+    #[error("a word is not below the field's modulus")]
+    Value = 6,
 }
 
 /// All faults.
@@ -156,6 +159,7 @@ pub const FAULTS: &[(Fault, &str)] = &[
     (Fault::Bases, "bases"),
     (Fault::Memory, "memory"),
     (Fault::Watchdog, "watchdog"),
+    (Fault::Value, "value"),
 ];
 
 impl Fault {

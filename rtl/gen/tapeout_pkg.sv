@@ -313,7 +313,7 @@ package tapeout_pkg;
   localparam logic [259:0] BoundYSum = 260'h9278c36453a2a6cf451e5acab0864f455511450b83dd5fd6630124a43a340814;
   localparam logic [259:0] BoundCoordinate = 260'h38644e72e131a029b85045b68181585d97816a916871ca8d3c208c16d87cfd47;
   // Registers: byte addresses
-  localparam logic [31:0] TableHash = 32'hd17093f2;
+  localparam logic [31:0] TableHash = 32'hce30f4c4;
   localparam int unsigned Counters = 13;
   localparam logic [7:0] RegId = 8'h00;
   localparam logic [7:0] RegCapability = 8'h04;
@@ -354,4 +354,5 @@ package tapeout_pkg;
   localparam logic [7:0] FaultBases = 8'd3;
   localparam logic [7:0] FaultMemory = 8'd4;
   localparam logic [7:0] FaultWatchdog = 8'd5;
+  localparam logic [7:0] FaultValue = 8'd6;
 endpackage

@@ -6,7 +6,9 @@
 //! Where Verilator 5 was missing when this crate was built there are no models, and [`Model::new`] says so.
 
 mod adder;
+mod butterfly;
 mod card;
+mod limbs;
 mod model;
 
 pub use card::{Card, Fidelity, LINE, Surroundings, WORD};
