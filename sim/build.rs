@@ -28,8 +28,8 @@ const MODELS: &[(&str, &str, Fidelity)] = &[
     ("ntt_engine", "ntt_engine", Fidelity::Exact),
     ("ntt_engine_fast", "ntt_engine", Fidelity::Fast),
     ("ntt_engine_two_lanes", "ntt_engine", Fidelity::Fast),
-    ("msm_card", "msm_card", Fidelity::Exact),
-    ("msm_card_fast", "msm_card", Fidelity::Fast),
+    ("card", "card", Fidelity::Exact),
+    ("card_fast", "card", Fidelity::Fast),
 ];
 
 #[derive(Clone, Copy, PartialEq)]

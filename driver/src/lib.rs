@@ -120,12 +120,13 @@ pub struct Run<T> {
     pub bytes_out: u64,
 }
 
-/// What a device's performance counters say of its adder.
+/// What a device's performance counters say of its adder or its butterflies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Activity {
-    /// Non-zero digits absorbed and additions of the reduction: the cycles that an adder that is never idle would take.
+    /// Non-zero digits absorbed and additions of the reduction, or butterflies over their number: the cycles that hardware that
+    /// is never idle would take.
     pub work: u64,
-    /// Additions issued.
+    /// Additions, or butterflies, issued.
     pub adds_issued: u64,
     /// Cycles in which it had nothing to do: waiting for the host, for memory, or for its own sums.
     pub bubbles: u64,

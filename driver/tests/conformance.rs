@@ -3,7 +3,7 @@
 
 use ark_ff::{AdditiveGroup, Field};
 use tapeout_driver::backend::{self, Availability};
-use tapeout_driver::conformance::{Scope, check_msm, check_within};
+use tapeout_driver::conformance::{Scope, check_within};
 use tapeout_driver::{Backend, Dir, Error, Fr, G1Affine, G1Projective, Info, Msm, Ntt, Result, Run, Scalars, Width};
 
 #[test]
@@ -23,12 +23,9 @@ fn every_available_backend_conforms() {
         } else {
             Scope::default()
         };
-        let transforms = !matches!(backend.prepare_ntt(1), Err(Error::Unsupported { .. }));
-        let check = if transforms { check_within } else { check_msm };
-        let report = check(backend.as_ref(), scope).unwrap_or_else(|failure| panic!("{failure}"));
+        let report = check_within(backend.as_ref(), scope).unwrap_or_else(|failure| panic!("{failure}"));
         assert_eq!(report.backend, entry.name);
-        assert_eq!(transforms, entry.name != "rtl", "only the card has no transforms");
-        assert_eq!(report.cases.len(), if transforms { 21 } else { 10 });
+        assert_eq!(report.cases.len(), 21);
     }
 }
 

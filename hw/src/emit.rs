@@ -6,7 +6,7 @@ use crate::curve::{OutOfRange, ranges};
 use crate::field::{self, Field, MULTIPLES, QUOTIENT_SHIFT, R_BITS, WIDE_BITS};
 use crate::msm::{self, CONFIG};
 use crate::ntt;
-use crate::regs::{COUNTERS, FAULTS, REGS, hash};
+use crate::regs::{COUNTERS, FAULTS, NTT_COUNTERS, REGS, hash};
 
 /// A generated file: its path from the root of the project, and its text.
 pub type File = (&'static str, String);
@@ -100,6 +100,10 @@ fn package() -> Result<String, OutOfRange> {
     line("  // Registers: byte addresses".into());
     line(format!("  localparam logic [31:0] TableHash = 32'h{:08x};", hash()));
     line(format!("  localparam int unsigned Counters = {};", COUNTERS.len()));
+    line(format!(
+        "  localparam int unsigned NttCounters = {};",
+        NTT_COUNTERS.len()
+    ));
     for row in REGS {
         let name: String = row.name.split('_').map(capitalise).collect();
         line(format!(
@@ -175,7 +179,7 @@ fn registers() -> String {
     out.push_str(
         "\n`ID` and `CAPABILITY` are constants of the build; their reset value is what they always read as.\n",
     );
-    out.push_str("\n## Errors\n\nThe engine stops at the first error and takes no more words until it is reset.\n\n| code | name | meaning |\n|---|---|---|\n");
+    out.push_str("\n## Errors\n\nAn engine stops at its first error and takes no more words until it is reset.\n\n| code | name | meaning |\n|---|---|---|\n");
     for (fault, name) in FAULTS {
         let _ = writeln!(out, "| {} | `{name}` | {fault} |", *fault as u32);
     }

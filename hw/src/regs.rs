@@ -59,7 +59,7 @@ macro_rules! table {
 table! {
     Id "ID" ReadOnly 0 "Hash of this table (FNV-1a over its text); a driver refuses a card that has another";
     Capability "CAPABILITY" ReadOnly 0 "Bits 7:0 largest window width; 15:8 log2 of bucket slots per bank; 23:16 windows per pass; 31:24 adder latency";
-    Control "CONTROL" Trigger 0 "Bit 0 resets the engine and clears the error; bit 1 clears the counters";
+    Control "CONTROL" Trigger 0 "Bit 0 resets the MSM engine and clears its error; bit 1 clears its counters; bits 2 and 3 do the same for the NTT engine";
     Status "STATUS" ReadOnly 0 "Bit 0 ready for a pass; bit 1 busy; bits 15:8 error, see below";
     Watchdog "WATCHDOG" ReadWrite 1_000_000 "Cycles without progress in a busy engine until it stops with error `watchdog`";
     BaseAddress "BASE_ADDRESS" ReadWrite 0 "Address of base 0 in external memory, in units of 64 bytes";
@@ -90,9 +90,27 @@ table! {
     BytesOutHi "BYTES_OUT_HI" ReadOnly 0 "High word";
     BytesMemoryLo "BYTES_MEMORY_LO" ReadOnly 0 "Bytes read from external memory, low word";
     BytesMemoryHi "BYTES_MEMORY_HI" ReadOnly 0 "High word";
+    NttCapability "NTT_CAPABILITY" ReadOnly 0 "NTT engine: bits 7:0 log2 of the longest column; 15:8 log2 of the number of butterflies";
+    NttStatus "NTT_STATUS" ReadOnly 0 "NTT engine: as STATUS";
+    NttCyclesLo "NTT_CYCLES_LO" ReadOnly 0 "Cycles in which the NTT engine was busy, low word; reading it takes the snapshot that all its counters are read from";
+    NttCyclesHi "NTT_CYCLES_HI" ReadOnly 0 "High word";
+    NttButterfliesLo "NTT_BUTTERFLIES_LO" ReadOnly 0 "Butterflies of columns, low word";
+    NttButterfliesHi "NTT_BUTTERFLIES_HI" ReadOnly 0 "High word";
+    NttTableLo "NTT_TABLE_LO" ReadOnly 0 "Cycles in which a table's row was computed, low word";
+    NttTableHi "NTT_TABLE_HI" ReadOnly 0 "High word";
+    NttBubbleHostLo "NTT_BUBBLE_HOST_LO" ReadOnly 0 "Idle cycles of the butterflies without a whole column to work on, low word";
+    NttBubbleHostHi "NTT_BUBBLE_HOST_HI" ReadOnly 0 "High word";
+    NttBubbleStageLo "NTT_BUBBLE_STAGE_LO" ReadOnly 0 "Idle cycles of the butterflies between stages of short columns, low word";
+    NttBubbleStageHi "NTT_BUBBLE_STAGE_HI" ReadOnly 0 "High word";
+    NttStallOutputLo "NTT_STALL_OUTPUT_LO" ReadOnly 0 "Cycles in which a column waited for the host to take the one before it, low word";
+    NttStallOutputHi "NTT_STALL_OUTPUT_HI" ReadOnly 0 "High word";
+    NttBytesInLo "NTT_BYTES_IN_LO" ReadOnly 0 "Bytes received from the host's stream of columns, low word";
+    NttBytesInHi "NTT_BYTES_IN_HI" ReadOnly 0 "High word";
+    NttBytesOutLo "NTT_BYTES_OUT_LO" ReadOnly 0 "Bytes sent on the host's stream of columns, low word";
+    NttBytesOutHi "NTT_BYTES_OUT_HI" ReadOnly 0 "High word";
 }
 
-/// The 64-bit counters, by the register of their low word; the high word follows it.
+/// The 64-bit counters of the MSM engine, by the register of their low word; the high word follows it.
 pub const COUNTERS: &[Reg] = &[
     Reg::CyclesLo,
     Reg::AddsLo,
@@ -109,6 +127,18 @@ pub const COUNTERS: &[Reg] = &[
     Reg::BytesMemoryLo,
 ];
 
+/// The 64-bit counters of the NTT engine, as [`COUNTERS`].
+pub const NTT_COUNTERS: &[Reg] = &[
+    Reg::NttCyclesLo,
+    Reg::NttButterfliesLo,
+    Reg::NttTableLo,
+    Reg::NttBubbleHostLo,
+    Reg::NttBubbleStageLo,
+    Reg::NttStallOutputLo,
+    Reg::NttBytesInLo,
+    Reg::NttBytesOutLo,
+];
+
 impl Reg {
     /// Its byte address.
     #[must_use]
@@ -117,26 +147,30 @@ impl Reg {
     }
 }
 
-/// Bits of [`Reg::Control`] and [`Reg::Status`].
+/// Bits of [`Reg::Control`], [`Reg::Status`] and [`Reg::NttStatus`].
 pub mod bits {
-    /// Control: resets the engine and clears the error.
+    /// Control: resets the MSM engine and clears its error.
     pub const RESET: u32 = 1;
-    /// Control: clears the counters.
+    /// Control: clears the MSM engine's counters.
     pub const CLEAR: u32 = 2;
-    /// Status: ready for a pass.
+    /// Control: resets the NTT engine and clears its error.
+    pub const NTT_RESET: u32 = 4;
+    /// Control: clears the NTT engine's counters.
+    pub const NTT_CLEAR: u32 = 8;
+    /// Status: ready for a pass or a batch.
     pub const READY: u32 = 1;
-    /// Status: a pass is in the engine.
+    /// Status: a pass or a batch is in the engine.
     pub const BUSY: u32 = 2;
 }
 
-/// Why an engine stopped; bits 15:8 of [`Reg::Status`].
+/// Why an engine stopped; bits 15:8 of [`Reg::Status`] and [`Reg::NttStatus`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
-    /// A pass header with impossible fields.
-    #[error("the pass header is malformed")]
+    /// A header with impossible fields.
+    #[error("the header of a pass or batch is malformed")]
     Header = 1,
     /// The stream's last word came too early or too late.
-    #[error("the pass has another number of words than its header says")]
+    #[error("the pass or batch has another number of words than its header says")]
     Length = 2,
     /// A pass reads beyond the resident bases.
     #[error("the pass reads beyond the resident bases")]
@@ -203,7 +237,7 @@ mod tests {
         for (i, row) in REGS.iter().enumerate() {
             assert_eq!(row.reg.address() as usize, 4 * i);
         }
-        for counter in COUNTERS {
+        for counter in COUNTERS.iter().chain(NTT_COUNTERS) {
             let row = &REGS[*counter as usize];
             assert!(row.name.ends_with("_LO") && REGS[*counter as usize + 1].name.ends_with("_HI"));
         }

@@ -44,7 +44,8 @@ module ntt_engine #(
   logic [MaxLog-1:0] load_index;
   logic [255:0] load_data, tau;
   logic [7:0] input_fault;
-  logic inverse, tau_step, grow_step, table_low, column_step, twiddle_low, stage_end, finish, unload_free, sequencer_idle, gap, blocked;
+  logic inverse, tau_step, grow_step, table_low, column_step, twiddle_low, stage_end, finish, unload_free;
+  logic sequencer_idle, gap, blocked;
   logic [4:0] tau_index, grow_index;
   logic [TableBits-1:0] table_row, twiddle_row;
   logic [RowBits-1:0] step, half;

@@ -13,7 +13,7 @@ use tapeout_hw::Reg;
 use tapeout_hw::cost::{Load, cycles};
 use tapeout_hw::msm::{CONFIG, FIELDS, MIN_WIDTH, Pass, SUM_WORDS, windows_for, windows_per_pass};
 use tapeout_hw::regs::bits;
-use tapeout_sim::{Card, Fidelity, LINE, Surroundings, WORD};
+use tapeout_sim::{Card, Engine, Fidelity, LINE, Surroundings, WORD};
 
 type Word = [u64; WORD];
 
@@ -71,18 +71,20 @@ fn run(card: &mut Card, passes: &[(Pass, &[Word])]) -> Row {
     let start = ProcessTime::now();
     let first = card.cycles();
     for (pass, words) in passes {
-        pass.header().into_iter().for_each(|word| card.send(word, false));
+        pass.header()
+            .into_iter()
+            .for_each(|word| card.send(Engine::Msm, word, false));
         words
             .iter()
             .enumerate()
-            .for_each(|(i, word)| card.send(*word, i + 1 == words.len()));
+            .for_each(|(i, word)| card.send(Engine::Msm, *word, i + 1 == words.len()));
     }
     let sums: usize = passes.iter().map(|(pass, _)| pass.windows as usize * SUM_WORDS).sum();
-    while card.pending() < sums {
+    while card.pending(Engine::Msm) < sums {
         card.step().unwrap();
     }
     let seconds = start.elapsed().as_secs_f64() / (card.cycles() - first) as f64;
-    while card.received().is_some() {}
+    while card.received(Engine::Msm).is_some() {}
     let mut counter = |low: Reg| {
         let high = tapeout_hw::regs::REGS[low as usize + 1].reg;
         u64::from(card.read(low).unwrap()) | u64::from(card.read(high).unwrap()) << 32

@@ -11,12 +11,12 @@ pub const WORD: usize = 4;
 /// 64-bit limbs of a memory line, which holds one base.
 pub const LINE: usize = 8;
 
-/// Whether point additions are simulated or computed on the host; outputs and cycles are the same.
+/// Whether point additions and butterflies are simulated or computed on the host; outputs and cycles are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fidelity {
     /// Every gate of `rtl/`.
     Exact,
-    /// Point additions by the host's processor, with the same latency.
+    /// Point additions and butterflies by the host's processor, with the same latency.
     Fast,
 }
 
@@ -49,16 +49,61 @@ impl Default for Surroundings {
 pub struct Card {
     model: Model,
     ports: Ports,
+    stream_ports: [StreamPorts; 2],
     around: Surroundings,
     random: u64,
     memory: Vec<[u64; LINE]>,
     reads: VecDeque<(u64, usize)>,
     next_read: u64,
+    streams: [Stream; 2],
+    answered: bool,
+    memory_fault: bool,
+}
+
+/// An engine of the card, each with a stream in and one out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// Passes in, window sums out.
+    Msm,
+    /// Batches of columns in, their transforms out.
+    Ntt,
+}
+
+/// The streams of an engine: words with the mark of a packet's last.
+#[derive(Default)]
+struct Stream {
     words: VecDeque<([u64; WORD], bool)>,
     offered: bool,
-    answered: bool,
-    sums: VecDeque<([u64; WORD], bool)>,
-    memory_fault: bool,
+    received: VecDeque<([u64; WORD], bool)>,
+}
+
+/// The ports of an engine's streams: in, and out.
+#[derive(Clone, Copy)]
+struct StreamPorts {
+    in_valid: Port,
+    in_ready: Port,
+    in_data: Port,
+    in_last: Port,
+    out_valid: Port,
+    out_ready: Port,
+    out_data: Port,
+    out_last: Port,
+}
+
+impl StreamPorts {
+    fn of(model: &Model, input: &str, output: &str) -> Result<Self, Error> {
+        let port = |prefix: &str, name: &str| model.port(&format!("{prefix}_t{name}"));
+        Ok(Self {
+            in_valid: port(input, "valid_i")?,
+            in_ready: port(input, "ready_o")?,
+            in_data: port(input, "data_i")?,
+            in_last: port(input, "last_i")?,
+            out_valid: port(output, "valid_o")?,
+            out_ready: port(output, "ready_i")?,
+            out_data: port(output, "data_o")?,
+            out_last: port(output, "last_o")?,
+        })
+    }
 }
 
 macro_rules! ports {
@@ -79,8 +124,6 @@ ports! {
     c_wvalid "c_wvalid_i"; c_wdata "c_wdata_i"; c_bvalid "c_bvalid_o"; c_bready "c_bready_i";
     c_arvalid "c_arvalid_i"; c_arready "c_arready_o"; c_araddr "c_araddr_i";
     c_rvalid "c_rvalid_o"; c_rready "c_rready_i"; c_rdata "c_rdata_o";
-    s_tvalid "s_tvalid_i"; s_tready "s_tready_o"; s_tdata "s_tdata_i"; s_tlast "s_tlast_i";
-    o_tvalid "o_tvalid_o"; o_tready "o_tready_i"; o_tdata "o_tdata_o"; o_tlast "o_tlast_o";
     m_arvalid "m_arvalid_o"; m_arready "m_arready_i"; m_araddr "m_araddr_o";
     m_rvalid "m_rvalid_i"; m_rdata "m_rdata_i"; m_rresp "m_rresp_i";
 }
@@ -92,22 +135,22 @@ impl Card {
     /// Those of [`Model::new`].
     pub fn new(fidelity: Fidelity, around: Surroundings) -> Result<Self, Error> {
         let model = Model::new(match fidelity {
-            Fidelity::Exact => "msm_card",
-            Fidelity::Fast => "msm_card_fast",
+            Fidelity::Exact => "card",
+            Fidelity::Fast => "card_fast",
         })?;
         let ports = Ports::of(&model)?;
+        let stream_ports = [StreamPorts::of(&model, "s", "o")?, StreamPorts::of(&model, "n", "t")?];
         let mut card = Self {
             model,
             ports,
+            stream_ports,
             around,
             random: around.seed | 1,
             memory: Vec::new(),
             reads: VecDeque::new(),
             next_read: 0,
-            words: VecDeque::new(),
-            offered: false,
+            streams: Default::default(),
             answered: false,
-            sums: VecDeque::new(),
             memory_fault: false,
         };
         for _ in 0..4 {
@@ -193,33 +236,34 @@ impl Card {
         self.memory_fault = broken;
     }
 
-    /// Queues a word for the card's input; `last` marks the last one of a pass.
-    pub fn send(&mut self, word: [u64; WORD], last: bool) {
-        self.words.push_back((word, last));
+    /// Queues a word for an engine's input; `last` marks the last one of a pass or batch.
+    pub fn send(&mut self, engine: Engine, word: [u64; WORD], last: bool) {
+        self.streams[engine as usize].words.push_back((word, last));
     }
 
-    /// Words queued and not yet taken.
+    /// Words queued for an engine and not yet taken.
     #[must_use]
-    pub fn unsent(&self) -> usize {
-        self.words.len()
+    pub fn unsent(&self, engine: Engine) -> usize {
+        self.streams[engine as usize].words.len()
     }
 
-    /// Drops all queued words, as a host that resets its transfers.
-    pub fn drop_words(&mut self) {
-        self.words.clear();
-        self.offered = false;
-        self.model.set(self.ports.s_tvalid, &[0]);
+    /// Drops all words queued for an engine, as a host that resets its transfers.
+    pub fn drop_words(&mut self, engine: Engine) {
+        let stream = &mut self.streams[engine as usize];
+        stream.words.clear();
+        stream.offered = false;
+        self.model.set(self.stream_ports[engine as usize].in_valid, &[0]);
     }
 
-    /// The next word that the card has sent, with the mark of a pass's last.
-    pub fn received(&mut self) -> Option<([u64; WORD], bool)> {
-        self.sums.pop_front()
+    /// The next word that an engine has sent, with the mark of a pass's or batch's last.
+    pub fn received(&mut self, engine: Engine) -> Option<([u64; WORD], bool)> {
+        self.streams[engine as usize].received.pop_front()
     }
 
-    /// Words received and not yet fetched.
+    /// Words received from an engine and not yet fetched.
     #[must_use]
-    pub fn pending(&self) -> usize {
-        self.sums.len()
+    pub fn pending(&self, engine: Engine) -> usize {
+        self.streams[engine as usize].received.len()
     }
 
     /// Cycles since power-on.
@@ -238,14 +282,16 @@ impl Card {
         self.model.settle();
         let p = &self.ports;
         let high = |port| self.model.bits(port) == 1;
-        if self.offered && high(p.s_tready) {
-            self.words.pop_front();
-            self.offered = false;
-        }
-        if high(p.o_tvalid) && high(p.o_tready) {
-            let mut word = [0; WORD];
-            self.model.get(p.o_tdata, &mut word);
-            self.sums.push_back((word, high(p.o_tlast)));
+        for (stream, ports) in self.streams.iter_mut().zip(&self.stream_ports) {
+            if stream.offered && high(ports.in_ready) {
+                stream.words.pop_front();
+                stream.offered = false;
+            }
+            if high(ports.out_valid) && high(ports.out_ready) {
+                let mut word = [0; WORD];
+                self.model.get(ports.out_data, &mut word);
+                stream.received.push_back((word, high(ports.out_last)));
+            }
         }
         if high(p.m_arvalid) && high(p.m_arready) {
             let due = self.model.cycles() + u64::from(self.around.memory_latency);
@@ -267,17 +313,20 @@ impl Card {
     /// Sets the inputs of the streams and of memory for this cycle. What was offered once stays until it is taken.
     fn offer(&mut self) {
         let now = self.model.cycles();
-        if !self.offered {
-            let valid = if self.stalls() { None } else { self.words.front() };
-            self.offered = valid.is_some();
-            self.model.set(self.ports.s_tvalid, &[u64::from(valid.is_some())]);
-            if let Some((word, last)) = valid {
-                self.model.set(self.ports.s_tdata, word);
-                self.model.set(self.ports.s_tlast, &[u64::from(*last)]);
+        for engine in [Engine::Msm as usize, Engine::Ntt as usize] {
+            let (held, ready) = (self.stalls(), !self.stalls());
+            let (stream, ports) = (&mut self.streams[engine], self.stream_ports[engine]);
+            if !stream.offered {
+                let valid = if held { None } else { stream.words.front() };
+                stream.offered = valid.is_some();
+                self.model.set(ports.in_valid, &[u64::from(valid.is_some())]);
+                if let Some((word, last)) = valid {
+                    self.model.set(ports.in_data, word);
+                    self.model.set(ports.in_last, &[u64::from(*last)]);
+                }
             }
+            self.model.set(ports.out_ready, &[u64::from(ready)]);
         }
-        let ready = !self.stalls();
-        self.model.set(self.ports.o_tready, &[u64::from(ready)]);
         let ready = now >= self.next_read && !self.stalls();
         self.model.set(self.ports.m_arready, &[u64::from(ready)]);
         // the card is always ready for data

@@ -9,7 +9,7 @@ use common::{BASES, card, full, points, receive, scalar, send, sums};
 use tapeout_hw::Reg;
 use tapeout_hw::msm::{CONFIG, FIELDS, Pass, WORD_BITS, windows_per_pass};
 use tapeout_hw::regs::{Fault, bits};
-use tapeout_sim::{Card, Fidelity, Surroundings, WORD, available};
+use tapeout_sim::{Card, Engine, Fidelity, Surroundings, WORD, available};
 
 /// Lanes that fill the word, one top bit each.
 fn tops(width: u32, windows: u32) -> [u64; WORD] {
@@ -174,7 +174,7 @@ fn both_fidelities_run_in_lockstep() {
     assert_eq!(cards[0].cycles(), cards[1].cycles());
     while words > 0 {
         cards.iter_mut().for_each(|card| card.step().unwrap());
-        let [exact, fast] = cards.each_mut().map(Card::received);
+        let [exact, fast] = cards.each_mut().map(|card| card.received(Engine::Msm));
         assert_eq!(exact, fast);
         words -= usize::from(exact.is_some());
     }
@@ -197,11 +197,11 @@ fn faults_stop_the_engine_until_reset() {
         let status = card.read(Reg::Status).unwrap();
         assert_eq!(Fault::of_status(status), Some(fault));
         assert_eq!(status & bits::READY, 0);
-        card.drop_words();
+        card.drop_words(Engine::Msm);
         card.break_memory(false);
         card.write(Reg::Control, bits::RESET).unwrap();
         card.wait_until_ready().unwrap();
-        while card.received().is_some() {}
+        while card.received(Engine::Msm).is_some() {}
         check(card, &[(pass.clone(), words.clone())], &bases);
     };
     let malformed: [fn(&mut Pass); 7] = [
@@ -220,7 +220,7 @@ fn faults_stop_the_engine_until_reset() {
         fault(&mut card, Fault::Header);
     }
     // no header at all
-    card.send([0; WORD], false);
+    card.send(Engine::Msm, [0; WORD], false);
     fault(&mut card, Fault::Header);
     // the last word too early, too late, and in the header
     send(
@@ -241,7 +241,7 @@ fn faults_stop_the_engine_until_reset() {
         &words,
     );
     fault(&mut card, Fault::Length);
-    card.send(pass.header()[0], true);
+    card.send(Engine::Msm, pass.header()[0], true);
     fault(&mut card, Fault::Length);
     // bases that are not there
     send(
@@ -258,7 +258,9 @@ fn faults_stop_the_engine_until_reset() {
     fault(&mut card, Fault::Memory);
     // a host that sends half a pass
     card.write(Reg::Watchdog, 1_000).unwrap();
-    pass.header().into_iter().for_each(|word| card.send(word, false));
-    card.send(words[0], false);
+    pass.header()
+        .into_iter()
+        .for_each(|word| card.send(Engine::Msm, word, false));
+    card.send(Engine::Msm, words[0], false);
     fault(&mut card, Fault::Watchdog);
 }

@@ -134,12 +134,13 @@ impl Engine {
 
     fn step(&mut self) {
         let [s_valid, s_ready, s_data, s_last, o_valid, o_ready, o_data, o_last] = self.ports;
-        if !self.offered && self.rng.r#gen::<u8>() >= self.stalls[0] {
-            if let Some((word, last)) = self.words.front() {
-                self.model.set(s_data, word);
-                self.model.set(s_last, &[u64::from(*last)]);
-                self.offered = true;
-            }
+        if !self.offered
+            && self.rng.r#gen::<u8>() >= self.stalls[0]
+            && let Some((word, last)) = self.words.front()
+        {
+            self.model.set(s_data, word);
+            self.model.set(s_last, &[u64::from(*last)]);
+            self.offered = true;
         }
         self.model.set(s_valid, &[u64::from(self.offered)]);
         let ready = self.rng.r#gen::<u8>() >= self.stalls[1];
@@ -430,7 +431,11 @@ fn faults_stop_the_engine_until_it_is_cleared() {
     type Break<'a> = Box<dyn Fn(&mut VecDeque<([u64; WORD], bool)>) + 'a>;
     let header = |header: [u64; WORD]| -> Break<'_> { Box::new(move |words| words[0].0 = header) };
     let value = |i: usize| -> Break<'_> { Box::new(move |words| words[i].0 = limbs(Field::fr().modulus())) };
-    let kept = Batch { table: false, ..good };
+    let kept = Batch {
+        table: false,
+        inverse: false,
+        ..good
+    };
     let cases: Vec<(Break<'_>, Fault)> = vec![
         (header(word(&|low| *low ^= 1)), Fault::Header),
         (header(word(&|low| *low = *low & !0x1f00 | 3 << 8)), Fault::Header),

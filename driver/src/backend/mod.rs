@@ -68,7 +68,7 @@ pub const TABLE: &[Entry] = &[
     },
     Entry {
         name: "rtl",
-        summary: "the MSM engine in SystemVerilog on a simulated FPGA card; counts cycles, no transforms",
+        summary: "the engines in SystemVerilog on a simulated FPGA card; counts cycles",
         availability: rtl::availability,
         open: || Ok(Box::new(rtl::Rtl::simulated(Fidelity::Fast)?)),
     },

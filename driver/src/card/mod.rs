@@ -1,4 +1,4 @@
-//! An accelerator card as the driver sees it: registers, memory and two streams.
+//! An accelerator card as the driver sees it: registers, memory and streams.
 //!
 //! The RTL backend is written against [`Card`]; what carries the words (a simulation now, PCIe later) is one file here.
 
@@ -14,10 +14,14 @@ use crate::Result;
 pub enum Port {
     /// The card's memory, from this line of 64 bytes on.
     Memory(u32),
-    /// The stream into the engine; the words of one call are one packet.
+    /// The stream into the MSM engine; the words of one call are one packet.
     Passes,
-    /// The stream out of the engine.
+    /// The stream out of the MSM engine.
     Sums,
+    /// The stream into the NTT engine; the words of one call are one packet.
+    Columns,
+    /// The stream out of the NTT engine.
+    Transforms,
 }
 
 /// One accelerator card.
@@ -34,13 +38,13 @@ pub trait Card: Send {
     /// [`crate::Error::Device`] when the card does not answer.
     fn write(&mut self, reg: Reg, value: u32) -> Result<()>;
 
-    /// Sends words to [`Port::Memory`] or [`Port::Passes`]; may return before the engine has taken them.
+    /// Sends words to [`Port::Memory`], [`Port::Passes`] or [`Port::Columns`]; may return before the engine has taken them.
     ///
     /// # Errors
     /// [`crate::Error::Device`] when the port does not take words, or not that many.
     fn send(&mut self, port: Port, words: &[u64]) -> Result<()>;
 
-    /// Fills `words` from [`Port::Sums`].
+    /// Fills `words` from [`Port::Sums`] or [`Port::Transforms`].
     ///
     /// # Errors
     /// [`crate::Error::Device`] when the port gives no words, or the engine stops with a fault first. What was sent and not taken is

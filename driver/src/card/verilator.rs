@@ -1,7 +1,7 @@
 //! A card simulated by Verilator.
 
 use tapeout_hw::regs::Fault;
-use tapeout_sim::{Fidelity, LINE, Surroundings, WORD};
+use tapeout_sim::{Engine, Fidelity, LINE, Surroundings, WORD};
 
 use super::{Card, Port, Reg};
 use crate::{Error, Result};
@@ -9,7 +9,7 @@ use crate::{Error, Result};
 /// Memory of the simulated card in lines: 256 MiB.
 const LINES: u32 = 1 << 22;
 
-/// Cycles between two looks at the status while sums are awaited.
+/// Cycles between two looks at the status while results are awaited.
 const LOOK: u64 = 1 << 16;
 
 /// The simulated card.
@@ -61,7 +61,8 @@ impl Card for VerilatorCard {
                     line.copy_from_slice(words);
                 }
             }
-            Port::Passes => {
+            Port::Passes | Port::Columns => {
+                let engine = if port == Port::Passes { Engine::Msm } else { Engine::Ntt };
                 if words.is_empty() || !words.len().is_multiple_of(WORD) {
                     return Err(failed(format!(
                         "{} words are no packet of words of 256 bits",
@@ -72,33 +73,38 @@ impl Card for VerilatorCard {
                 for (i, limbs) in words.chunks_exact(WORD).enumerate() {
                     let mut word = [0; WORD];
                     word.copy_from_slice(limbs);
-                    self.card.send(word, i + 1 == count);
+                    self.card.send(engine, word, i + 1 == count);
                 }
             }
-            Port::Sums => return Err(failed("the stream of sums takes no words")),
+            Port::Sums | Port::Transforms => return Err(failed("a stream of results takes no words")),
         }
         Ok(())
     }
 
     fn recv(&mut self, port: Port, words: &mut [u64]) -> Result<()> {
-        if port != Port::Sums || !words.len().is_multiple_of(WORD) {
-            return Err(failed("only whole words of the stream of sums can be received"));
+        let (engine, status) = match port {
+            Port::Sums => (Engine::Msm, Reg::Status),
+            Port::Transforms => (Engine::Ntt, Reg::NttStatus),
+            _ => return Err(failed("only streams of results give words")),
+        };
+        if !words.len().is_multiple_of(WORD) {
+            return Err(failed("only whole words of a stream can be received"));
         }
         let count = words.len() / WORD;
         let mut look = self.card.cycles() + LOOK;
-        while self.card.pending() < count {
+        while self.card.pending(engine) < count {
             self.card.step().map_err(failed)?;
             if self.card.cycles() >= look {
                 look += LOOK;
-                if let Some(fault) = Fault::of_status(self.card.read(Reg::Status).map_err(failed)?) {
-                    self.card.drop_words();
-                    while self.card.received().is_some() {}
+                if let Some(fault) = Fault::of_status(self.card.read(status).map_err(failed)?) {
+                    self.card.drop_words(engine);
+                    while self.card.received(engine).is_some() {}
                     return Err(failed(fault));
                 }
             }
         }
         for limbs in words.chunks_exact_mut(WORD) {
-            if let Some((word, _)) = self.card.received() {
+            if let Some((word, _)) = self.card.received(engine) {
                 limbs.copy_from_slice(&word);
             }
         }
@@ -112,7 +118,7 @@ impl Card for VerilatorCard {
     fn describe(&self) -> String {
         match self.fidelity {
             Fidelity::Exact => "FPGA card simulated by Verilator, every gate".into(),
-            Fidelity::Fast => "FPGA card simulated by Verilator, additions computed on the host".into(),
+            Fidelity::Fast => "FPGA card simulated by Verilator, additions and butterflies computed on the host".into(),
         }
     }
 }

@@ -89,18 +89,6 @@ pub fn check(backend: &dyn Backend) -> Result<Report, Failure> {
 /// # Errors
 /// The first case that fails.
 pub fn check_within(backend: &dyn Backend, scope: Scope) -> Result<Report, Failure> {
-    run(backend, scope, msm::CASES.iter().chain(ntt::CASES))
-}
-
-/// Runs the cases for multi-scalar multiplication alone, for a device that has no transforms.
-///
-/// # Errors
-/// The first case that fails.
-pub fn check_msm(backend: &dyn Backend, scope: Scope) -> Result<Report, Failure> {
-    run(backend, scope, msm::CASES.iter())
-}
-
-fn run<'a>(backend: &dyn Backend, scope: Scope, selected: impl Iterator<Item = &'a Case>) -> Result<Report, Failure> {
     let name = backend.info().name;
     let mut suite = Suite {
         backend,
@@ -108,7 +96,7 @@ fn run<'a>(backend: &dyn Backend, scope: Scope, selected: impl Iterator<Item = &
         rng: ChaCha8Rng::seed_from_u64(0x7461_7065_6f75_7400),
     };
     let mut cases = Vec::new();
-    for &(case, run) in selected {
+    for &(case, run) in msm::CASES.iter().chain(ntt::CASES) {
         run(&mut suite).map_err(|reason| Failure {
             backend: name,
             case,

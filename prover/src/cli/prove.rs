@@ -1,5 +1,6 @@
 //! `tapeout prove`
 
+use std::fmt;
 use std::path::PathBuf;
 
 use anyhow::{Context, bail};
@@ -78,7 +79,40 @@ struct Report {
     cost: Cost,
     phases: Vec<PhaseTime>,
     kernels: Vec<KernelRow>,
+    /// What a device that counts cycles would take for its kernels.
+    device_time: Option<DeviceTime>,
     prediction: Option<Comparison>,
+}
+
+/// The device's share of a proof: every kernel's cycles, one after the other, at the clock that it assumes.
+#[derive(Serialize)]
+struct DeviceTime {
+    cycles: u64,
+    clock_hz: u64,
+    seconds: f64,
+}
+
+impl DeviceTime {
+    fn of(rows: &[KernelRow], clock_hz: Option<u64>) -> Option<Self> {
+        let (clock_hz, cycles) = (clock_hz?, rows.iter().filter_map(|row| row.cycles).sum());
+        let seconds = cycles as f64 / clock_hz as f64;
+        Some(Self {
+            cycles,
+            clock_hz,
+            seconds,
+        })
+    }
+}
+
+impl fmt::Display for DeviceTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (ms, mhz) = (self.seconds * 1e3, self.clock_hz / 1_000_000);
+        write!(
+            f,
+            "{ms:.3} ms predicted for all kernels: {} cycles at an assumed {mhz} MHz",
+            self.cycles
+        )
+    }
 }
 
 /// What the cost formula predicts beside what it took.
@@ -155,6 +189,7 @@ impl Args {
             clock_hz: info.clock_hz,
             cost,
             phases: times,
+            device_time: DeviceTime::of(&proven.kernels, info.clock_hz),
             kernels: proven.kernels,
             prediction,
         };
@@ -164,7 +199,7 @@ impl Args {
 }
 
 fn human(report: &Report) -> String {
-    let facts = facts(&[
+    let mut rows = vec![
         ("model", report.model_hash.clone()),
         ("output", numbers(&report.outputs)),
         (
@@ -174,7 +209,9 @@ fn human(report: &Report) -> String {
         ("key digest", report.vk_digest.clone()),
         ("backend", format!("{}: {}", report.backend, report.device)),
         ("cost", report.cost.to_string()),
-    ]);
+    ];
+    rows.extend(report.device_time.as_ref().map(|time| ("device", time.to_string())));
+    let facts = facts(&rows);
     let mut blocks = vec![facts, phases(&report.phases), kernels(&report.kernels, report.clock_hz)];
     blocks.extend(report.prediction.as_ref().map(prediction));
     blocks.join("\n\n")

@@ -132,6 +132,28 @@ fn one_seed_gives_the_same_bytes_on_every_backend() {
     assert_ne!(fs::read(FIXTURE.proof()).unwrap(), expected);
 }
 
+/// Every multiplication and every transform on the simulated card.
+#[test]
+fn the_card_proves_the_same_bytes() {
+    if tapeout_driver::backend::open("rtl").is_err() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (on_cpu, on_card) = (folder.path().join("cpu"), folder.path().join("card"));
+    let proved = prove(&FIXTURE.keys(), &on_cpu, &["--seed", "7"]);
+    assert!(proved["device_time"].is_null());
+    let proved = prove(&FIXTURE.keys(), &on_card, &["--backend", "rtl", "--seed", "7"]);
+    assert_eq!(fs::read(&on_card).unwrap(), fs::read(&on_cpu).unwrap());
+    let cycles: Vec<_> = proved["kernels"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["cycles"].as_u64())
+        .collect();
+    assert!(cycles.iter().all(|cycles| *cycles > Some(0)));
+    assert_eq!(proved["device_time"]["cycles"].as_u64(), cycles.into_iter().sum());
+}
+
 #[test]
 fn the_prediction_stands_beside_the_measurement() {
     let folder = tempfile::tempdir().unwrap();

@@ -8,7 +8,7 @@ use ark_std::rand::{Rng, rngs::StdRng};
 use tapeout_hw::Reg;
 use tapeout_hw::field::from_limbs;
 use tapeout_hw::msm::{Pass, SUM_WORDS, recode};
-use tapeout_sim::{Card, Fidelity, LINE, Surroundings, WORD};
+use tapeout_sim::{Card, Engine, Fidelity, LINE, Surroundings, WORD};
 
 /// Resident bases of the tests.
 pub const BASES: usize = 600;
@@ -89,16 +89,18 @@ pub fn sums(pass: &Pass, words: &[[u64; WORD]], bases: &[G1Affine]) -> Vec<G1Aff
 
 /// Queues a pass.
 pub fn send(card: &mut Card, pass: &Pass, words: &[[u64; WORD]]) {
-    pass.header().into_iter().for_each(|word| card.send(word, false));
+    pass.header()
+        .into_iter()
+        .for_each(|word| card.send(Engine::Msm, word, false));
     for (i, word) in words.iter().enumerate() {
-        card.send(*word, i + 1 == words.len());
+        card.send(Engine::Msm, *word, i + 1 == words.len());
     }
 }
 
 /// Steps until the sums of a pass have come.
 pub fn receive(card: &mut Card, windows: u32) -> Vec<G1Affine> {
     let patience = card.cycles() + 10_000_000;
-    while card.pending() < windows as usize * SUM_WORDS {
+    while card.pending(Engine::Msm) < windows as usize * SUM_WORDS {
         card.step().unwrap();
         assert!(
             card.cycles() < patience,
@@ -108,7 +110,7 @@ pub fn receive(card: &mut Card, windows: u32) -> Vec<G1Affine> {
     }
     (0..windows)
         .map(|window| {
-            let words: Vec<_> = (0..SUM_WORDS).map(|_| card.received().unwrap()).collect();
+            let words: Vec<_> = (0..SUM_WORDS).map(|_| card.received(Engine::Msm).unwrap()).collect();
             let last: Vec<_> = words.iter().map(|word| word.1).collect();
             assert_eq!(last, [false, false, window + 1 == windows]);
             point(&[words[0].0, words[1].0, words[2].0])

@@ -1,8 +1,9 @@
-//! The MSM engine on a card: bases in the card's memory, packed scalars in, window sums out.
+//! The engines on a card. Of the MSM engine: bases in the card's memory, packed scalars in, window sums out.
 //!
 //! The host recodes nothing: it packs scalars of similar width side by side, so that items of a batch share a pass, and puts the
 //! window sums of each item together with doublings.
 
+mod ntt;
 mod plan;
 
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -13,6 +14,7 @@ use ark_ec::AffineRepr;
 use ark_ff::{AdditiveGroup, BigInt, PrimeField};
 use tapeout_hw::Reg;
 use tapeout_hw::msm::{SUM_WORDS, WORD_LIMBS};
+use tapeout_hw::ntt::CONFIG;
 use tapeout_hw::regs::{bits, hash};
 use tapeout_sim::Fidelity;
 
@@ -51,7 +53,7 @@ pub(super) fn availability() -> Availability {
     }
 }
 
-/// A card with an MSM engine.
+/// A card with an MSM engine and an NTT engine.
 pub(super) struct Rtl {
     shared: Arc<Mutex<Shared>>,
     device: String,
@@ -63,6 +65,8 @@ struct Shared {
     card: Box<dyn Card>,
     /// First line and number of lines of what is taken, ascending.
     taken: Vec<(u32, u32)>,
+    /// What the NTT engine has a table for.
+    table: Option<ntt::Table>,
 }
 
 fn lock(shared: &Mutex<Shared>) -> Result<MutexGuard<'_, Shared>> {
@@ -86,6 +90,7 @@ impl Rtl {
         let shared = Shared {
             card,
             taken: Vec::new(),
+            table: None,
         };
         Ok(Self {
             shared: Arc::new(Mutex::new(shared)),
@@ -117,9 +122,8 @@ impl Backend for Rtl {
         }))
     }
 
-    fn prepare_ntt(&self, _log_n: u32) -> Result<Box<dyn Ntt>> {
-        let reason = "the card has an MSM engine and none for transforms".into();
-        Err(Error::Unsupported { backend: NAME, reason })
+    fn prepare_ntt(&self, log_n: u32) -> Result<Box<dyn Ntt>> {
+        Ok(Box::new(ntt::RtlNtt::new(&self.shared, log_n, CONFIG.max_log_n)?))
     }
 }
 

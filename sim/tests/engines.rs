@@ -1,0 +1,114 @@
+//! Both engines of a card at once: neither waits for the other, nor stops with it.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use ark_bn254::Fr;
+use ark_ff::UniformRand;
+use ark_poly::{EvaluationDomain, Radix2EvaluationDomain};
+use ark_std::rand::{SeedableRng, rngs::StdRng};
+use num_bigint::BigUint;
+use tapeout_hw::Reg;
+use tapeout_hw::ntt::{Batch, CONFIG, table};
+use tapeout_hw::regs::{Fault, NTT_COUNTERS, REGS, bits};
+use tapeout_sim::{Card, Engine, Fidelity, Surroundings, WORD, available};
+
+const LOG_N: u32 = 10;
+const COLUMNS: usize = 3;
+
+fn limbs(n: &BigUint) -> [u64; WORD] {
+    std::array::from_fn(|i| n.iter_u64_digits().nth(i).unwrap_or(0))
+}
+
+fn send(card: &mut Card, coset: Fr, columns: &[Vec<Fr>]) {
+    let batch = Batch {
+        log_n: LOG_N,
+        inverse: false,
+        input_reversed: false,
+        output_reversed: false,
+        table: true,
+        columns: columns.len() as u32,
+    };
+    card.send(Engine::Ntt, batch.header(), false);
+    for word in table(LOG_N, false, &BigUint::from(coset)) {
+        card.send(Engine::Ntt, limbs(&word), false);
+    }
+    let count = columns.len() << LOG_N;
+    for (i, value) in columns.iter().flatten().enumerate() {
+        card.send(Engine::Ntt, value.0.0, i + 1 == count);
+    }
+}
+
+fn receive(card: &mut Card) -> Vec<Fr> {
+    while card.pending(Engine::Ntt) < COLUMNS << LOG_N {
+        card.step().unwrap();
+    }
+    let word = |_| Fr::new_unchecked(ark_ff::BigInt(card.received(Engine::Ntt).unwrap().0));
+    (0..COLUMNS << LOG_N).map(word).collect()
+}
+
+#[test]
+fn both_engines_run_at_once() {
+    if !available() {
+        return;
+    }
+    let mut rng = StdRng::seed_from_u64(9);
+    let bases = common::points(&mut rng);
+    let pass = common::full(9, common::BASES);
+    let words: Vec<_> = (0..common::BASES).map(|_| common::scalar(&mut rng)).collect();
+    let coset = Fr::rand(&mut rng);
+    let columns: Vec<Vec<Fr>> = (0..COLUMNS)
+        .map(|_| (0..1 << LOG_N).map(|_| Fr::rand(&mut rng)).collect())
+        .collect();
+    let domain = Radix2EvaluationDomain::<Fr>::new(1 << LOG_N).unwrap();
+    let domain = domain.get_coset(coset).unwrap();
+    let expected: Vec<Fr> = columns.iter().flat_map(|column| domain.fft(column)).collect();
+    for stalls in [0, 60] {
+        let around = Surroundings {
+            stalls,
+            ..Surroundings::default()
+        };
+        let mut card = common::card(Fidelity::Fast, around, &bases);
+        let capability = CONFIG.max_log_n | CONFIG.log_lanes << 8;
+        assert_eq!(card.read(Reg::NttCapability).unwrap(), capability);
+        card.write(Reg::Control, bits::CLEAR | bits::NTT_CLEAR).unwrap();
+        let start = card.cycles();
+        common::send(&mut card, &pass, &words);
+        send(&mut card, coset, &columns);
+        assert!(receive(&mut card) == expected);
+        assert_eq!(
+            common::receive(&mut card, pass.windows),
+            common::sums(&pass, &words, &bases)
+        );
+        let elapsed = card.cycles() - start;
+        let mut counter = |low: Reg| {
+            let high = REGS[low as usize + 1].reg;
+            u64::from(card.read(low).unwrap()) | u64::from(card.read(high).unwrap()) << 32
+        };
+        assert!(counter(Reg::CyclesLo) + counter(Reg::NttCyclesLo) > elapsed);
+        let counts: Vec<u64> = NTT_COUNTERS.iter().map(|&low| counter(low)).collect();
+        assert_eq!(counts[1], COLUMNS as u64 * CONFIG.butterflies(LOG_N));
+        let count = (COLUMNS as u64) << LOG_N;
+        assert_eq!(counts[6..], [32 * (count + 1 + u64::from(LOG_N)), 32 * count]);
+        if stalls == 0 {
+            assert_eq!(counts[0], CONFIG.batch_cycles(LOG_N, COLUMNS as u32));
+        }
+        // the NTT engine stops, the MSM engine goes on
+        card.send(Engine::Ntt, [1; WORD], false);
+        common::send(&mut card, &pass, &words);
+        assert_eq!(
+            common::receive(&mut card, pass.windows),
+            common::sums(&pass, &words, &bases)
+        );
+        let status = card.read(Reg::NttStatus).unwrap();
+        assert_eq!(
+            (Fault::of_status(status), status & bits::READY),
+            (Some(Fault::Header), 0)
+        );
+        card.drop_words(Engine::Ntt);
+        card.write(Reg::Control, bits::NTT_RESET).unwrap();
+        assert_eq!(card.read(Reg::NttStatus).unwrap(), bits::READY);
+        send(&mut card, coset, &columns);
+        assert!(receive(&mut card) == expected);
+    }
+}
