@@ -17,6 +17,7 @@ RTL = ROOT / "rtl"
 MODULES = [
     "field/mul_limb", "field/carry_chain", "field/reduce_small", "field/mont_mul",
     "msm/digit_unit", "msm/base_fetch", "msm/group_scan", "msm/reduce_rounds", "msm/reducer", "msm/touched_map", "msm/bucket_bank",
+    "ntt/ntt_input", "ntt/ntt_sequencer", "ntt/ntt_output", "ntt/ntt_twiddles", "ntt/ntt_memory", "ntt/ntt_butterfly",
     "shell/perf_counters",
 ]
 RESOURCES = {
@@ -38,7 +39,7 @@ def synthesise(module: str) -> dict:
 
     design = libyosys.Design()
     name = module.split("/")[1]
-    folders = " ".join(f"-y {RTL / part} -I {RTL / part}" for part in ("common", "field", "curve", "msm", "shell"))
+    folders = " ".join(f"-y {RTL / part} -I {RTL / part}" for part in ("common", "field", "curve", "msm", "ntt", "shell"))
     source = f"{RTL}/gen/tapeout_pkg.sv {RTL}/pkg/types_pkg.sv {RTL}/{module}.sv"
     libyosys.run_pass(f"read_slang --threads 1 -Y .sv {folders} --top {name} {source}", design)
     libyosys.run_pass(f"synth_xilinx -family xcup -flatten -noiopad -top {name}", design)
