@@ -4,9 +4,11 @@ CARGO ?= cargo
 BACKENDS ?= cpu,arkworks
 SIZES ?= 10..14
 VECTORS ?= 1000000
+SIZE ?= 256
+TRACE ?= build/msm.fst
 
 .DEFAULT_GOAL := help
-.PHONY: help tools evm-tools web test-web demo test test-hardware synth fmt lint doc deny bench bench-ezkl bench-ezkl-conformance bench-peers ci clean
+.PHONY: help tools evm-tools web test-web demo test test-hardware synth fmt lint doc deny bench bench-ezkl bench-ezkl-conformance bench-peers waves ci clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +75,10 @@ bench-peers: ## Time MSM, of narrow scalars too, and NTT beside other libraries 
 test-hardware: tools ## Test the simulated hardware on VECTORS=1000000 operations, and from random register contents
 	TAPEOUT_VECTORS=$(VECTORS) $(CARGO) test --release --package tapeout-sim --test field --test curve
 	for seed in 1 2 3; do TAPEOUT_SEED=$$seed $(CARGO) test --package tapeout-sim --features random-start || exit 1; done
+
+waves: tools ## Record the signals of the simulated MSM engine at work (SIZE=256 TRACE=build/msm.fst)
+	@mkdir -p $(dir $(TRACE))
+	@$(CARGO) run --release --quiet --package tapeout-prover --features waves -- sim --engine msm --size $(SIZE) --trace $(TRACE)
 
 synth: ## Estimate the hardware's area with Yosys and write docs/area.md (MODULES=msm/reducer for some)
 	@test -x build/synth/bin/python || python3 -m venv build/synth

@@ -130,6 +130,8 @@ pub struct Activity {
     pub adds_issued: u64,
     /// Cycles in which it had nothing to do: waiting for the host, for memory, or for its own sums.
     pub bubbles: u64,
+    /// Adders that share the work; the other figures are their sums.
+    pub adders: u32,
 }
 
 /// What a backend is.

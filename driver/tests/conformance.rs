@@ -1,6 +1,7 @@
 //! Every backend that can run here passes the suite, and the suite finds what is wrong with backends that are not right.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use ark_ec::{AffineRepr, CurveGroup};
 use ark_ff::{AdditiveGroup, Field};
 use tapeout_driver::backend::{self, Availability};
 use tapeout_driver::conformance::{Scope, check_within};
@@ -27,6 +28,37 @@ fn every_available_backend_conforms() {
         assert_eq!(report.backend, entry.name);
         assert_eq!(report.cases.len(), 21);
     }
+}
+
+/// Engines that share the bases give what one gives, in fewer cycles.
+#[test]
+fn engines_share_the_work() {
+    let Ok(three) = backend::open("rtl:3") else {
+        assert!(matches!(backend::open("rtl"), Err(Error::Unavailable { .. })));
+        return;
+    };
+    let scope = Scope {
+        max_len: 65,
+        max_log_n: 6,
+    };
+    let report = check_msm(three.as_ref(), scope).unwrap_or_else(|failure| panic!("{failure}"));
+    assert_eq!(report.backend, "rtl:3");
+    let bases: Vec<_> = (1..=900u64)
+        .map(|k| (G1Affine::generator() * Fr::from(k)).into_affine())
+        .collect();
+    let values: Vec<_> = (1..=900u64).map(|k| Fr::from(k).inverse().unwrap()).collect();
+    let run = |backend: &dyn Backend| {
+        let scalars = Scalars {
+            values: &values,
+            width: Width::Full,
+        };
+        backend.prepare_msm(&bases).unwrap().run(&[scalars]).unwrap()
+    };
+    let (one, three) = (run(backend::open("rtl:1").unwrap().as_ref()), run(three.as_ref()));
+    assert_eq!(one.out, three.out);
+    assert!(three.cycles.unwrap() < one.cycles.unwrap() * 2 / 3);
+    assert_eq!((one.activity.unwrap().adders, three.activity.unwrap().adders), (1, 3));
+    assert!(matches!(backend::open("rtl:5"), Err(Error::Unsupported { .. })));
 }
 
 #[test]

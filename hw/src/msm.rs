@@ -70,6 +70,9 @@ pub struct Pass {
     pub first_base: u32,
     /// The top bit of every lane that is followed by another one: no carry of the recoding crosses it.
     pub lane_tops: [u64; WORD_LIMBS],
+    /// Whether the pass gives the sum of every bit plane of a window in place of the window's: the last steps of the reduction, a chain of
+    /// doublings, are the host's then.
+    pub planes: bool,
 }
 
 /// A pass that the engine would refuse.
@@ -115,6 +118,12 @@ impl Pass {
         if self.words == 0 { Err(PassError::Empty) } else { Ok(()) }
     }
 
+    /// What the pass gives, in this order: the window of each sum and the bit of it that the sum stands for.
+    pub fn sums(&self) -> impl Iterator<Item = (u32, u32)> + use<> {
+        let (windows, planes) = (self.windows, if self.planes { self.width - 1 } else { 1 });
+        (0..planes).flat_map(move |bit| (0..windows).map(move |window| (window, bit)))
+    }
+
     /// The two words of the header, each least significant limb first.
     #[must_use]
     pub fn header(&self) -> [[u64; WORD_LIMBS]; 2] {
@@ -122,6 +131,7 @@ impl Pass {
             | u64::from(self.width) << 8
             | u64::from(self.log_fields_per_base) << 13
             | u64::from(self.bases_per_word) << 16
+            | u64::from(self.planes) << 22
             | u64::from(self.first_field) << 24
             | u64::from(self.windows) << 32;
         let high = u64::from(self.words) | u64::from(self.first_base) << 32;
@@ -200,6 +210,7 @@ mod tests {
             words: 7,
             first_base: 3,
             lane_tops: [0; 4],
+            planes: false,
         }
     }
 
@@ -227,6 +238,22 @@ mod tests {
             Err(PassError::Fields)
         );
         assert_eq!(Pass { words: 0, ..pass() }.check(), Err(PassError::Empty));
+    }
+
+    #[test]
+    fn sums_come_by_plane_and_window() {
+        let sums = |planes| {
+            Pass {
+                width: 4,
+                windows: 2,
+                planes,
+                ..pass()
+            }
+            .sums()
+            .collect::<Vec<_>>()
+        };
+        assert_eq!(sums(false), [(0, 0), (1, 0)]);
+        assert_eq!(sums(true), [(0, 0), (1, 0), (0, 1), (1, 1), (0, 2), (1, 2)]);
     }
 
     #[test]

@@ -50,7 +50,7 @@ module digit_unit
   logic [4:0]   first_field_q;
   logic [31:0]  words_q, base_q;
   logic [255:0] tops_q;
-  logic         bank_q;
+  logic         bank_q, planes_q;
   logic         s_fire, word_ready, word_fire;
   assign s_ready_o = enable_i && fault_o == '0
       && (state_q == StHeader || state_q == StTops || (state_q == StWords && word_ready));
@@ -81,7 +81,7 @@ module digit_unit
       || h_bases == '0 || 32'(h_fields) > Fields || (h_bases > 6'd1 && h_bits > 16'd256)
       || h_windows == '0 || 32'(h_windows) > Fields || 7'(h_first) + 7'(h_windows) > (7'd1 << h_log)
       || 32'(h_reach) > Extended || 32'(h_buckets) > (32'd1 << SlotBits) || h_words == '0
-      || s_i.data[23:22] != '0 || s_i.data[31:29] != '0 || s_i.data[63:38] != '0 || s_i.data[255:128] != '0;
+      || s_i.data[23] || s_i.data[31:29] != '0 || s_i.data[63:38] != '0 || s_i.data[255:128] != '0;
 
   function automatic logic [2:0] log_up(logic [5:0] count);
     logic [2:0] log;
@@ -103,7 +103,8 @@ module digit_unit
 
   assign start_o       = state_q == StStart && bank_free_i[bank_q] && fault_o == '0;
   assign bank_o        = bank_q;
-  assign shape_o       = '{log_buckets: width_q - 4'd1, log_windows: log_windows_q, windows: windows_q};
+  assign shape_o       = '{planes: planes_q, log_buckets: width_q - 4'd1, log_windows: log_windows_q,
+                           windows: windows_q};
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       state_q <= StHeader;
@@ -129,6 +130,7 @@ module digit_unit
       bases_per_word_q <= h_bases;
       first_field_q    <= h_first;
       windows_q        <= h_windows;
+      planes_q         <= s_i.data[22];
       log_windows_q    <= log_up(h_windows);
       words_q          <= h_words;
       base_q           <= s_i.data[127:96];

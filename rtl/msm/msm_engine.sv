@@ -216,7 +216,7 @@ module msm_engine
   assign o_valid_o   = out_valid_q;
   assign o_o         = '{last: out_last_q && word_q == 2'd2, data: out_q.x};
   assign out_fire    = out_valid_q && o_ready_i;
-  assign total_ready = !out_valid_q;
+  assign total_ready = !out_valid_q || (out_fire && word_q == 2'd2);
   always_ff @(posedge clk_i or negedge run_n) begin
     if (!run_n) begin
       out_valid_q <= 1'b0;

@@ -7,7 +7,8 @@
 ///     2^k, twice at high plane h-1;
 ///  2. row i arrives at the high plane b and column i at the low plane b, for each bit b of i;
 ///  3. from the top, a plane is doubled and then joins the one below it, high and low planes side by side; high plane
-///     0 is doubled l times and joins low plane 0, which is the sum then (reduce_rounds.sv).
+///     0 is doubled l times and joins low plane 0, which is the sum then (reduce_rounds.sv). A pass that asks for its
+///     planes ends before this step: their sums are what it gives, lowest weight first, for each all windows.
 /// All windows go through each step together; between steps it waits until nothing in the scratch bank is moving.
 /// Rows, columns and planes live there, so the other bank fills meanwhile.
 ///
@@ -60,7 +61,8 @@ module reducer
   logic [3:0]  round_plane;
   logic [9:0]  scan_group;
   logic [14:0] slots;
-  assign low_bits  = (shape_q.log_buckets + 4'd1) >> 1;
+  // without rounds to come, what arrives last settles sooner in short rows
+  assign low_bits  = (shape_q.log_buckets + 4'(!shape_q.planes)) >> 1;
   assign high_bits = shape_q.log_buckets - low_bits;
   assign slots     = 15'd1 << (shape_q.log_buckets + 4'(shape_q.log_windows));
   always_ff @(posedge clk_i or negedge rst_ni) begin
@@ -98,7 +100,7 @@ module reducer
         end
         StLines: if (step_done) begin
           state_q <= StSettle;
-          after_q <= StRound;
+          after_q <= shape_q.planes ? StSums : StRound;
         end
         StRound: if (step_done) begin
           state_q <= StSettle;
@@ -147,6 +149,7 @@ module reducer
     .first_i      (state_q == StIdle),
     .start_i      (round_start),
     .sums_i       (state_q == StSums),
+    .planes_i     (shape_q.planes),
     .low_bits_i   (low_bits),
     .high_bits_i  (high_bits),
     .two_halves_i (shape_q.windows > 6'd16),
@@ -239,7 +242,8 @@ module reducer
       end
       default: begin
         fate.is_sum  = 1'b1;
-        fate.is_last = 6'(window) + 6'd1 == shape_q.windows;
+        fate.is_last = 6'(window) + 6'd1 == shape_q.windows
+            && (!shape_q.planes || index[3:0] == 4'd7 + high_bits);
       end
     endcase
   end

@@ -63,8 +63,10 @@ package types_pkg;
     slot_t slot;
   } digit_t;
 
-  /// The shape of a pass: log2 of its buckets per window, log2 of its windows rounded up, and its windows.
+  /// The shape of a pass: whether it gives the sum of each bit plane, log2 of its buckets per window, log2 of its
+  /// windows rounded up, and its windows.
   typedef struct packed {
+    logic       planes;
     logic [3:0] log_buckets;
     logic [2:0] log_windows;
     logic [5:0] windows;

@@ -3,8 +3,9 @@
 
 Usage: rtl/synth/area.py [MODULE...]      without modules, all of them
 
-Needs pyosys (rtl/synth/requirements.txt). The figures are Yosys' mapping (synth_xilinx -family xcup), flat, before placement and
-routing: estimates. Rows of modules that are not run again stay as they are.
+Needs pyosys (rtl/synth/requirements.txt). The figures are Yosys' mapping (synth_xilinx -family xcup), flat, before placement and routing:
+estimates. Large modules are mapped with their parts as black boxes, and the parts' figures added. Rows of modules that are not run again stay
+as they are.
 """
 import json
 import pathlib
@@ -17,9 +18,18 @@ RTL = ROOT / "rtl"
 MODULES = [
     "field/mul_limb", "field/carry_chain", "field/reduce_small", "field/mont_mul",
     "msm/digit_unit", "msm/base_fetch", "msm/group_scan", "msm/reduce_rounds", "msm/reducer", "msm/touched_map", "msm/bucket_bank",
+    "msm/bucket_bank SlotBits=13",
     "ntt/ntt_input", "ntt/ntt_sequencer", "ntt/ntt_output", "ntt/ntt_twiddles", "ntt/ntt_memory", "ntt/ntt_butterfly",
     "shell/perf_counters",
 ]
+# what is large stands in them as black boxes, whose own figures are added: how often each
+PARTS = {
+    "curve/point_add": {"field/mont_mul": 12, "field/reduce_small": 9},
+    "msm/bucket_unit": {"msm/bucket_bank": 2, "msm/bucket_bank SlotBits=13": 1},
+    "msm/msm_engine": {"curve/point_add": 1, "msm/bucket_unit": 1},
+    "shell/msm_card": {"msm/msm_engine": 1},
+}
+MODULES += PARTS
 RESOURCES = {
     "DSP48E2": ("DSP48E2",),
     "LUT": ("LUT1", "LUT2", "LUT3", "LUT4", "LUT5", "LUT6"),
@@ -34,33 +44,49 @@ RESOURCES = {
 BEGIN, END = "<!-- figures: written by rtl/synth/area.py -->\n", "<!-- end of figures -->\n"
 
 
-def synthesise(module: str) -> dict:
+def synthesise(module: str, found: dict) -> dict:
+    """The figures of a module, parameters behind its name; those of its parts are taken from what was found before."""
     from pyosys import libyosys
 
     design = libyosys.Design()
-    name = module.split("/")[1]
+    path, *parameters = module.split(" ")
+    name, parts = path.split("/")[1], PARTS.get(module, {})
     folders = " ".join(f"-y {RTL / part} -I {RTL / part}" for part in ("common", "field", "curve", "msm", "ntt", "shell"))
-    source = f"{RTL}/gen/tapeout_pkg.sv {RTL}/pkg/types_pkg.sv {RTL}/{module}.sv"
-    libyosys.run_pass(f"read_slang --threads 1 -Y .sv {folders} --top {name} {source}", design)
+    boxes = " ".join(f"--blackboxed-module {part.split(' ')[0].split('/')[1]}" for part in parts)
+    values = " ".join(f"-G {parameter}" for parameter in parameters)
+    source = f"{RTL}/gen/tapeout_pkg.sv {RTL}/pkg/types_pkg.sv {RTL}/{path}.sv"
+    libyosys.run_pass(f"read_slang --threads 1 {boxes} {values} -Y .sv {folders} --top {name} {source}", design)
+    for part in parts:
+        # a black box has none
+        box = part.split(" ")[0].split("/")[1]
+        libyosys.run_pass(f"setparam -unset Fr -unset SlotBits -unset TagBits t:{box}", design)
     libyosys.run_pass(f"synth_xilinx -family xcup -flatten -noiopad -top {name}", design)
     with tempfile.TemporaryDirectory() as folder:
         out = pathlib.Path(folder) / "stat.json"
         libyosys.run_pass(f"tee -q -o {out} stat -json", design)
         cells = json.loads(out.read_text())["design"]["num_cells_by_type"]
-    return {name: sum(cells.get(cell, 0) for cell in kinds) for name, kinds in RESOURCES.items()}
+    # the black boxes that are there are those that are added
+    for box in {part.split(" ")[0] for part in parts}:
+        placed = sum(count for cell, count in cells.items() if re.split(r"[$\\]", cell.lstrip("\\"))[0] == box.split("/")[1])
+        listed = sum(count for part, count in parts.items() if part.split(" ")[0] == box)
+        if placed != listed:
+            sys.exit(f"{module} has {placed} of {box}, PARTS says {listed}: {sorted(cells)}")
+    own = {name: sum(cells.get(cell, 0) for cell in kinds) for name, kinds in RESOURCES.items()}
+    return {name: count + sum(n * found[part][name] for part, n in parts.items()) for name, count in own.items()}
 
 
 def table(found: dict) -> str:
-    lines = ["| module | " + " | ".join(RESOURCES) + " |", "|---" * (len(RESOURCES) + 1) + "|"]
+    lines = ["| module | mapped | " + " | ".join(RESOURCES) + " |", "|---" * (len(RESOURCES) + 2) + "|"]
     for module in [m for m in MODULES if m in found]:
         row = found[module]
-        lines.append(f"| `{module}` | " + " | ".join(f"{row[name]:,}" for name in RESOURCES) + " |")
+        how = "sum" if module in PARTS else "flat"
+        lines.append(f"| `{module}` | {how} | " + " | ".join(f"{row[name]:,}" for name in RESOURCES) + " |")
     return "\n".join(lines) + "\n"
 
 
 def rows(table_text: str) -> dict:
     """The figures of a table that was written before."""
-    cells = re.findall(r"^\| `([^`]+)` \| (.*) \|$", table_text, re.MULTILINE)
+    cells = re.findall(r"^\| `([^`]+)` \| \w+ \| (.*) \|$", table_text, re.MULTILINE)
     numbers = {module: [int(cell.replace(",", "")) for cell in row.split(" | ")] for module, row in cells}
     return {module: dict(zip(RESOURCES, row)) for module, row in numbers.items()}
 
@@ -68,11 +94,11 @@ def rows(table_text: str) -> dict:
 def main() -> None:
     page = ROOT / "docs/area.md"
     for module in sys.argv[1:] or MODULES:
-        cells = synthesise(module)
-        print(module, cells, file=sys.stderr)
         before, rest = page.read_text().split(BEGIN)
         old, after = rest.split(END)
-        found = rows(old) | {module: cells}
+        found = rows(old)
+        found[module] = synthesise(module, found)
+        print(module, found[module], file=sys.stderr)
         page.write_text(before + BEGIN + "\n" + table(found) + "\n" + END + after)
 
 

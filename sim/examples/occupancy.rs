@@ -10,7 +10,7 @@ use ark_ec::{CurveGroup, PrimeGroup};
 use ark_std::rand::{Rng, SeedableRng, rngs::StdRng};
 use cpu_time::ProcessTime;
 use tapeout_hw::Reg;
-use tapeout_hw::cost::{Load, cycles};
+use tapeout_hw::cost::{Load, Memory, cycles};
 use tapeout_hw::msm::{CONFIG, FIELDS, MIN_WIDTH, Pass, SUM_WORDS, windows_for, windows_per_pass};
 use tapeout_hw::regs::bits;
 use tapeout_sim::{Card, Engine, Fidelity, LINE, Surroundings, WORD};
@@ -79,7 +79,7 @@ fn run(card: &mut Card, passes: &[(Pass, &[Word])]) -> Row {
             .enumerate()
             .for_each(|(i, word)| card.send(Engine::Msm, *word, i + 1 == words.len()));
     }
-    let sums: usize = passes.iter().map(|(pass, _)| pass.windows as usize * SUM_WORDS).sum();
+    let sums: usize = passes.iter().map(|(pass, _)| pass.sums().count() * SUM_WORDS).sum();
     while card.pending(Engine::Msm) < sums {
         card.step().unwrap();
     }
@@ -114,7 +114,7 @@ fn print(what: &str, width: u32, row: &Row, absorbed: f64) {
         row.bubbles[1],
         row.bubbles[2],
         work as f64 / row.work as f64,
-        cycles(&row.loads) as f64 / row.cycles as f64,
+        cycles(&row.loads, Memory::default()) as f64 / row.cycles as f64,
         1e-6 / row.seconds
     );
 }
@@ -125,7 +125,7 @@ fn best_width(n: usize) -> u32 {
     let cost = |width: &u32| {
         let passes = passes(n, *width);
         let load = |pass| Load::expected(pass, (n as u64) * u64::from(pass.windows));
-        cycles(&passes.iter().map(load).collect::<Vec<_>>())
+        cycles(&passes.iter().map(load).collect::<Vec<_>>(), Memory::default())
     };
     all.min_by_key(cost).unwrap()
 }
@@ -145,6 +145,7 @@ fn passes(n: usize, width: u32) -> Vec<Pass> {
             words: n as u32,
             first_base: 0,
             lane_tops: [0; WORD],
+            planes: false,
         }
     };
     (0..count).map(pass).collect()
@@ -223,6 +224,8 @@ fn quantised(n: usize, columns: u32, rng: &mut StdRng) -> (Pass, Vec<Word>) {
         words: n as u32 * columns / FIELDS,
         first_base: 0,
         lane_tops: [0x8080_8080_8080_8080; WORD],
+        // as the driver chooses: a single column's doublings are the host's
+        planes: columns == 1,
     };
     let byte = |rng: &mut StdRng| if rng.r#gen() { 0 } else { rng.r#gen() };
     let word = |_| std::array::from_fn(|_| u64::from_le_bytes(std::array::from_fn(|_| byte(rng))));

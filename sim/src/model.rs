@@ -30,8 +30,16 @@ pub enum Error {
     #[error("the simulated hardware does not answer: {0} is not done")]
     Stuck(&'static str),
     /// Waves were asked of a build that cannot dump them.
-    #[error("cannot dump waves to '{0}': build with the feature `waves`")]
+    #[error("this build cannot dump waves to '{0}': build with `cargo build --release --features waves`")]
     Waves(String),
+    /// The wave file cannot be written.
+    #[error("cannot write waves to '{path}'")]
+    WaveFile {
+        /// The file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
 }
 
 #[repr(C)]
@@ -58,6 +66,9 @@ mod generated {
     include!(concat!(env!("OUT_DIR"), "/models.rs"));
 }
 
+/// A cycle in a wave file's picoseconds: that of the 250 MHz which cycles are converted to time with.
+const CYCLE: u64 = 4_000;
+
 /// Whether this build has models.
 #[must_use]
 pub fn available() -> bool {
@@ -81,6 +92,8 @@ pub struct Model {
     ports: Vec<(String, Port)>,
     clock: Port,
     cycles: u64,
+    /// Whether waves are dumped.
+    waves: bool,
 }
 
 // SAFETY: a model owns its state and its context; nothing in them is tied to a thread.
@@ -127,6 +140,7 @@ impl Model {
             ports,
             clock,
             cycles: 0,
+            waves: false,
         };
         model.clock = model.port("clk_i")?;
         model.settle();
@@ -191,10 +205,18 @@ impl Model {
     pub fn edge(&mut self) {
         self.set(self.clock, &[1]);
         self.settle();
-        // SAFETY: `raw` is a live model.
-        unsafe { (self.functions.dump)(self.raw, self.cycles) };
+        self.dump(CYCLE * self.cycles);
         self.set(self.clock, &[0]);
+        self.dump(CYCLE * self.cycles + CYCLE / 2);
         self.cycles += 1;
+    }
+
+    /// Writes what has changed since the last time, where waves are dumped.
+    fn dump(&mut self, time: u64) {
+        if self.waves {
+            // SAFETY: `raw` is a live model.
+            unsafe { (self.functions.dump)(self.raw, time) }
+        }
     }
 
     /// Rising edges so far.
@@ -213,13 +235,22 @@ impl Model {
     /// Dumps waves (FST) from now on.
     ///
     /// # Errors
-    /// [`Error::Waves`] when this build cannot, or the path is none.
+    /// [`Error::Waves`] when this build cannot, or the path is none; [`Error::WaveFile`] when the file cannot be written.
     pub fn dump_waves(&mut self, path: &Path) -> Result<(), Error> {
         let refused = || Error::Waves(path.display().to_string());
+        if !cfg!(feature = "waves") {
+            return Err(refused());
+        }
+        // Verilator's writer says nothing of a file that it cannot open
+        std::fs::File::create(path).map_err(|source| Error::WaveFile {
+            path: path.display().to_string(),
+            source,
+        })?;
         let text = CString::new(path.as_os_str().as_encoded_bytes()).map_err(|_| refused())?;
         // SAFETY: `raw` is a live model, the path a NUL-terminated string.
         let open = unsafe { (self.functions.trace)(self.raw, text.as_ptr()) };
-        if open == 1 { Ok(()) } else { Err(refused()) }
+        self.waves = open == 1;
+        if self.waves { Ok(()) } else { Err(refused()) }
     }
 }
 

@@ -266,7 +266,7 @@ fn reductions_are_weighted_sums() {
     }
     let mut rng = StdRng::seed_from_u64(11);
     for k in 3..=12u32 {
-        for stalls in [0, 100] {
+        for stalls in [0, 0, 0, 100, 100] {
             let windows = rng.gen_range(1..=32u64.min(1 << (CONFIG.slot_bits - k)));
             reduce(k, windows, stalls, &mut rng);
         }
@@ -301,7 +301,8 @@ fn reduce(k: u32, windows: u64, stalls: u32, rng: &mut StdRng) {
     );
     let log_windows = windows.next_power_of_two().ilog2();
     // rtl/pkg/types_pkg.sv, shape_t; the same for both banks
-    let shape = u64::from(k) << 9 | u64::from(log_windows) << 6 | windows;
+    let planes = rng.r#gen();
+    let shape = u64::from(planes) << 13 | u64::from(k) << 9 | u64::from(log_windows) << 6 | windows;
     d.set("shape_i", shape | shape << 16);
     d.model.tick();
     d.set("rst_ni", 1);
@@ -331,7 +332,8 @@ fn reduce(k: u32, windows: u64, stalls: u32, rng: &mut StdRng) {
         let mut sums = Vec::new();
         d.set("absorbed_i", 1 << bank);
         let mut freed = false;
-        while sums.len() < windows as usize {
+        let bits = if planes { k as usize } else { 1 };
+        while sums.len() < windows as usize * bits {
             let mut stall = || rng.gen_range(0..256) < stalls;
             d.set("moving_i", u64::from(!late.is_empty()) << bank);
             for port in ["take_ready_i", "arrival_ready_i", "sum_ready_i"] {
@@ -369,8 +371,10 @@ fn reduce(k: u32, windows: u64, stalls: u32, rng: &mut StdRng) {
                 slots.arrive(tag, value);
             }
             if d.get("sum_valid_o") == 1 && d.get("sum_ready_i") == 1 {
-                let window = sums.len();
-                assert_eq!(d.get("sum_last_o"), u64::from(window as u64 + 1 == windows));
+                assert_eq!(
+                    d.get("sum_last_o"),
+                    u64::from(sums.len() + 1 == windows as usize * bits)
+                );
                 // an empty slot is (0 : 1 : 0), here an integer that no point is
                 let mut limbs = [0; POINT];
                 d.model.get(d.ports["sum_o"], &mut limbs);
@@ -387,7 +391,14 @@ fn reduce(k: u32, windows: u64, stalls: u32, rng: &mut StdRng) {
             d.model.tick();
             assert!(!d.model.stopped() && d.model.cycles() < 4_000_000);
         }
-        assert_eq!(sums, right, "{k} bits, {windows} windows");
+        let joined: Vec<_> = (0..windows as usize)
+            .map(|window| {
+                (0..bits).fold(0u64, |all, bit| {
+                    all.wrapping_add(sums[bit * windows as usize + window] << bit)
+                })
+            })
+            .collect();
+        assert_eq!(joined, right, "{k} bits, {windows} windows, planes {planes}");
         assert!(freed && slots.full.keys().all(|tag| tag >> CONFIG.slot_bits == SCRATCH));
         while d.get("busy_o") == 1 {
             d.set("taken_valid_i", 0);

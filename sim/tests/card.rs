@@ -5,7 +5,7 @@ mod common;
 
 use ark_bn254::G1Affine;
 use ark_std::rand::{Rng, SeedableRng, rngs::StdRng};
-use common::{BASES, card, full, points, receive, scalar, send, sums};
+use common::{BASES, card, full, joined, points, receive, scalar, send, sums};
 use tapeout_hw::Reg;
 use tapeout_hw::msm::{CONFIG, FIELDS, Pass, WORD_BITS, windows_per_pass};
 use tapeout_hw::regs::{Fault, bits};
@@ -47,6 +47,7 @@ fn random_pass(rng: &mut StdRng) -> (Pass, Vec<[u64; WORD]>) {
         words,
         first_base,
         lane_tops,
+        planes: rng.r#gen(),
     };
     pass.check().unwrap();
     let sparse = rng.gen_range(0..4);
@@ -67,7 +68,8 @@ fn check(card: &mut Card, passes: &[(Pass, Vec<[u64; WORD]>)], bases: &[G1Affine
         send(card, pass, words);
     }
     for (pass, words) in passes {
-        assert_eq!(receive(card, pass.windows), sums(pass, words, bases), "{pass:?}");
+        let got = receive(card, pass);
+        assert_eq!(joined(pass, &got), sums(pass, words, bases), "{pass:?}");
     }
 }
 
@@ -167,7 +169,7 @@ fn both_fidelities_run_in_lockstep() {
     };
     let mut cards = [Fidelity::Exact, Fidelity::Fast].map(|fidelity| card(fidelity, around, &bases));
     let passes: Vec<_> = (0..4).map(|_| random_pass(&mut rng)).collect();
-    let mut words: usize = passes.iter().map(|(pass, _)| pass.windows as usize * 3).sum();
+    let mut words: usize = passes.iter().map(|(pass, _)| pass.sums().count() * 3).sum();
     for card in &mut cards {
         passes.iter().for_each(|(pass, words)| send(card, pass, words));
     }

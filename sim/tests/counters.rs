@@ -6,7 +6,7 @@ mod common;
 use ark_std::rand::{Rng, SeedableRng, rngs::StdRng};
 use common::{BASES, card, full, points, receive, scalar, send};
 use tapeout_hw::Reg;
-use tapeout_hw::cost::{Load, cycles};
+use tapeout_hw::cost::{Load, Memory, cycles};
 use tapeout_hw::msm::Pass;
 use tapeout_hw::regs::{COUNTERS, REGS, bits, hash};
 use tapeout_sim::{Card, Fidelity, Surroundings, WORD, available};
@@ -63,7 +63,7 @@ fn counters_agree_with_the_model() {
             let load = Load::of(&pass, words);
             card.write(Reg::Control, bits::CLEAR).unwrap();
             send(&mut card, &pass, words);
-            receive(&mut card, pass.windows);
+            receive(&mut card, &pass);
             let count = counters(&mut card);
             assert_eq!(count(Reg::DigitsLo), load.digits);
             // a sum that comes when its bucket has been visited already is moved instead of added there
@@ -71,7 +71,7 @@ fn counters_agree_with_the_model() {
             assert!(adds - reduction <= load.accumulation());
             near(adds - reduction, load.accumulation(), 1, 100);
             near(reduction, load.reduction, 2, 300);
-            near(count(Reg::CyclesLo), cycles(&[load]), 3, 250);
+            near(count(Reg::CyclesLo), cycles(&[load], Memory::default()), 3, 250);
             assert_eq!(count(Reg::BytesInLo), 32 * (BASES as u64 + 2));
             assert_eq!(count(Reg::BytesOutLo), 96 * u64::from(pass.windows));
             let used = words.iter().filter(|&&word| word != [0; WORD]).count() as u64;
@@ -96,12 +96,13 @@ fn passes_overlap_as_the_model_says() {
         .collect();
     card.write(Reg::Control, bits::CLEAR).unwrap();
     passes.iter().for_each(|(pass, words)| send(&mut card, pass, words));
-    passes
-        .iter()
-        .for_each(|(pass, _)| drop(receive(&mut card, pass.windows)));
+    passes.iter().for_each(|(pass, _)| drop(receive(&mut card, pass)));
     let loads: Vec<_> = passes.iter().map(|(pass, words)| Load::of(pass, words)).collect();
     let count = counters(&mut card);
-    near(count(Reg::CyclesLo), cycles(&loads), 3, 200);
-    let alone: u64 = loads.iter().map(|load| cycles(std::slice::from_ref(load))).sum();
+    near(count(Reg::CyclesLo), cycles(&loads, Memory::default()), 3, 200);
+    let alone: u64 = loads
+        .iter()
+        .map(|load| cycles(std::slice::from_ref(load), Memory::default()))
+        .sum();
     assert!(count(Reg::CyclesLo) + 7 * 1_000 < alone);
 }

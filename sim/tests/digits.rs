@@ -35,6 +35,7 @@ fn random_pass(rng: &mut StdRng, width: u32) -> (Pass, Vec<[u64; WORD]>) {
         windows: rng.gen_range(1..=reach - first_field).min(windows_per_pass(width)),
         words,
         first_base: rng.gen_range(0..1000),
+        planes: rng.r#gen(),
         lane_tops: if rng.r#gen() {
             tops(width, rng.gen_range(1..=WORD_BITS / width))
         } else {

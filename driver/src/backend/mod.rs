@@ -8,6 +8,7 @@ mod rtl;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use cpu::ifma;
+pub use rtl::record_msm;
 use tapeout_sim::Fidelity;
 
 use crate::{Backend, Error, Fr, Msm, Result, Scalars};
@@ -70,7 +71,7 @@ pub const TABLE: &[Entry] = &[
         name: "rtl",
         summary: "the engines in SystemVerilog on a simulated FPGA card; counts cycles",
         availability: rtl::availability,
-        open: || Ok(Box::new(rtl::Rtl::simulated(Fidelity::Fast)?)),
+        open: || Ok(Box::new(rtl::Rtl::simulated(Fidelity::Fast, 1)?)),
     },
     Entry {
         name: "icicle-cuda",
@@ -98,10 +99,17 @@ impl Entry {
     /// # Errors
     /// [`Error::Unavailable`] when it cannot run here, [`Error::Device`] when its device fails.
     pub fn open(&self) -> Result<Box<dyn Backend>> {
-        match self.availability() {
-            Availability::Ready => (self.open)(),
-            Availability::Missing { reason, remedy } => Err(Error::Unavailable {
-                backend: self.name,
+        self.availability().check(self.name)?;
+        (self.open)()
+    }
+}
+
+impl Availability {
+    fn check(self, backend: &'static str) -> Result<()> {
+        match self {
+            Self::Ready => Ok(()),
+            Self::Missing { reason, remedy } => Err(Error::Unavailable {
+                backend,
                 reason,
                 remedy,
             }),
@@ -114,11 +122,21 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     TABLE.iter().map(|entry| entry.name)
 }
 
-/// Opens the backend of that name.
+/// Every name that [`open`] knows: those of the table, and `rtl` with more engines than one.
+pub fn choices() -> impl Iterator<Item = &'static str> {
+    names().chain(rtl::NAMES.into_iter().skip(1))
+}
+
+/// Opens the backend of that name. `rtl:2` to `rtl:4` are `rtl` with as many engines.
 ///
 /// # Errors
-/// [`Error::UnknownBackend`] when none has it, and those of [`Entry::open`].
+/// [`Error::UnknownBackend`] when none has it, [`Error::Unsupported`] for another number of engines, and those of [`Entry::open`].
 pub fn open(name: &str) -> Result<Box<dyn Backend>> {
+    if let Some(engines) = name.strip_prefix("rtl:") {
+        let engines = rtl::engines(engines)?;
+        rtl::availability().check("rtl")?;
+        return Ok(Box::new(rtl::Rtl::simulated(Fidelity::Fast, engines)?));
+    }
     let entry = TABLE.iter().find(|entry| entry.name == name);
     let unknown = || Error::UnknownBackend {
         name: name.to_owned(),

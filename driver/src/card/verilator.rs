@@ -1,5 +1,7 @@
 //! A card simulated by Verilator.
 
+use std::path::Path;
+
 use tapeout_hw::regs::Fault;
 use tapeout_sim::{Engine, Fidelity, LINE, Surroundings, WORD};
 
@@ -33,6 +35,19 @@ impl VerilatorCard {
     pub fn new(fidelity: Fidelity) -> Result<Self> {
         let card = tapeout_sim::Card::new(fidelity, Surroundings::default()).map_err(failed)?;
         Ok(Self { card, fidelity })
+    }
+
+    /// Records all signals from now on (FST).
+    ///
+    /// # Errors
+    /// [`Error::Device`] where this build cannot.
+    pub fn dump_waves(&mut self, path: &Path) -> Result<()> {
+        self.card
+            .dump_waves(path)
+            .map_err(|error| match std::error::Error::source(&error) {
+                Some(cause) => failed(format!("{error}: {cause}")),
+                None => failed(error),
+            })
     }
 }
 

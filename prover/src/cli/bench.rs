@@ -8,7 +8,7 @@ use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
 use serde::Serialize;
 use tapeout_driver::Width;
-use tapeout_driver::backend::{DEFAULT, names};
+use tapeout_driver::backend::{DEFAULT, choices};
 use tapeout_driver::bench::{self, Kernel, Plan};
 
 use super::output::{Output, Status, table};
@@ -46,7 +46,7 @@ enum KernelArgs {
 struct Common {
     /// Backends to compare, separated by commas; `tapeout backends` lists them
     #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = DEFAULT,
-          value_parser = PossibleValuesParser::new(names()))]
+          value_parser = PossibleValuesParser::new(choices()))]
     backends: Vec<String>,
 
     /// Base-2 logarithms of the sizes, both ends included: 10..14, or one number
@@ -137,7 +137,7 @@ impl From<bench::Row> for Row {
             occupancy: row
                 .activity
                 .zip(row.cycles)
-                .map(|(activity, cycles)| activity.work as f64 / cycles as f64),
+                .map(|(activity, cycles)| activity.work as f64 / (cycles * u64::from(activity.adders)) as f64),
             adds_issued: row.activity.map(|activity| activity.adds_issued),
             bubbles: row.activity.map(|activity| activity.bubbles),
             modelled_ms: row.modelled_ms,

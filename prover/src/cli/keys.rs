@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::builder::PossibleValuesParser;
 use tapeout_driver::Backend;
-use tapeout_driver::backend::{self, DEFAULT, names};
+use tapeout_driver::backend::{self, DEFAULT, choices};
 use tapeout_prover::keys::{ProvingKey, VerifyingKey};
 use tapeout_prover::model::Model;
 use tapeout_prover::srs::Origin;
@@ -42,7 +42,7 @@ pub(crate) fn read_model(path: &Path) -> anyhow::Result<Model> {
 #[derive(clap::Args)]
 pub(crate) struct BackendArgs {
     /// What computes the MSMs and NTTs; `tapeout backends` lists the choice
-    #[arg(long, value_name = "NAME", default_value = DEFAULT, value_parser = PossibleValuesParser::new(names()))]
+    #[arg(long, value_name = "NAME", default_value = DEFAULT, value_parser = PossibleValuesParser::new(choices()))]
     backend: String,
 }
 

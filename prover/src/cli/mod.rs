@@ -19,6 +19,7 @@ mod prove;
 mod replay;
 mod run;
 mod setup;
+mod sim;
 mod srs;
 mod verify;
 
@@ -69,6 +70,7 @@ enum Verb {
     Backends(backends::Args),
     Bench(bench::Args),
     Replay(replay::Args),
+    Sim(sim::Args),
 }
 
 /// Parses the arguments, runs the verb and gives the exit code.
@@ -88,6 +90,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Backends(args) => args.run(&output),
         Verb::Bench(args) => args.run(&output),
         Verb::Replay(args) => args.run(&output),
+        Verb::Sim(args) => args.run(&output),
     };
     let status = status.unwrap_or_else(|error| {
         output.error(&error);

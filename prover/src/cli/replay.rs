@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::builder::PossibleValuesParser;
 use serde::Serialize;
-use tapeout_driver::backend::{self, DEFAULT, names};
+use tapeout_driver::backend::{self, DEFAULT, choices};
 use tapeout_driver::replay::{self, Plan, Row, Took};
 use tapeout_driver::trace::Trace;
 
@@ -24,7 +24,7 @@ pub(crate) struct Args {
 
     /// Backends to compare, separated by commas; `tapeout backends` lists them
     #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = DEFAULT,
-          value_parser = PossibleValuesParser::new(names()))]
+          value_parser = PossibleValuesParser::new(choices()))]
     backends: Vec<String>,
 
     /// Runs of the whole trace, after one to warm up; medians are reported

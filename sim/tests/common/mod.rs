@@ -8,6 +8,7 @@ use ark_std::rand::{Rng, rngs::StdRng};
 use tapeout_hw::Reg;
 use tapeout_hw::field::from_limbs;
 use tapeout_hw::msm::{Pass, SUM_WORDS, recode};
+use tapeout_hw::regs::REGS;
 use tapeout_sim::{Card, Engine, Fidelity, LINE, Surroundings, WORD};
 
 /// Resident bases of the tests.
@@ -87,6 +88,15 @@ pub fn sums(pass: &Pass, words: &[[u64; WORD]], bases: &[G1Affine]) -> Vec<G1Aff
     G1Projective::normalize_batch(&sums)
 }
 
+/// What the sums of a pass come to for each window.
+pub fn joined(pass: &Pass, got: &[G1Affine]) -> Vec<G1Affine> {
+    let mut sums = vec![G1Projective::ZERO; pass.windows as usize];
+    for ((window, bit), sum) in pass.sums().zip(got) {
+        sums[window as usize] += sum.mul_bigint([1u64 << bit]);
+    }
+    G1Projective::normalize_batch(&sums)
+}
+
 /// Queues a pass.
 pub fn send(card: &mut Card, pass: &Pass, words: &[[u64; WORD]]) {
     pass.header()
@@ -97,10 +107,17 @@ pub fn send(card: &mut Card, pass: &Pass, words: &[[u64; WORD]]) {
     }
 }
 
+/// A counter of the card, in the snapshot that reading the cycles takes.
+pub fn counter(card: &mut Card, low: Reg) -> u64 {
+    let high = REGS[low as usize + 1].reg;
+    u64::from(card.read(low).unwrap()) | u64::from(card.read(high).unwrap()) << 32
+}
+
 /// Steps until the sums of a pass have come.
-pub fn receive(card: &mut Card, windows: u32) -> Vec<G1Affine> {
+pub fn receive(card: &mut Card, pass: &Pass) -> Vec<G1Affine> {
+    let count = pass.sums().count();
     let patience = card.cycles() + 10_000_000;
-    while card.pending(Engine::Msm) < windows as usize * SUM_WORDS {
+    while card.pending(Engine::Msm) < count * SUM_WORDS {
         card.step().unwrap();
         assert!(
             card.cycles() < patience,
@@ -108,11 +125,11 @@ pub fn receive(card: &mut Card, windows: u32) -> Vec<G1Affine> {
             card.read(Reg::Status).unwrap()
         );
     }
-    (0..windows)
-        .map(|window| {
+    (0..count)
+        .map(|i| {
             let words: Vec<_> = (0..SUM_WORDS).map(|_| card.received(Engine::Msm).unwrap()).collect();
             let last: Vec<_> = words.iter().map(|word| word.1).collect();
-            assert_eq!(last, [false, false, window + 1 == windows]);
+            assert_eq!(last, [false, false, i + 1 == count]);
             point(&[words[0].0, words[1].0, words[2].0])
         })
         .collect()
@@ -136,5 +153,6 @@ pub fn full(width: u32, words: usize) -> Pass {
         words: words as u32,
         first_base: 0,
         lane_tops: [0; 4],
+        planes: false,
     }
 }

@@ -5,6 +5,7 @@
 
 mod ntt;
 mod plan;
+mod waves;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
@@ -12,6 +13,7 @@ use std::time::Instant;
 use ark_bn254::Fq;
 use ark_ec::AffineRepr;
 use ark_ff::{AdditiveGroup, BigInt, PrimeField};
+use rayon::prelude::*;
 use tapeout_hw::Reg;
 use tapeout_hw::msm::{SUM_WORDS, WORD_LIMBS};
 use tapeout_hw::ntt::CONFIG;
@@ -22,6 +24,7 @@ use super::{Availability, check_lengths};
 use crate::card::{Card, Port, VerilatorCard};
 use crate::{Activity, Backend, Error, G1Affine, G1Projective, Info, Msm, Ntt, Result, Run, Scalars};
 use plan::Item;
+pub use waves::record_msm;
 
 const NAME: &str = "rtl";
 
@@ -53,16 +56,23 @@ pub(super) fn availability() -> Availability {
     }
 }
 
-/// A card with an MSM engine and an NTT engine.
+/// The most engines that share the work.
+const MAX_ENGINES: usize = 4;
+
+/// The names of the backend, by its number of engines.
+pub(super) const NAMES: [&str; MAX_ENGINES] = [NAME, "rtl:2", "rtl:3", "rtl:4"];
+
+/// One to four cards with an MSM engine, an NTT engine and a memory each. Bases are split among them evenly, and the host adds what they come
+/// to; transforms run on the first card.
 pub(super) struct Rtl {
-    shared: Arc<Mutex<Shared>>,
+    engines: Vec<Arc<Mutex<Shared>>>,
     device: String,
-    lines: u32,
 }
 
 /// The card and who has which of its memory.
 struct Shared {
     card: Box<dyn Card>,
+    lines: u32,
     /// First line and number of lines of what is taken, ascending.
     taken: Vec<(u32, u32)>,
     /// What the NTT engine has a table for.
@@ -73,63 +83,82 @@ fn lock(shared: &Mutex<Shared>) -> Result<MutexGuard<'_, Shared>> {
     shared.lock().map_err(|_| failed("an earlier use of the card panicked"))
 }
 
+/// The number of engines that `rtl:N` asks for.
+pub(super) fn engines(text: &str) -> Result<usize> {
+    let count = text.parse().ok().filter(|count| (1..=MAX_ENGINES).contains(count));
+    count.ok_or_else(|| Error::Unsupported {
+        backend: NAME,
+        reason: format!("'{text}' is no number of engines: give rtl:1 to rtl:{MAX_ENGINES}"),
+    })
+}
+
 impl Rtl {
-    /// The simulated card.
-    pub(super) fn simulated(fidelity: Fidelity) -> Result<Self> {
-        Self::new(Box::new(VerilatorCard::new(fidelity)?))
+    /// That many simulated cards, 1 to 4.
+    pub(super) fn simulated(fidelity: Fidelity, engines: usize) -> Result<Self> {
+        let card = |_| -> Result<Box<dyn Card>> { Ok(Box::new(VerilatorCard::new(fidelity)?)) };
+        Self::new((0..engines).map(card).collect::<Result<_>>()?)
     }
 
-    /// Takes a card whose registers are those that this program knows.
-    fn new(mut card: Box<dyn Card>) -> Result<Self> {
-        let (found, known) = (card.read(Reg::Id)?, hash());
-        if found != known {
-            let reason = format!("its register table is {found:#010x}, this program speaks {known:#010x}");
-            return Err(failed(reason));
-        }
-        let (device, lines) = (card.describe(), card.lines());
-        let shared = Shared {
-            card,
-            taken: Vec::new(),
-            table: None,
+    /// Takes cards whose registers are those that this program knows.
+    fn new(cards: Vec<Box<dyn Card>>) -> Result<Self> {
+        let device = cards.first().map(|card| card.describe()).unwrap_or_default();
+        let engine = |mut card: Box<dyn Card>| {
+            let (found, known) = (card.read(Reg::Id)?, hash());
+            if found != known {
+                let reason = format!("its register table is {found:#010x}, this program speaks {known:#010x}");
+                return Err(failed(reason));
+            }
+            let lines = card.lines();
+            let shared = Shared {
+                card,
+                lines,
+                taken: Vec::new(),
+                table: None,
+            };
+            Ok(Arc::new(Mutex::new(shared)))
         };
-        Ok(Self {
-            shared: Arc::new(Mutex::new(shared)),
-            device,
-            lines,
-        })
+        let engines = cards.into_iter().map(engine).collect::<Result<_>>()?;
+        Ok(Self { engines, device })
     }
 }
 
 impl Backend for Rtl {
     fn info(&self) -> Info {
+        let lines = |engine| lock(engine).map_or(0, |shared| u64::from(shared.lines));
+        let count = self.engines.len();
+        let number = if count == 1 {
+            String::new()
+        } else {
+            format!("{count} times ")
+        };
         Info {
-            name: NAME,
-            device: format!("{}; times assume {} MHz", self.device, CLOCK_HZ / 1_000_000),
+            name: NAMES[count.clamp(1, MAX_ENGINES) - 1],
+            device: format!("{number}{}; times assume {} MHz", self.device, CLOCK_HZ / 1_000_000),
             clock_hz: Some(CLOCK_HZ),
-            memory_bytes: Some(u64::from(self.lines) * 64),
+            memory_bytes: Some(self.engines.iter().map(|engine| lines(engine)).sum::<u64>() * 64),
         }
     }
 
     fn prepare_msm(&self, bases: &[G1Affine]) -> Result<Box<dyn Msm>> {
-        let mut shared = lock(&self.shared)?;
-        let first = shared.take(bases.len(), self.lines)?;
-        let words: Vec<u64> = bases.iter().flat_map(line).collect();
-        shared.card.send(Port::Memory(first), &words)?;
-        Ok(Box::new(RtlMsm {
-            shared: Arc::clone(&self.shared),
-            first,
-            len: bases.len(),
-        }))
+        let share = bases.len().div_ceil(self.engines.len()).max(1);
+        let part = |(i, engine): (usize, &Arc<Mutex<Shared>>)| {
+            let start = (i * share).min(bases.len());
+            Part::new(engine, start, &bases[start..(start + share).min(bases.len())])
+        };
+        let parts = self.engines.iter().enumerate().map(part).collect::<Result<_>>()?;
+        let len = bases.len();
+        Ok(Box::new(RtlMsm { parts, len }))
     }
 
     fn prepare_ntt(&self, log_n: u32) -> Result<Box<dyn Ntt>> {
-        Ok(Box::new(ntt::RtlNtt::new(&self.shared, log_n, CONFIG.max_log_n)?))
+        Ok(Box::new(ntt::RtlNtt::new(&self.engines[0], log_n, CONFIG.max_log_n)?))
     }
 }
 
 impl Shared {
     /// The first gap of that many lines, at least one.
-    fn take(&mut self, count: usize, lines: u32) -> Result<u32> {
+    fn take(&mut self, count: usize) -> Result<u32> {
+        let lines = self.lines;
         let refuse = || Error::Unsupported {
             backend: NAME,
             reason: format!("{count} bases do not fit what is free of the card's memory of {lines}"),
@@ -175,6 +204,7 @@ impl Shared {
             work: digits + reduction,
             adds_issued: self.counter(Reg::AddsLo, Reg::AddsHi)?,
             bubbles: host + memory + drain,
+            adders: 1,
         })
     }
 
@@ -183,17 +213,26 @@ impl Shared {
     }
 }
 
-/// Bases in a card's memory.
+/// Bases in the cards' memories.
 struct RtlMsm {
-    shared: Arc<Mutex<Shared>>,
-    first: u32,
+    parts: Vec<Part>,
     len: usize,
 }
 
-impl Drop for RtlMsm {
+/// Those of one card.
+struct Part {
+    shared: Arc<Mutex<Shared>>,
+    /// Its first line of the card's memory.
+    line: u32,
+    /// Its first base.
+    start: usize,
+    len: usize,
+}
+
+impl Drop for Part {
     fn drop(&mut self) {
         if let Ok(mut shared) = self.shared.lock() {
-            shared.taken.retain(|&(first, _)| first != self.first);
+            shared.taken.retain(|&(line, _)| line != self.line);
         }
     }
 }
@@ -208,10 +247,61 @@ impl Msm for RtlMsm {
         check_lengths(self, batch)?;
         let items = batch.iter().enumerate().map(|(i, item)| Item::new(item, i));
         let items = items.collect::<Result<Vec<_>>>()?;
+        let runs = self
+            .parts
+            .par_iter()
+            .map(|part| part.run(&items))
+            .collect::<Result<Vec<_>>>()?;
+        // they run side by side: the slowest one's cycles are those of all
+        let together = |mut all: Run<Vec<G1Projective>>, one: Run<Vec<G1Projective>>| {
+            all.out.iter_mut().zip(one.out).for_each(|(sum, part)| *sum += part);
+            all.cycles = all.cycles.max(one.cycles);
+            all.activity = all.activity.zip(one.activity).map(|(a, b)| Activity {
+                work: a.work + b.work,
+                adds_issued: a.adds_issued + b.adds_issued,
+                bubbles: a.bubbles + b.bubbles,
+                adders: a.adders + b.adders,
+            });
+            all.bytes_in += one.bytes_in;
+            all.bytes_out += one.bytes_out;
+            all
+        };
+        let mut run = runs
+            .into_iter()
+            .reduce(together)
+            .ok_or_else(|| failed("it has no engines"))?;
+        run.wall = start.elapsed();
+        Ok(run)
+    }
+}
+
+impl Part {
+    fn new(engine: &Arc<Mutex<Shared>>, start: usize, bases: &[G1Affine]) -> Result<Self> {
+        let mut shared = lock(engine)?;
+        let part = Self {
+            shared: Arc::clone(engine),
+            line: shared.take(bases.len())?,
+            start,
+            len: bases.len(),
+        };
+        let words: Vec<u64> = bases.iter().flat_map(line).collect();
+        let sent = shared.card.send(Port::Memory(part.line), &words);
+        // a part that is dropped takes the lock
+        drop(shared);
+        sent.map(|()| part)
+    }
+
+    /// The part's share of every item's sum.
+    fn run(&self, items: &[Item]) -> Result<Run<Vec<G1Projective>>> {
+        let start = Instant::now();
+        let items: Vec<_> = items
+            .iter()
+            .map(|item| item.part(self.start..self.start + self.len))
+            .collect();
         let jobs = plan::plan(&items);
         let mut shared = lock(&self.shared)?;
         shared.ready()?;
-        shared.card.write(Reg::BaseAddress, self.first)?;
+        shared.card.write(Reg::BaseAddress, self.line)?;
         shared.card.write(Reg::BaseCount, self.len as u32)?;
         shared.card.write(Reg::Control, bits::CLEAR)?;
         for job in &jobs {
@@ -219,7 +309,7 @@ impl Msm for RtlMsm {
         }
         let mut windows: Vec<Vec<(u32, G1Projective)>> = vec![Vec::new(); items.len()];
         for job in &jobs {
-            let mut words = vec![0; job.pass.windows as usize * SUM_WORDS * WORD_LIMBS];
+            let mut words = vec![0; job.pass.sums().count() * SUM_WORDS * WORD_LIMBS];
             shared.card.recv(Port::Sums, &mut words)?;
             let sums = words.chunks_exact(SUM_WORDS * WORD_LIMBS).map(point);
             for (weight, sum) in job.weights().zip(sums) {
@@ -325,21 +415,38 @@ mod tests {
 
     #[test]
     fn a_card_with_another_table_is_refused() {
-        assert!(Rtl::new(Box::new(Stranger(hash()))).is_ok());
-        let error = Rtl::new(Box::new(Stranger(hash() ^ 1))).err().unwrap();
+        assert!(Rtl::new(vec![Box::new(Stranger(hash()))]).is_ok());
+        let error = Rtl::new(vec![Box::new(Stranger(hash())), Box::new(Stranger(hash() ^ 1))])
+            .err()
+            .unwrap();
         assert!(error.to_string().contains("register table"), "{error}");
     }
 
     #[test]
+    fn bases_are_split_among_engines() {
+        let cards: Vec<Box<dyn Card>> = (0..4).map(|_| Box::new(Stranger(hash())) as Box<dyn Card>).collect();
+        let rtl = Rtl::new(cards).unwrap();
+        assert_eq!((rtl.info().name, rtl.info().memory_bytes), ("rtl:4", Some(4 * 8 * 64)));
+        let msm = rtl.prepare_msm(&[G1Affine::identity(); 30]).unwrap();
+        let taken = |i: usize| rtl.engines[i].lock().unwrap().taken.clone();
+        assert_eq!([0, 1, 2, 3].map(taken), [[(0, 8)], [(0, 8)], [(0, 8)], [(0, 6)]]);
+        // what does not fit one engine is taken from none
+        drop(msm);
+        assert!(rtl.prepare_msm(&[G1Affine::identity(); 33]).is_err());
+        assert!((0..4).all(|i| taken(i).is_empty()));
+        assert!(["0", "5", "", "x"].into_iter().all(|text| engines(text).is_err()));
+    }
+
+    #[test]
     fn memory_is_given_back_and_taken_again() {
-        let card = Rtl::new(Box::new(Stranger(hash()))).unwrap();
+        let card = Rtl::new(vec![Box::new(Stranger(hash()))]).unwrap();
         let prepare = |n| card.prepare_msm(&vec![G1Affine::identity(); n]);
         let (a, b, c) = (prepare(3).unwrap(), prepare(2).unwrap(), prepare(3).unwrap());
         assert!(matches!(prepare(1).err(), Some(Error::Unsupported { .. })));
         drop(b);
         assert!(prepare(3).is_err());
         let b = prepare(2).unwrap();
-        assert_eq!(card.shared.lock().unwrap().taken, [(0, 3), (3, 2), (5, 3)]);
+        assert_eq!(card.engines[0].lock().unwrap().taken, [(0, 3), (3, 2), (5, 3)]);
         drop((a, b, c));
         assert!(prepare(8).is_ok());
     }

@@ -272,10 +272,10 @@ mod tests {
         if !tapeout_sim::available() {
             return;
         }
-        let card = Rtl::simulated(Fidelity::Fast).unwrap();
+        let card = Rtl::simulated(Fidelity::Fast, 1).unwrap();
         let mut rng = ChaCha8Rng::seed_from_u64(2);
         for (log_n, max_log_n) in [(9, 8), (12, 8), (16, 8)] {
-            let ntt = RtlNtt::new(&card.shared, log_n, max_log_n).unwrap();
+            let ntt = RtlNtt::new(&card.engines[0], log_n, max_log_n).unwrap();
             let n = 1usize << log_n;
             let coset = crate::sample::field(&mut rng);
             let column: Vec<Fr> = crate::sample::fields(n, &mut rng);
@@ -288,7 +288,7 @@ mod tests {
             assert!(columns[0] == column);
         }
         assert!(matches!(
-            RtlNtt::new(&card.shared, 17, 8),
+            RtlNtt::new(&card.engines[0], 17, 8),
             Err(Error::Unsupported { .. })
         ));
     }

@@ -1,13 +1,18 @@
 //! Which windows of which items share a pass, and how their scalars are packed.
 
+use std::ops::Range;
+
 use ark_ff::PrimeField;
-use tapeout_hw::cost::{Load, cycles};
+use tapeout_hw::cost::{Load, Memory, cycles};
 use tapeout_hw::msm::{CONFIG, FIELDS, MIN_WIDTH, Pass, WORD_BITS, WORD_LIMBS, windows_for, windows_per_pass};
 
 use crate::{Fr, Result, Scalars};
 
 /// Items of more bits have passes of their own.
 const NARROW_BITS: u32 = 120;
+
+/// What an addition or doubling on the host is taken to cost, in cycles of the engine: a quarter of a microsecond at 250 MHz.
+const HOST_STEP: u64 = 60;
 
 /// A word of the stream, or a scalar in two's complement, least significant limb first.
 type Word = [u64; WORD_LIMBS];
@@ -35,7 +40,8 @@ pub(super) struct Job {
     wide: bool,
 }
 
-/// What a window sum is to be multiplied with: `2^bit`, for this item.
+/// What a sum is to be multiplied with: `2^bit`, for this item.
+#[derive(Clone, Copy)]
 pub(super) struct Weight {
     pub(super) item: usize,
     pub(super) bit: u32,
@@ -45,9 +51,18 @@ impl Item {
     /// Refuses values that break the promise of their width.
     pub(super) fn new(scalars: &Scalars<'_>, index: usize) -> Result<Self> {
         scalars.integers(index)?;
-        let values: Vec<_> = scalars.values.iter().map(signed).collect();
+        Ok(Self::of(scalars.values.iter().map(signed).collect()))
+    }
+
+    fn of(values: Vec<Word>) -> Self {
         let bits = values.iter().map(signed_bits).max().unwrap_or(0);
-        Ok(Self { values, bits })
+        Self { values, bits }
+    }
+
+    /// The item's scalars for some of the bases; none where it ends before them.
+    pub(super) fn part(&self, bases: Range<usize>) -> Self {
+        let len = self.values.len();
+        Self::of(self.values[bases.start.min(len)..bases.end.min(len)].to_vec())
     }
 
     fn digits(&self, windows: u32) -> u64 {
@@ -94,15 +109,42 @@ pub(super) fn plan(items: &[Item]) -> Vec<Job> {
         .flat_map(|i| cheapest(items, |width| split(items, i, width)))
         .collect();
     jobs.extend(cheapest(items, |width| share(items, &narrow, width)));
+    choose_planes(items, &mut jobs);
     jobs
+}
+
+/// Nothing runs under the last pass's chain of doublings: where that saves time, the host does them.
+fn choose_planes(items: &[Item], jobs: &mut [Job]) {
+    let with_host = |jobs: &[Job]| {
+        let mut bits = vec![0; items.len()];
+        let mut steps = 0;
+        for weight in jobs.iter().flat_map(Job::weights) {
+            bits[weight.item] = weight.bit.max(bits[weight.item]);
+            steps += 1;
+        }
+        expected_cycles(items, jobs) + HOST_STEP * (steps + bits.into_iter().map(u64::from).sum::<u64>())
+    };
+    let without = with_host(jobs);
+    set_planes(jobs, true);
+    if with_host(jobs) >= without {
+        set_planes(jobs, false);
+    }
+}
+
+fn set_planes(jobs: &mut [Job], planes: bool) {
+    if let Some(last) = jobs.last_mut() {
+        last.pass.planes = planes;
+    }
+}
+
+fn expected_cycles(items: &[Item], jobs: &[Job]) -> u64 {
+    let loads = jobs.iter().map(|job| Load::expected(&job.pass, job.digits(items)));
+    cycles(&loads.collect::<Vec<_>>(), Memory::default())
 }
 
 /// The window width whose passes take the fewest cycles.
 fn cheapest(items: &[Item], make: impl Fn(u32) -> Option<Vec<Job>>) -> Vec<Job> {
-    let cost = |jobs: &Vec<Job>| {
-        let loads = jobs.iter().map(|job| Load::expected(&job.pass, job.digits(items)));
-        cycles(&loads.collect::<Vec<_>>())
-    };
+    let cost = |jobs: &Vec<Job>| expected_cycles(items, jobs);
     let all = (MIN_WIDTH..=CONFIG.max_width).filter_map(make);
     all.min_by_key(cost).unwrap_or_default()
 }
@@ -130,6 +172,7 @@ fn split(items: &[Item], item: usize, width: u32) -> Option<Vec<Job>> {
             words: items[item].values.len() as u32,
             first_base: 0,
             lane_tops: [0; WORD_LIMBS],
+            planes: false,
         };
         Job {
             pass,
@@ -195,6 +238,7 @@ fn side_by_side(items: &[Item], lanes: Vec<Lane>, width: u32) -> Job {
         words: bases.div_ceil(bases_per_word),
         first_base: 0,
         lane_tops,
+        planes: false,
     };
     Job {
         pass,
@@ -211,15 +255,20 @@ impl Job {
             .sum()
     }
 
-    /// What the pass's window sums are worth, in their order.
+    /// What the pass's sums are worth, in their order.
     pub(super) fn weights(&self) -> impl Iterator<Item = Weight> {
-        let width = self.pass.width;
-        self.lanes.iter().flat_map(move |lane| {
+        let of_lane = |lane: &Lane| {
+            let (item, width) = (lane.item, self.pass.width);
             let windows = lane.first_window..lane.first_window + lane.windows;
             windows.map(move |window| Weight {
-                item: lane.item,
+                item,
                 bit: window * width,
             })
+        };
+        let windows: Vec<_> = self.lanes.iter().flat_map(of_lane).collect();
+        self.pass.sums().map(move |(window, bit)| Weight {
+            bit: windows[window as usize].bit + bit,
+            ..windows[window as usize]
         })
     }
 
@@ -284,7 +333,8 @@ mod tests {
             let words = job.words(items);
             let (words, _) = words.as_chunks::<WORD_LIMBS>();
             assert_eq!(words.len() as u32, pass.words + 2);
-            let weights: Vec<_> = job.weights().collect();
+            // those of the lowest plane are those of the windows
+            let weights: Vec<_> = job.weights().take(pass.windows as usize).collect();
             for (i, word) in words[2..].iter().enumerate() {
                 let digits = recode(word, &pass.lane_tops, pass.width);
                 for place in 0..pass.bases_per_word {
@@ -344,6 +394,26 @@ mod tests {
             .filter_map(|(i, v): (_, &Vec<Fr>)| Item::new(&full(v), i).ok())
             .collect();
         assert!(plan(&items).len() <= 2);
+    }
+
+    /// A narrow item alone leaves its doublings to the host, a batch and full scalars do not.
+    #[test]
+    fn the_host_doubles_where_that_is_faster() {
+        let planes = |items: usize, bits: u32| {
+            let values: Vec<_> = (0..4096u64).map(|j| power(bits) - Fr::from(j % 100)).collect();
+            let full = Scalars {
+                values: &values,
+                width: Width::Full,
+            };
+            let items: Vec<_> = (0..items).filter_map(|i| Item::new(&full, i).ok()).collect();
+            let jobs = plan(&items);
+            let (last, before) = jobs
+                .split_last()
+                .map_or((false, &jobs[..]), |(last, jobs)| (last.pass.planes, jobs));
+            assert!(before.iter().all(|job| !job.pass.planes));
+            last
+        };
+        assert_eq!([planes(1, 6), planes(16, 6), planes(1, 252)], [true, false, false]);
     }
 
     proptest! {
