@@ -4,16 +4,18 @@
 //! machine's load falls on all of them alike. Every result is checked outside of the timed part, in time linear in its size:
 //! MSMs against bases of known discrete logarithm, transforms by comparing coefficients and values at a random point.
 
+use std::fmt;
 use std::ops::RangeInclusive;
+use std::str::FromStr;
 use std::time::Duration;
 
 use ark_ff::{Field, batch_inversion};
 use cpu_time::ProcessTime;
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::SeedableRng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use crate::sample::{Bases, evaluate, field, fields, root, scalars};
-use crate::{Activity, Backend, Dir, Error, Fr, Msm, Ntt, Result, Scalars, Width, backend};
+use crate::{Activity, Backend, Dir, Error, Fr, Msm, Ntt, Result, Run, Scalars, Width, backend};
 
 /// The kernel to measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -25,6 +27,58 @@ pub enum Kernel {
     Ntt,
 }
 
+/// How the scalars of a measured MSM are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Draw {
+    /// Uniformly from those of a width, which the backends are told.
+    Uniform(Width),
+    /// As a column of a quantised witness: half of them zero, seven sixteenths of 8 bits and a sign, one sixteenth any. The backends
+    /// are told nothing.
+    Mixed,
+}
+
+impl Draw {
+    /// What the backends are told of the width.
+    fn hint(self) -> Width {
+        match self {
+            Draw::Uniform(width) => width,
+            Draw::Mixed => Width::Full,
+        }
+    }
+
+    fn draw(self, n: usize, rng: &mut ChaCha8Rng) -> Vec<Fr> {
+        let width = match self {
+            Draw::Uniform(width) => return scalars(n, width, rng),
+            Draw::Mixed => |kind: u32| match kind % 16 {
+                0..8 => Width::Bits(0),
+                8..15 => Width::Signed(8),
+                _ => Width::Full,
+            },
+        };
+        (0..n).flat_map(|_| scalars(1, width(rng.next_u32()), rng)).collect()
+    }
+}
+
+impl fmt::Display for Draw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Draw::Uniform(width) => width.fmt(f),
+            Draw::Mixed => f.write_str("mixed"),
+        }
+    }
+}
+
+impl FromStr for Draw {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "mixed" => Ok(Draw::Mixed),
+            _ => text.parse().map(Draw::Uniform),
+        }
+    }
+}
+
 /// What to measure.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -34,8 +88,8 @@ pub struct Plan {
     pub backends: Vec<String>,
     /// Base-2 logarithms of the sizes.
     pub log_sizes: RangeInclusive<u32>,
-    /// The width of the scalars; of no meaning for transforms.
-    pub width: Width,
+    /// The scalars; of no meaning for transforms.
+    pub scalars: Draw,
     /// How many MSMs over the same bases, or how many columns, make up one run.
     pub batch: usize,
     /// How often each backend runs at each size, after one run to warm up; at least 1.
@@ -46,7 +100,7 @@ pub struct Plan {
 
 /// What was measured of one backend at one size. Times and cycles are medians over the repetitions and are for the whole
 /// batch.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug)]
 pub struct Row {
     /// The backend's name.
     pub backend: &'static str,
@@ -54,12 +108,14 @@ pub struct Row {
     pub kernel: Kernel,
     /// The base-2 logarithm of the size.
     pub log_n: u32,
-    /// The width of the scalars; `None` for transforms.
-    pub scalars: Option<Width>,
+    /// The scalars; `None` for transforms.
+    pub scalars: Option<Draw>,
     /// MSMs or columns per run.
     pub batch: usize,
     /// Wall time on the host in milliseconds. For a simulated device, the time of the simulation.
     pub median_wall_ms: f64,
+    /// The shortest and the longest of those times.
+    pub wall_range_ms: [f64; 2],
     /// Processor time of this process, over all threads, in milliseconds.
     pub median_cpu_ms: f64,
     /// The device's clock cycles, where it counts them.
@@ -68,6 +124,10 @@ pub struct Row {
     pub activity: Option<Activity>,
     /// The cycles at the clock that the backend assumes, in milliseconds.
     pub modelled_ms: Option<f64>,
+    /// Bytes sent to the device in a run.
+    pub bytes_in: u64,
+    /// Bytes received from the device in a run.
+    pub bytes_out: u64,
 }
 
 /// One run's measurements.
@@ -76,6 +136,19 @@ struct Sample {
     cpu: Duration,
     cycles: Option<u64>,
     activity: Option<Activity>,
+    bytes: [u64; 2],
+}
+
+impl Sample {
+    fn of<T>(run: &Run<T>, cpu: Duration) -> Self {
+        Self {
+            wall: run.wall,
+            cpu,
+            cycles: run.cycles,
+            activity: run.activity,
+            bytes: [run.bytes_in, run.bytes_out],
+        }
+    }
 }
 
 /// Runs the plan; `progress` is given each row as soon as it is there.
@@ -109,35 +182,22 @@ type Samples = Vec<Vec<Sample>>;
 
 fn measure_msm(plan: &Plan, backends: &[Box<dyn Backend>], log_n: u32, rng: &mut ChaCha8Rng) -> Result<Samples> {
     let n = size(plan, log_n)?;
-    plan.width.check()?;
+    let width = plan.scalars.hint();
+    width.check()?;
     let bases = Bases::random(n, rng);
     let prepared = backends
         .iter()
         .map(|b| b.prepare_msm(&bases.points))
         .collect::<Result<Vec<Box<dyn Msm>>>>()?;
     rounds(plan, backends, || {
-        let items: Vec<Vec<Fr>> = (0..plan.batch).map(|_| scalars(n, plan.width, rng)).collect();
-        let batch: Vec<Scalars<'_>> = items
-            .iter()
-            .map(|values| Scalars {
-                values,
-                width: plan.width,
-            })
-            .collect();
+        let items: Vec<Vec<Fr>> = (0..plan.batch).map(|_| plan.scalars.draw(n, rng)).collect();
+        let batch: Vec<Scalars<'_>> = items.iter().map(|values| Scalars { values, width }).collect();
         let expected: Vec<_> = items.iter().map(|values| bases.msm(values)).collect();
         let one = |msm: &dyn Msm| {
             let start = ProcessTime::now();
             let run = msm.run(&batch)?;
             let cpu = start.elapsed();
-            Ok((
-                Sample {
-                    wall: run.wall,
-                    cpu,
-                    cycles: run.cycles,
-                    activity: run.activity,
-                },
-                run.out == expected,
-            ))
+            Ok((Sample::of(&run, cpu), run.out == expected))
         };
         prepared.iter().map(|msm| one(msm.as_ref())).collect()
     })
@@ -161,15 +221,7 @@ fn measure_ntt(plan: &Plan, backends: &[Box<dyn Backend>], log_n: u32, rng: &mut
             let cpu = start.elapsed();
             let at_point = |column: &Vec<Fr>| column.iter().zip(&weights).map(|(value, weight)| *value * weight).sum();
             let right = columns.iter().map(at_point).collect::<Vec<Fr>>() == expected;
-            Ok((
-                Sample {
-                    wall: run.wall,
-                    cpu,
-                    cycles: run.cycles,
-                    activity: run.activity,
-                },
-                right,
-            ))
+            Ok((Sample::of(&run, cpu), right))
         };
         prepared.iter().map(|ntt| one(ntt.as_ref())).collect()
     })
@@ -241,19 +293,25 @@ fn summarise(plan: &Plan, backend: &dyn Backend, log_n: u32, samples: &[Sample])
     let middle = by_cycles.get(samples.len() / 2);
     let cycles = middle.and_then(|sample| sample.cycles);
     let ms = |time: Duration| time.as_secs_f64() * 1e3;
+    let walls = || samples.iter().map(|s| s.wall);
+    let range = [walls().min(), walls().max()];
+    let [bytes_in, bytes_out] = middle.map(|sample| sample.bytes).unwrap_or_default();
     Row {
         backend: info.name,
         kernel: plan.kernel,
         log_n,
-        scalars: (plan.kernel == Kernel::Msm).then_some(plan.width),
+        scalars: (plan.kernel == Kernel::Msm).then_some(plan.scalars),
         batch: plan.batch,
-        median_wall_ms: ms(median(samples.iter().map(|s| s.wall).collect())),
+        median_wall_ms: ms(median(walls().collect())),
+        wall_range_ms: range.map(|wall| ms(wall.unwrap_or_default())),
         median_cpu_ms: ms(median(samples.iter().map(|s| s.cpu).collect())),
         cycles,
         activity: middle.and_then(|sample| sample.activity),
         modelled_ms: cycles
             .zip(info.clock_hz)
             .map(|(cycles, hz)| cycles as f64 * 1e3 / hz as f64),
+        bytes_in,
+        bytes_out,
     }
 }
 
@@ -274,7 +332,7 @@ mod tests {
             kernel,
             backends: backends.iter().map(|&name| name.to_owned()).collect(),
             log_sizes: 0..=5,
-            width: Width::Signed(8),
+            scalars: Draw::Uniform(Width::Signed(8)),
             batch: 2,
             repetitions: 3,
             seed: 7,
@@ -319,7 +377,7 @@ mod tests {
             Err(Error::UnknownBackend { .. })
         ));
         let wide = Plan {
-            width: Width::Bits(80),
+            scalars: Draw::Uniform(Width::Bits(80)),
             ..plan(Kernel::Msm, &["cpu"])
         };
         assert!(matches!(run(&wide, |_| ()), Err(Error::Promise { bits: 80 })));
@@ -341,6 +399,7 @@ mod tests {
             cpu: Duration::ZERO,
             cycles: None,
             activity: None,
+            bytes: [0; 2],
         };
         assert!(rounds(&plan, &backends, || Ok(vec![(sample(), true)])).is_ok());
         let wrong = rounds(&plan, &backends, || Ok(vec![(sample(), false)]));
@@ -357,6 +416,20 @@ mod tests {
             .map(|(value, weight)| value * weight)
             .sum();
         assert_eq!(at_point, evaluate(&coefficients, point));
+    }
+
+    #[test]
+    fn mixed_scalars_are_mostly_zero_or_small() {
+        assert_eq!("mixed".parse::<Draw>().unwrap().to_string(), "mixed");
+        assert_eq!("i8".parse::<Draw>().unwrap(), Draw::Uniform(Width::Signed(8)));
+        assert!("mix".parse::<Draw>().is_err());
+        let n = 1 << 12;
+        let values = Draw::Mixed.draw(n, &mut ChaCha8Rng::seed_from_u64(2));
+        let count = |range: std::ops::RangeInclusive<i64>| {
+            let small: Vec<Fr> = range.map(Fr::from).collect();
+            values.iter().filter(|value| small.contains(value)).count() as f64 / n as f64
+        };
+        assert!((0.45..0.55).contains(&count(0..=0)) && (0.92..0.95).contains(&count(-128..=127)));
     }
 
     #[test]

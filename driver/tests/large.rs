@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use tapeout_driver::Width;
-use tapeout_driver::bench::{Kernel, Plan, run};
+use tapeout_driver::bench::{Draw, Kernel, Plan, run};
 
 fn check(kernel: Kernel, log_sizes: std::ops::RangeInclusive<u32>, width: Width, batch: usize) {
     let backends = vec!["cpu".to_owned(), "portable".to_owned()];
@@ -12,7 +12,7 @@ fn check(kernel: Kernel, log_sizes: std::ops::RangeInclusive<u32>, width: Width,
             kernel,
             backends,
             log_sizes,
-            width,
+            scalars: Draw::Uniform(width),
             batch,
             repetitions: 1,
             seed: 3,

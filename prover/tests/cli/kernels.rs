@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{FIXTURE, json, prove, stderr, stdout, tapeout};
+use super::{FIXTURE, json, linreg, prove, stderr, stdout, tapeout};
 
 #[test]
 fn transforms_take_no_width() {
@@ -91,6 +91,61 @@ fn bench_as_a_table_names_what_it_measured() {
     for cell in ["2^1", "reference", "u4", "host wall ms", "1.00x"] {
         assert!(stdout(&output).contains(cell), "{cell}: {}", stdout(&output));
     }
+}
+
+#[test]
+fn bench_compares_whole_proofs_and_draws_a_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("page.html");
+    let (model, input) = (linreg("network.onnx"), linreg("input.json"));
+    let arguments = |what| {
+        let mut arguments = vec![
+            "bench",
+            what,
+            "--backends",
+            "cpu,portable",
+            "--runs",
+            "1",
+            "--watts",
+            "cpu=65",
+            "--json",
+        ];
+        arguments.extend(["--model", model.to_str().unwrap(), "--input", input.to_str().unwrap()]);
+        arguments.extend(["--html", page.to_str().unwrap()]);
+        arguments
+    };
+    let output = tapeout(&arguments("proof"));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let rows = json(&output);
+    assert_eq!(
+        (rows[0]["backend"].as_str(), rows[1]["backend"].as_str()),
+        (Some("cpu"), Some("portable"))
+    );
+    assert!(rows[0]["host_ms"].as_f64() < rows[0]["median_wall_ms"].as_f64());
+
+    let output = tapeout(&[&arguments("all")[..], &["--sizes", "3..4", "--scalars", "mixed"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let report = json(&output);
+    for (part, rows) in [("msm", 4), ("ntt", 4), ("proof", 2)] {
+        assert_eq!(report[part].as_array().unwrap().len(), rows, "{part}");
+    }
+    assert_eq!(report["msm"][0]["scalars"], "mixed");
+    let html = std::fs::read_to_string(&page).unwrap();
+    for part in [
+        "<svg",
+        "In short",
+        "wins",
+        "Multi-scalar",
+        "transform",
+        "Energy of a proof",
+        "bottleneck",
+    ] {
+        assert!(html.contains(part), "{part}");
+    }
+
+    let output = tapeout(&["bench", "msm", "--sizes", "1", "--watts", "gpu=9"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("no backend is named 'gpu'"));
 }
 
 #[test]
