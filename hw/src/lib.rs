@@ -11,6 +11,7 @@ pub mod emit;
 pub mod field;
 pub mod msm;
 pub mod ntt;
+pub mod part;
 pub mod regs;
 
 pub use regs::Reg;
