@@ -101,7 +101,7 @@ impl Pass {
         if !(MIN_WIDTH..=CONFIG.max_width).contains(&self.width) {
             return Err(PassError::Width(self.width));
         }
-        if self.windows == 0 || self.windows > windows_per_pass(self.width) {
+        if self.windows == 0 || self.windows > CONFIG.windows_per_pass(self.width) {
             return Err(PassError::Windows(self.windows));
         }
         let fields = self.bases_per_word << self.log_fields_per_base;
@@ -139,10 +139,13 @@ impl Pass {
     }
 }
 
-/// The windows of width `c` for which one bank has buckets, at most [`FIELDS`].
-#[must_use]
-pub fn windows_per_pass(width: u32) -> u32 {
-    (1u32 << (CONFIG.slot_bits + 1).saturating_sub(width)).min(FIELDS)
+impl Config {
+    /// The windows of width `c` for which one bank has buckets, at most [`FIELDS`].
+    #[must_use]
+    pub fn windows_per_pass(&self, width: u32) -> u32 {
+        let spare = (self.slot_bits + 1).saturating_sub(width);
+        1u32.checked_shl(spare).map_or(FIELDS, |windows| windows.min(FIELDS))
+    }
 }
 
 /// The windows of width `c` that every integer of `-2^(bits-1) .. 2^(bits-1)` fits. A single digit has that very range; the largest

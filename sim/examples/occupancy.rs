@@ -11,7 +11,7 @@ use ark_std::rand::{Rng, SeedableRng, rngs::StdRng};
 use cpu_time::ProcessTime;
 use tapeout_hw::Reg;
 use tapeout_hw::cost::{Load, Memory, cycles};
-use tapeout_hw::msm::{CONFIG, FIELDS, MIN_WIDTH, Pass, SUM_WORDS, windows_for, windows_per_pass};
+use tapeout_hw::msm::{CONFIG, FIELDS, MIN_WIDTH, Pass, SUM_WORDS, windows_for};
 use tapeout_hw::regs::bits;
 use tapeout_sim::{Card, Engine, Fidelity, LINE, Surroundings, WORD};
 
@@ -133,7 +133,7 @@ fn best_width(n: usize) -> u32 {
 /// The passes of one scalar width, windows split evenly.
 fn passes(n: usize, width: u32) -> Vec<Pass> {
     let windows = windows_for(254, width);
-    let count = windows.div_ceil(windows_per_pass(width));
+    let count = windows.div_ceil(CONFIG.windows_per_pass(width));
     let pass = |i: u32| {
         let first_field = windows * i / count;
         Pass {

@@ -4,7 +4,7 @@ mod arkworks;
 mod cpu;
 mod icicle;
 mod reference;
-mod rtl;
+pub(crate) mod rtl;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use cpu::ifma;

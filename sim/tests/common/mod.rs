@@ -149,7 +149,7 @@ pub fn full(width: u32, words: usize) -> Pass {
         log_fields_per_base: 5,
         bases_per_word: 1,
         first_field: 0,
-        windows: tapeout_hw::msm::windows_for(254, width).min(tapeout_hw::msm::windows_per_pass(width)),
+        windows: tapeout_hw::msm::windows_for(254, width).min(tapeout_hw::msm::CONFIG.windows_per_pass(width)),
         words: words as u32,
         first_base: 0,
         lane_tops: [0; 4],

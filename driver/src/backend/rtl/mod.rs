@@ -4,7 +4,7 @@
 //! window sums of each item together with doublings.
 
 mod ntt;
-mod plan;
+pub(crate) mod plan;
 mod waves;
 
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -15,7 +15,7 @@ use ark_ec::AffineRepr;
 use ark_ff::{AdditiveGroup, BigInt, PrimeField};
 use rayon::prelude::*;
 use tapeout_hw::Reg;
-use tapeout_hw::msm::{SUM_WORDS, WORD_LIMBS};
+use tapeout_hw::msm::{self, SUM_WORDS, WORD_LIMBS};
 use tapeout_hw::ntt::CONFIG;
 use tapeout_hw::regs::{bits, hash};
 use tapeout_sim::Fidelity;
@@ -298,7 +298,8 @@ impl Part {
             .iter()
             .map(|item| item.part(self.start..self.start + self.len))
             .collect();
-        let jobs = plan::plan(&items);
+        let shapes: Vec<_> = items.iter().map(|item| item.shape).collect();
+        let jobs = plan::plan(&shapes, &msm::CONFIG);
         let mut shared = lock(&self.shared)?;
         shared.ready()?;
         shared.card.write(Reg::BaseAddress, self.line)?;

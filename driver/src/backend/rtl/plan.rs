@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use ark_ff::PrimeField;
 use tapeout_hw::cost::{Load, Memory, cycles};
-use tapeout_hw::msm::{CONFIG, FIELDS, MIN_WIDTH, Pass, WORD_BITS, WORD_LIMBS, windows_for, windows_per_pass};
+use tapeout_hw::msm::{Config, FIELDS, MIN_WIDTH, Pass, WORD_BITS, WORD_LIMBS, windows_for};
 
 use crate::{Fr, Result, Scalars};
 
@@ -17,11 +17,21 @@ const HOST_STEP: u64 = 60;
 /// A word of the stream, or a scalar in two's complement, least significant limb first.
 type Word = [u64; WORD_LIMBS];
 
+/// What of an item decides its passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Shape {
+    /// Number of scalars.
+    pub(crate) len: usize,
+    /// Every one is in `-2^(bits-1) .. 2^(bits-1)`; zero when all are zero.
+    pub(crate) bits: u32,
+    /// How many are not zero.
+    pub(crate) nonzero: usize,
+}
+
 /// One item's scalars as signed integers.
 pub(super) struct Item {
     values: Vec<Word>,
-    /// Every value is in `-2^(bits-1) .. 2^(bits-1)`; zero when all are zero.
-    bits: u32,
+    pub(super) shape: Shape,
 }
 
 /// Consecutive windows of an item in a pass.
@@ -33,8 +43,8 @@ struct Lane {
 }
 
 /// A pass and whose windows it has.
-pub(super) struct Job {
-    pub(super) pass: Pass,
+pub(crate) struct Job {
+    pub(crate) pass: Pass,
     lanes: Vec<Lane>,
     /// Whether the lane is the whole word.
     wide: bool,
@@ -55,18 +65,18 @@ impl Item {
     }
 
     fn of(values: Vec<Word>) -> Self {
-        let bits = values.iter().map(signed_bits).max().unwrap_or(0);
-        Self { values, bits }
+        let shape = Shape {
+            len: values.len(),
+            bits: values.iter().map(signed_bits).max().unwrap_or(0),
+            nonzero: values.iter().filter(|value| **value != [0; WORD_LIMBS]).count(),
+        };
+        Self { values, shape }
     }
 
     /// The item's scalars for some of the bases; none where it ends before them.
     pub(super) fn part(&self, bases: Range<usize>) -> Self {
         let len = self.values.len();
         Self::of(self.values[bases.start.min(len)..bases.end.min(len)].to_vec())
-    }
-
-    fn digits(&self, windows: u32) -> u64 {
-        self.values.len() as u64 * u64::from(windows)
     }
 }
 
@@ -98,23 +108,23 @@ fn signed_bits(value: &Word) -> u32 {
     top.map_or(1, |i| 64 * i as u32 + 65 - (value[i] ^ sign).leading_zeros())
 }
 
-/// The passes of a batch, in the order in which they are to run.
-pub(super) fn plan(items: &[Item]) -> Vec<Job> {
+/// The passes of a batch on an engine of that configuration, in the order in which they are to run.
+pub(crate) fn plan(items: &[Shape], config: &Config) -> Vec<Job> {
     let mut narrow: Vec<_> = (0..items.len())
         .filter(|&i| (1..=NARROW_BITS).contains(&items[i].bits))
         .collect();
-    narrow.sort_by_key(|&i| (items[i].bits, items[i].values.len()));
+    narrow.sort_by_key(|&i| (items[i].bits, items[i].len));
     let wide = (0..items.len()).filter(|&i| items[i].bits > NARROW_BITS);
     let mut jobs: Vec<_> = wide
-        .flat_map(|i| cheapest(items, |width| split(items, i, width)))
+        .flat_map(|i| cheapest(items, config, |width| split(items, i, width, config)))
         .collect();
-    jobs.extend(cheapest(items, |width| share(items, &narrow, width)));
+    jobs.extend(cheapest(items, config, |width| share(items, &narrow, width, config)));
     choose_planes(items, &mut jobs);
     jobs
 }
 
 /// Nothing runs under the last pass's chain of doublings: where that saves time, the host does them.
-fn choose_planes(items: &[Item], jobs: &mut [Job]) {
+fn choose_planes(items: &[Shape], jobs: &mut [Job]) {
     let with_host = |jobs: &[Job]| {
         let mut bits = vec![0; items.len()];
         let mut steps = 0;
@@ -137,25 +147,25 @@ fn set_planes(jobs: &mut [Job], planes: bool) {
     }
 }
 
-fn expected_cycles(items: &[Item], jobs: &[Job]) -> u64 {
+fn expected_cycles(items: &[Shape], jobs: &[Job]) -> u64 {
     let loads = jobs.iter().map(|job| Load::expected(&job.pass, job.digits(items)));
     cycles(&loads.collect::<Vec<_>>(), Memory::default())
 }
 
 /// The window width whose passes take the fewest cycles.
-fn cheapest(items: &[Item], make: impl Fn(u32) -> Option<Vec<Job>>) -> Vec<Job> {
+fn cheapest(items: &[Shape], config: &Config, make: impl Fn(u32) -> Option<Vec<Job>>) -> Vec<Job> {
     let cost = |jobs: &Vec<Job>| expected_cycles(items, jobs);
-    let all = (MIN_WIDTH..=CONFIG.max_width).filter_map(make);
+    let all = (MIN_WIDTH..=config.max_width).filter_map(make);
     all.min_by_key(cost).unwrap_or_default()
 }
 
 /// All windows of one item, in as few passes of nearly the same size as the buckets allow.
-fn split(items: &[Item], item: usize, width: u32) -> Option<Vec<Job>> {
+fn split(items: &[Shape], item: usize, width: u32, config: &Config) -> Option<Vec<Job>> {
     let windows = windows_for(items[item].bits, width);
     if windows > FIELDS {
         return None;
     }
-    let passes = windows.div_ceil(windows_per_pass(width));
+    let passes = windows.div_ceil(config.windows_per_pass(width));
     let job = |i: u32| {
         let first_window = windows * i / passes;
         let lane = Lane {
@@ -169,7 +179,7 @@ fn split(items: &[Item], item: usize, width: u32) -> Option<Vec<Job>> {
             bases_per_word: 1,
             first_field: first_window,
             windows: lane.windows,
-            words: items[item].values.len() as u32,
+            words: items[item].len as u32,
             first_base: 0,
             lane_tops: [0; WORD_LIMBS],
             planes: false,
@@ -184,8 +194,8 @@ fn split(items: &[Item], item: usize, width: u32) -> Option<Vec<Job>> {
 }
 
 /// Items side by side in a word, in the order given, as many as fit.
-fn share(items: &[Item], order: &[usize], width: u32) -> Option<Vec<Job>> {
-    let most = windows_per_pass(width).min(WORD_BITS / width);
+fn share(items: &[Shape], order: &[usize], width: u32, config: &Config) -> Option<Vec<Job>> {
+    let most = config.windows_per_pass(width).min(WORD_BITS / width);
     let mut jobs = Vec::new();
     let mut lanes: Vec<Lane> = Vec::new();
     let mut used = 0;
@@ -211,13 +221,13 @@ fn share(items: &[Item], order: &[usize], width: u32) -> Option<Vec<Job>> {
     Some(jobs)
 }
 
-fn side_by_side(items: &[Item], lanes: Vec<Lane>, width: u32) -> Job {
+fn side_by_side(items: &[Shape], lanes: Vec<Lane>, width: u32) -> Job {
     let windows: u32 = lanes.iter().map(|lane| lane.windows).sum();
     let per_base = windows.next_power_of_two();
     let bases_per_word = (FIELDS / per_base).min(WORD_BITS / (per_base * width)).max(1);
     let bases = lanes
         .iter()
-        .map(|lane| items[lane.item].values.len())
+        .map(|lane| items[lane.item].len)
         .max()
         .unwrap_or(0) as u32;
     let mut lane_tops = [0; WORD_LIMBS];
@@ -248,11 +258,10 @@ fn side_by_side(items: &[Item], lanes: Vec<Lane>, width: u32) -> Job {
 }
 
 impl Job {
-    fn digits(&self, items: &[Item]) -> u64 {
-        self.lanes
-            .iter()
-            .map(|lane| items[lane.item].digits(lane.windows))
-            .sum()
+    /// Digits that are probably not zero.
+    pub(crate) fn digits(&self, items: &[Shape]) -> u64 {
+        let of = |lane: &Lane| items[lane.item].nonzero as u64 * u64::from(lane.windows);
+        self.lanes.iter().map(of).sum()
     }
 
     /// What the pass's sums are worth, in their order.
@@ -315,7 +324,7 @@ fn put(word: &mut Word, value: &Word, at: u32, count: u32) {
 mod tests {
     use ark_ff::{AdditiveGroup, Field};
     use proptest::prelude::*;
-    use tapeout_hw::msm::recode;
+    use tapeout_hw::msm::{CONFIG, recode};
 
     use super::*;
     use crate::Width;
@@ -353,6 +362,11 @@ mod tests {
         out
     }
 
+    fn planned(items: &[Item]) -> Vec<Job> {
+        let shapes: Vec<_> = items.iter().map(|item| item.shape).collect();
+        plan(&shapes, &CONFIG)
+    }
+
     fn check(batch: &[Vec<Fr>]) {
         let full = |values| Scalars {
             values,
@@ -363,7 +377,7 @@ mod tests {
             .enumerate()
             .filter_map(|(i, v)| Item::new(&full(v), i).ok())
             .collect();
-        assert_eq!(rebuilt(&items, &plan(&items)), batch);
+        assert_eq!(rebuilt(&items, &planned(&items)), batch);
     }
 
     #[test]
@@ -393,7 +407,7 @@ mod tests {
             .enumerate()
             .filter_map(|(i, v): (_, &Vec<Fr>)| Item::new(&full(v), i).ok())
             .collect();
-        assert!(plan(&items).len() <= 2);
+        assert!(planned(&items).len() <= 2);
     }
 
     /// A narrow item alone leaves its doublings to the host, a batch and full scalars do not.
@@ -406,7 +420,7 @@ mod tests {
                 width: Width::Full,
             };
             let items: Vec<_> = (0..items).filter_map(|i| Item::new(&full, i).ok()).collect();
-            let jobs = plan(&items);
+            let jobs = planned(&items);
             let (last, before) = jobs
                 .split_last()
                 .map_or((false, &jobs[..]), |(last, jobs)| (last.pass.planes, jobs));
