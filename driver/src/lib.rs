@@ -13,6 +13,7 @@ pub mod bench;
 pub mod card;
 pub mod conformance;
 mod error;
+pub mod explore;
 pub mod kernels;
 pub mod replay;
 pub mod sample;

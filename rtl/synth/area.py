@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Synthesises every module for UltraScale+ with Yosys and writes docs/area.md from its statistics.
+"""Synthesises every module for UltraScale+ with Yosys; writes hw/area.json and the table of docs/area.md from its statistics.
 
 Usage: rtl/synth/area.py [MODULE...]      without modules, all of them
 
@@ -9,7 +9,6 @@ as they are.
 """
 import json
 import pathlib
-import re
 import sys
 import tempfile
 
@@ -84,21 +83,15 @@ def table(found: dict) -> str:
     return "\n".join(lines) + "\n"
 
 
-def rows(table_text: str) -> dict:
-    """The figures of a table that was written before."""
-    cells = re.findall(r"^\| `([^`]+)` \| \w+ \| (.*) \|$", table_text, re.MULTILINE)
-    numbers = {module: [int(cell.replace(",", "")) for cell in row.split(" | ")] for module, row in cells}
-    return {module: dict(zip(RESOURCES, row)) for module, row in numbers.items()}
-
-
 def main() -> None:
-    page = ROOT / "docs/area.md"
+    figures, page = ROOT / "hw/area.json", ROOT / "docs/area.md"
     for module in sys.argv[1:] or MODULES:
-        before, rest = page.read_text().split(BEGIN)
-        old, after = rest.split(END)
-        found = rows(old)
+        found = json.loads(figures.read_text())
         found[module] = synthesise(module, found)
         print(module, found[module], file=sys.stderr)
+        figures.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+        before, rest = page.read_text().split(BEGIN)
+        _, after = rest.split(END)
         page.write_text(before + BEGIN + "\n" + table(found) + "\n" + END + after)
 
 

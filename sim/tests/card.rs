@@ -30,7 +30,9 @@ fn random_pass(rng: &mut StdRng) -> (Pass, Vec<[u64; WORD]>) {
     let bases_per_word = if fit > 1 { rng.gen_range(1..=fit) } else { 1 };
     let reach = per_base.min(272 / width);
     let first_field = rng.gen_range(0..reach);
-    let windows = rng.gen_range(1..=reach - first_field).min(CONFIG.windows_per_pass(width));
+    let windows = rng
+        .gen_range(1..=reach - first_field)
+        .min(CONFIG.windows_per_pass(width));
     let words = rng.gen_range(1..=BASES as u32 / bases_per_word).min(60);
     let first_base = rng.gen_range(0..=BASES as u32 - words * bases_per_word);
     let lane_tops = if rng.r#gen() {

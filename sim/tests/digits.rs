@@ -32,7 +32,9 @@ fn random_pass(rng: &mut StdRng, width: u32) -> (Pass, Vec<[u64; WORD]>) {
         log_fields_per_base: log,
         bases_per_word: rng.gen_range(1..=fit),
         first_field,
-        windows: rng.gen_range(1..=reach - first_field).min(CONFIG.windows_per_pass(width)),
+        windows: rng
+            .gen_range(1..=reach - first_field)
+            .min(CONFIG.windows_per_pass(width)),
         words,
         first_base: rng.gen_range(0..1000),
         planes: rng.r#gen(),

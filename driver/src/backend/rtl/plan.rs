@@ -225,11 +225,7 @@ fn side_by_side(items: &[Shape], lanes: Vec<Lane>, width: u32) -> Job {
     let windows: u32 = lanes.iter().map(|lane| lane.windows).sum();
     let per_base = windows.next_power_of_two();
     let bases_per_word = (FIELDS / per_base).min(WORD_BITS / (per_base * width)).max(1);
-    let bases = lanes
-        .iter()
-        .map(|lane| items[lane.item].len)
-        .max()
-        .unwrap_or(0) as u32;
+    let bases = lanes.iter().map(|lane| items[lane.item].len).max().unwrap_or(0) as u32;
     let mut lane_tops = [0; WORD_LIMBS];
     for base in 0..bases_per_word {
         let mut end = base * per_base;

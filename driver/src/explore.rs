@@ -1,0 +1,502 @@
+//! What an accelerator would do to a whole proof: a recorded trace on cards that have not been built.
+//!
+//! Each call takes the longest of what its engine computes ([`tapeout_hw::cost`], [`tapeout_hw::ntt`]), what its memory delivers and what its
+//! link carries, and the link's latency there and back. Between calls the host does what it did when the trace was recorded.
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+use tapeout_hw::area::{self, Area, Multiplier};
+use tapeout_hw::cost::{Load, cycles};
+use tapeout_hw::msm::{SUM_WORDS, WORD_LIMBS};
+use tapeout_hw::part::{Fabric, Part};
+use tapeout_hw::{msm, ntt};
+
+use crate::Width;
+use crate::backend::rtl::plan::{Shape, plan};
+use crate::trace::{Item, Trace, Work};
+
+/// Bytes of a word of the card's streams.
+const WORD_BYTES: u64 = 8 * WORD_LIMBS as u64;
+/// Bytes of a base in the card's memory.
+const BASE_BYTES: u64 = 64;
+/// Largest number of point adders, and `log2` of the largest number of butterflies, that are tried.
+const MOST_ADDERS: u32 = 16;
+const MOST_LOG_LANES: u32 = ntt::MAX_LOG_LANES;
+/// `log2` of the bucket slots that are tried; windows are two bits less than the slots of a bank.
+const SLOT_BITS: std::ops::RangeInclusive<u32> = 10..=17;
+/// A design that is larger must be faster by this factor to be worth showing.
+const WORTH: f64 = 1.01;
+
+/// A card.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Design {
+    /// MSM engines, one point adder each; none leaves MSMs to the host. Items are split evenly among them.
+    pub adders: u32,
+    /// Largest window width in bits.
+    pub window_bits: u32,
+    /// Butterflies of the NTT engine; none leaves transforms to the host.
+    pub butterflies: u32,
+    /// How its multipliers are built.
+    pub multiplier: Multiplier,
+    /// Channels of external memory: the fewest that keep nothing waiting, or all.
+    pub channels: u32,
+    /// The clock.
+    pub clock_hz: f64,
+}
+
+/// Where the time of a proof goes, in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Split {
+    /// The host's own work, that of kernels without an engine included.
+    pub host_s: f64,
+    /// MSMs on the card.
+    pub msm_s: f64,
+    /// Transforms on the card.
+    pub ntt_s: f64,
+}
+
+impl Split {
+    /// The whole proof.
+    #[must_use]
+    pub fn whole_s(&self) -> f64 {
+        self.host_s + self.msm_s + self.ntt_s
+    }
+}
+
+/// What bounds the calls on the card: seconds in calls that each resource takes longest for, and in the latency of the link.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Bounds {
+    /// The engines.
+    pub compute_s: f64,
+    /// The memory.
+    pub memory_s: f64,
+    /// The link's bandwidth.
+    pub link_s: f64,
+    /// The link's latency.
+    pub latency_s: f64,
+}
+
+/// What a design does and takes.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outcome {
+    /// The design.
+    pub design: Design,
+    /// Where the proof's time goes.
+    pub time: Split,
+    /// What bounds the card's part.
+    pub bounds: Bounds,
+    /// FPGA resources; of no meaning for other fabrics.
+    pub area: Area,
+    /// The share of the part's scarcest resource, or of the die that is allowed.
+    pub share: f64,
+    /// Square millimetres, where the fabric is counted in them.
+    pub mm2: Option<f64>,
+}
+
+/// What exploring found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The part's name.
+    pub part: String,
+    /// The backend that the trace was recorded on.
+    pub recorded_on: String,
+    /// The proof as it was recorded: every kernel on the host.
+    pub recorded: Split,
+    /// Designs that were looked at and fit.
+    pub fit: usize,
+    /// Designs that are faster than every smaller one, smallest first.
+    pub front: Vec<Outcome>,
+}
+
+/// What one call needs of each resource.
+#[derive(Clone, Copy, Debug, Default)]
+struct Need {
+    cycles: u64,
+    memory_bytes: u64,
+    /// Bytes to the card and from it; the link carries both at once.
+    link_bytes: [u64; 2],
+}
+
+/// Explores designs on `part`, at its middle clock or the one given.
+#[must_use]
+pub fn explore(trace: &Trace, part: &Part, clock_hz: Option<f64>) -> Report {
+    let clock_hz = clock_hz.unwrap_or_else(|| part.clocks_hz[part.clocks_hz.len() / 2].value);
+    let longest = trace.calls.iter().filter_map(|call| match call.work {
+        Work::Ntt { log_n, .. } => Some(log_n),
+        Work::Msm { .. } => None,
+    });
+    let max_log_n = longest.max().unwrap_or(0);
+    let mut found = Vec::new();
+    for msms in msm_choices(trace) {
+        for butterflies in ntt_choices(max_log_n) {
+            for multiplier in Multiplier::ALL {
+                let outcome = Card {
+                    part,
+                    clock_hz,
+                    multiplier,
+                    msms: &msms,
+                    transforms: butterflies,
+                }
+                .outcome(trace);
+                found.extend(outcome);
+            }
+        }
+    }
+    Report {
+        part: part.name.clone(),
+        recorded_on: trace.backend.clone(),
+        recorded: recorded(trace),
+        fit: found.len(),
+        front: front(found),
+    }
+}
+
+fn recorded(trace: &Trace) -> Split {
+    let mut split = Split {
+        host_s: trace.host_after_s,
+        ..Split::default()
+    };
+    for call in &trace.calls {
+        split.host_s += call.host_before_s;
+        match call.work {
+            Work::Msm { .. } => split.msm_s += call.wall_s,
+            Work::Ntt { .. } => split.ntt_s += call.wall_s,
+        }
+    }
+    split
+}
+
+/// MSM engines, and what each of the trace's calls needs of them; `None` for transforms.
+struct Msms {
+    adders: u32,
+    config: msm::Config,
+    needs: Vec<Option<Need>>,
+}
+
+fn msm_choices(trace: &Trace) -> Vec<Msms> {
+    let none = Msms {
+        adders: 0,
+        config: msm::CONFIG,
+        needs: vec![None; trace.calls.len()],
+    };
+    let mut choices = vec![none];
+    for slot_bits in SLOT_BITS {
+        let config = msm::Config {
+            slot_bits,
+            max_width: (slot_bits - 2).min(msm::CONFIG.max_width.max(16)),
+            ..msm::CONFIG
+        };
+        for adders in 1..=MOST_ADDERS {
+            let mut known = HashMap::new();
+            let needs = trace.calls.iter().map(|call| match &call.work {
+                Work::Msm { items, .. } => {
+                    let shapes: Vec<_> = items.iter().map(|item| shape(item, adders as usize)).collect();
+                    let need = *known
+                        .entry(shapes)
+                        .or_insert_with_key(|shapes| msm_need(shapes, adders, &config));
+                    Some(need)
+                }
+                Work::Ntt { .. } => None,
+            });
+            let needs = needs.collect();
+            choices.push(Msms { adders, config, needs });
+        }
+    }
+    choices
+}
+
+/// An item's share of one engine.
+fn shape(item: &Item, adders: usize) -> Shape {
+    let bits = match item.width {
+        // the representative of least magnitude, with its sign
+        Width::Full => 254,
+        Width::Bits(bits) => u32::from(bits) + 1,
+        Width::Signed(bits) => bits.into(),
+    };
+    Shape {
+        len: item.len.div_ceil(adders),
+        bits: if item.nonzero == 0 { 0 } else { bits },
+        nonzero: item.nonzero.div_ceil(adders),
+    }
+}
+
+fn msm_need(shapes: &[Shape], adders: u32, config: &msm::Config) -> Need {
+    let jobs = plan(shapes, config);
+    let loads: Vec<_> = jobs
+        .iter()
+        .map(|job| Load::expected(&job.pass, job.digits(shapes)))
+        .collect();
+    let sum = |of: fn(&msm::Pass) -> u64| u64::from(adders) * jobs.iter().map(|job| of(&job.pass)).sum::<u64>();
+    Need {
+        cycles: cycles(&loads),
+        memory_bytes: sum(|pass| u64::from(pass.words * pass.bases_per_word) * BASE_BYTES),
+        link_bytes: [
+            sum(|pass| u64::from(pass.words + 2) * WORD_BYTES),
+            sum(|pass| u64::from(pass.windows) * SUM_WORDS as u64 * WORD_BYTES),
+        ],
+    }
+}
+
+/// No NTT engine, then each that can take the longest column.
+fn ntt_choices(max_log_n: u32) -> Vec<Option<ntt::Config>> {
+    let fits = |log_lanes: &u32| (log_lanes + 2..=ntt::LARGEST_LOG_N).contains(&max_log_n);
+    let engines = (1..=MOST_LOG_LANES)
+        .filter(fits)
+        .map(|log_lanes| Some(ntt::Config { log_lanes, max_log_n }));
+    std::iter::once(None).chain(engines).collect()
+}
+
+/// A design with what it is made of.
+struct Card<'a> {
+    part: &'a Part,
+    clock_hz: f64,
+    multiplier: Multiplier,
+    msms: &'a Msms,
+    transforms: Option<ntt::Config>,
+}
+
+impl Card<'_> {
+    /// What it does; `None` where it does not fit the part.
+    fn outcome(&self, trace: &Trace) -> Option<Outcome> {
+        let (area, share, mm2) = self.size();
+        if share > 1.0 {
+            return None;
+        }
+        let all = self.part.memory_channels.value as u32;
+        let (time, bounds) = self.time(trace, all);
+        let channels = (1..all)
+            .find(|few| self.time(trace, *few).0.whole_s() <= time.whole_s() * (1.0 + 1e-9))
+            .unwrap_or(all);
+        Some(Outcome {
+            design: Design {
+                adders: self.msms.adders,
+                window_bits: self.msms.config.max_width,
+                butterflies: self.transforms.map_or(0, |config| 1 << config.log_lanes),
+                multiplier: self.multiplier,
+                channels,
+                clock_hz: self.clock_hz,
+            },
+            time,
+            bounds,
+            area,
+            share,
+            mm2,
+        })
+    }
+
+    fn size(&self) -> (Area, f64, Option<f64>) {
+        let (adders, transforms) = (f64::from(self.msms.adders), self.transforms.as_ref());
+        let msms = area::msm_engine(&self.msms.config, self.multiplier) * adders;
+        let area = transforms.map_or(msms, |config| msms + area::ntt_engine(config, self.multiplier));
+        match &self.part.fabric {
+            Fabric::Fpga {
+                dsp,
+                lut,
+                ff,
+                bram36,
+                uram,
+                usable,
+            } => {
+                let shares = [
+                    area.dsp / dsp.value,
+                    area.lut / lut.value,
+                    area.ff / ff.value,
+                    area.bram36 / bram36.value,
+                    area.uram / uram.value,
+                ];
+                (area, shares.into_iter().fold(0.0, f64::max) / usable.value, None)
+            }
+            Fabric::Asic {
+                multiplier_mm2,
+                bit_mm2,
+                limit_mm2,
+            } => {
+                let lanes = transforms.map_or(0.0, |config| f64::from(config.log_lanes).exp2());
+                let multipliers = adders * f64::from(area::ADDER_MULTIPLIERS) + lanes;
+                let bits = adders * area::msm_bits(&self.msms.config) + transforms.map_or(0.0, area::ntt_bits);
+                let mm2 = multipliers * multiplier_mm2.value + bits * bit_mm2.value;
+                (Area::default(), mm2 / limit_mm2.value, Some(mm2))
+            }
+        }
+    }
+
+    fn time(&self, trace: &Trace, channels: u32) -> (Split, Bounds) {
+        let mut split = Split {
+            host_s: trace.host_after_s,
+            ..Split::default()
+        };
+        let mut bounds = Bounds::default();
+        for (call, msm) in trace.calls.iter().zip(&self.msms.needs) {
+            split.host_s += call.host_before_s;
+            let (need, seconds) = match call.work {
+                Work::Msm { .. } => (*msm, &mut split.msm_s),
+                Work::Ntt { log_n, columns, .. } => (self.transform(log_n, columns), &mut split.ntt_s),
+            };
+            match need {
+                Some(need) => *seconds += self.call(&need, channels, &mut bounds),
+                None => split.host_s += call.wall_s,
+            }
+        }
+        (split, bounds)
+    }
+
+    /// What a batch of transforms needs; `None` leaves it to the host.
+    fn transform(&self, log_n: u32, columns: usize) -> Option<Need> {
+        let config = self
+            .transforms
+            .filter(|config| (config.min_log_n()..=config.max_log_n).contains(&log_n))?;
+        let bytes = (columns as u64) << log_n << WORD_BYTES.ilog2();
+        Some(Need {
+            cycles: if columns == 0 {
+                0
+            } else {
+                config.batch_cycles(log_n, columns as u32)
+            },
+            memory_bytes: 0,
+            link_bytes: [bytes; 2],
+        })
+    }
+
+    fn call(&self, need: &Need, channels: u32, bounds: &mut Bounds) -> f64 {
+        let part = self.part;
+        let compute = need.cycles as f64 / self.clock_hz;
+        let memory = need.memory_bytes as f64 / (f64::from(channels) * part.channel_bytes_per_s.value);
+        let link = need.link_bytes[0].max(need.link_bytes[1]) as f64 / part.link_bytes_per_s.value;
+        let latency = 2.0 * part.link_latency_s.value;
+        let longest = compute.max(memory).max(link);
+        *(if longest == compute {
+            &mut bounds.compute_s
+        } else if longest == memory {
+            &mut bounds.memory_s
+        } else {
+            &mut bounds.link_s
+        }) += longest;
+        bounds.latency_s += latency;
+        longest + latency
+    }
+}
+
+/// The designs that are worth their size, smallest first.
+fn front(mut found: Vec<Outcome>) -> Vec<Outcome> {
+    found.sort_by(|a, b| {
+        a.share
+            .total_cmp(&b.share)
+            .then(a.time.whole_s().total_cmp(&b.time.whole_s()))
+    });
+    let mut front: Vec<Outcome> = Vec::new();
+    for outcome in found {
+        if front
+            .last()
+            .is_none_or(|best| outcome.time.whole_s() * WORTH < best.time.whole_s())
+        {
+            front.push(outcome);
+        }
+    }
+    front
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::trace::Call;
+
+    fn trace(ms: f64) -> Trace {
+        let item = |len, width, nonzero| Item {
+            len,
+            width,
+            nonzero,
+            distinct: nonzero.min(200),
+        };
+        let call = |work| Call {
+            work,
+            host_before_s: 1e-3,
+            wall_s: ms / 1e3,
+            cycles: None,
+        };
+        let (full, narrow) = (
+            item(1 << 12, Width::Full, 1 << 12),
+            item(1 << 12, Width::Signed(8), 1 << 11),
+        );
+        Trace {
+            version: 1,
+            backend: "cpu".into(),
+            bases: vec![1 << 12],
+            calls: vec![
+                call(Work::Msm {
+                    bases: 0,
+                    items: vec![full.clone(), full],
+                }),
+                call(Work::Msm {
+                    bases: 0,
+                    items: vec![narrow; 9],
+                }),
+                call(Work::Ntt {
+                    log_n: 12,
+                    inverse: true,
+                    coset: false,
+                    columns: 30,
+                }),
+            ],
+            host_after_s: 2e-3,
+        }
+    }
+
+    fn part(name: &str) -> Part {
+        Part::built_in().find(|part| part.name == name).unwrap()
+    }
+
+    #[test]
+    fn larger_designs_on_the_front_are_faster_and_the_host_remains() {
+        for part in Part::built_in() {
+            let report = explore(&trace(50.0), &part, None);
+            assert!((report.recorded.whole_s() - 0.155).abs() < 1e-9);
+            assert!(
+                report.front.len() > 3,
+                "{}: {} of {}",
+                part.name,
+                report.front.len(),
+                report.fit
+            );
+            assert_eq!(
+                (report.front[0].design.adders, report.front[0].design.butterflies),
+                (0, 0)
+            );
+            for pair in report.front.windows(2) {
+                assert!(pair[0].share < pair[1].share && pair[0].time.whole_s() > pair[1].time.whole_s());
+            }
+            let best = report.front.last().unwrap();
+            assert!(best.time.host_s >= 5e-3 && best.share <= 1.0, "{best:?}");
+            let card = best.time.msm_s + best.time.ntt_s;
+            let bounds = best.bounds;
+            assert!((card - bounds.compute_s - bounds.memory_s - bounds.link_s - bounds.latency_s).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn what_starves_the_card_is_named() {
+        let mut slow = part("vu9p");
+        slow.link_bytes_per_s.value = 1e6;
+        let bounds = explore(&trace(1e6), &slow, None).front.last().unwrap().bounds;
+        assert!(bounds.link_s > 0.9 * (bounds.compute_s + bounds.memory_s + bounds.link_s));
+        let mut slow = part("vu9p");
+        slow.channel_bytes_per_s.value = 1e6;
+        let last = explore(&trace(1e6), &slow, None).front.pop().unwrap();
+        assert!(last.bounds.memory_s > last.bounds.compute_s);
+        assert_eq!(last.design.channels, 4);
+    }
+
+    #[test]
+    fn a_fast_host_needs_no_card() {
+        let front = explore(&trace(1e-6), &part("u250"), None).front;
+        assert_eq!((front.len(), front[0].design.adders), (1, 0));
+    }
+
+    #[test]
+    fn a_faster_clock_makes_compute_shorter() {
+        let at = |hz| explore(&trace(50.0), &part("u55c"), Some(hz)).front.pop().unwrap();
+        assert!(at(400e6).time.whole_s() < at(100e6).time.whole_s());
+    }
+}
