@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use rayon::prelude::*;
 use serde::Serialize;
 use tapeout_hw::area::{self, Area, Multiplier};
 use tapeout_hw::cost::{Load, cycles};
@@ -118,6 +119,51 @@ struct Need {
     link_bytes: [u64; 2],
 }
 
+/// How long a kernel takes on the card that `rtl/` builds, as far as each resource alone allows, in seconds: no other can make it shorter than
+/// the longest of them.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Roof {
+    /// The engine.
+    pub compute_s: f64,
+    /// The memory, all channels of it.
+    pub memory_s: f64,
+    /// The link.
+    pub link_s: f64,
+}
+
+/// The roofs of a batch of equal MSMs on the card that `rtl/` builds, on `part` at that clock.
+#[must_use]
+pub fn msm_roof(item: &Item, batch: usize, part: &Part, clock_hz: f64) -> Roof {
+    let need = msm_need(&vec![shape(item, 1); batch], 1, &msm::CONFIG);
+    need.roof(part, part.memory_channels.value, clock_hz)
+}
+
+/// The roofs of a batch of transforms on the card that `rtl/` builds; `None` for columns that it does not take.
+#[must_use]
+pub fn ntt_roof(log_n: u32, columns: usize, part: &Part, clock_hz: f64) -> Option<Roof> {
+    let need = ntt_need(&ntt::CONFIG, log_n, columns)?;
+    Some(need.roof(part, part.memory_channels.value, clock_hz))
+}
+
+impl Need {
+    fn roof(&self, part: &Part, channels: f64, clock_hz: f64) -> Roof {
+        let [to, from] = self.link_bytes;
+        Roof {
+            compute_s: self.cycles as f64 / clock_hz,
+            memory_s: self.memory_bytes as f64 / (channels * part.channel_bytes_per_s.value),
+            link_s: to.max(from) as f64 / part.link_bytes_per_s.value,
+        }
+    }
+}
+
+impl Roof {
+    /// The longest of them.
+    #[must_use]
+    pub fn longest_s(&self) -> f64 {
+        self.compute_s.max(self.memory_s).max(self.link_s)
+    }
+}
+
 /// Explores designs on `part`, at its middle clock or the one given.
 #[must_use]
 pub fn explore(trace: &Trace, part: &Part, clock_hz: Option<f64>) -> Report {
@@ -180,29 +226,32 @@ fn msm_choices(trace: &Trace) -> Vec<Msms> {
         config: msm::CONFIG,
         needs: vec![None; trace.calls.len()],
     };
-    let mut choices = vec![none];
-    for slot_bits in SLOT_BITS {
+    let sizes: Vec<_> = SLOT_BITS
+        .flat_map(|slot_bits| (1..=MOST_ADDERS).map(move |adders| (slot_bits, adders)))
+        .collect();
+    let engines = sizes.into_par_iter().map(|(slot_bits, adders)| {
         let config = msm::Config {
             slot_bits,
-            max_width: (slot_bits - 2).min(msm::CONFIG.max_width.max(16)),
+            max_width: slot_bits - 2,
             ..msm::CONFIG
         };
-        for adders in 1..=MOST_ADDERS {
-            let mut known = HashMap::new();
-            let needs = trace.calls.iter().map(|call| match &call.work {
-                Work::Msm { items, .. } => {
-                    let shapes: Vec<_> = items.iter().map(|item| shape(item, adders as usize)).collect();
-                    let need = *known
+        let mut known = HashMap::new();
+        let needs = trace.calls.iter().map(|call| match &call.work {
+            Work::Msm { items, .. } => {
+                let shapes: Vec<_> = items.iter().map(|item| shape(item, adders as usize)).collect();
+                Some(
+                    *known
                         .entry(shapes)
-                        .or_insert_with_key(|shapes| msm_need(shapes, adders, &config));
-                    Some(need)
-                }
-                Work::Ntt { .. } => None,
-            });
-            let needs = needs.collect();
-            choices.push(Msms { adders, config, needs });
-        }
-    }
+                        .or_insert_with_key(|shapes| msm_need(shapes, adders, &config)),
+                )
+            }
+            Work::Ntt { .. } => None,
+        });
+        let needs = needs.collect();
+        Msms { adders, config, needs }
+    });
+    let mut choices = vec![none];
+    choices.par_extend(engines);
     choices
 }
 
@@ -236,6 +285,20 @@ fn msm_need(shapes: &[Shape], adders: u32, config: &msm::Config) -> Need {
             sum(|pass| u64::from(pass.windows) * SUM_WORDS as u64 * WORD_BYTES),
         ],
     }
+}
+
+/// What a batch of transforms needs; `None` for columns that the engine does not take.
+fn ntt_need(config: &ntt::Config, log_n: u32, columns: usize) -> Option<Need> {
+    let bytes = (columns as u64) << log_n << WORD_BYTES.ilog2();
+    (config.min_log_n()..=config.max_log_n).contains(&log_n).then(|| Need {
+        cycles: if columns == 0 {
+            0
+        } else {
+            config.batch_cycles(log_n, columns as u32)
+        },
+        memory_bytes: 0,
+        link_bytes: [bytes; 2],
+    })
 }
 
 /// No NTT engine, then each that can take the longest column.
@@ -331,7 +394,10 @@ impl Card<'_> {
             split.host_s += call.host_before_s;
             let (need, seconds) = match call.work {
                 Work::Msm { .. } => (*msm, &mut split.msm_s),
-                Work::Ntt { log_n, columns, .. } => (self.transform(log_n, columns), &mut split.ntt_s),
+                Work::Ntt { log_n, columns, .. } => (
+                    self.transforms.and_then(|config| ntt_need(&config, log_n, columns)),
+                    &mut split.ntt_s,
+                ),
             };
             match need {
                 Some(need) => *seconds += self.call(&need, channels, &mut bounds),
@@ -341,33 +407,12 @@ impl Card<'_> {
         (split, bounds)
     }
 
-    /// What a batch of transforms needs; `None` leaves it to the host.
-    fn transform(&self, log_n: u32, columns: usize) -> Option<Need> {
-        let config = self
-            .transforms
-            .filter(|config| (config.min_log_n()..=config.max_log_n).contains(&log_n))?;
-        let bytes = (columns as u64) << log_n << WORD_BYTES.ilog2();
-        Some(Need {
-            cycles: if columns == 0 {
-                0
-            } else {
-                config.batch_cycles(log_n, columns as u32)
-            },
-            memory_bytes: 0,
-            link_bytes: [bytes; 2],
-        })
-    }
-
     fn call(&self, need: &Need, channels: u32, bounds: &mut Bounds) -> f64 {
-        let part = self.part;
-        let compute = need.cycles as f64 / self.clock_hz;
-        let memory = need.memory_bytes as f64 / (f64::from(channels) * part.channel_bytes_per_s.value);
-        let link = need.link_bytes[0].max(need.link_bytes[1]) as f64 / part.link_bytes_per_s.value;
-        let latency = 2.0 * part.link_latency_s.value;
-        let longest = compute.max(memory).max(link);
-        *(if longest == compute {
+        let roof = need.roof(self.part, channels.into(), self.clock_hz);
+        let (longest, latency) = (roof.longest_s(), 2.0 * self.part.link_latency_s.value);
+        *(if longest == roof.compute_s {
             &mut bounds.compute_s
-        } else if longest == memory {
+        } else if longest == roof.memory_s {
             &mut bounds.memory_s
         } else {
             &mut bounds.link_s

@@ -25,6 +25,7 @@ use std::time::Duration;
 pub use ark_bn254::{Fr, G1Affine, G1Projective};
 
 pub use error::{Error, Result};
+pub use tapeout_hw::part;
 
 /// A device that can run MSMs and NTTs.
 pub trait Backend: Send + Sync {

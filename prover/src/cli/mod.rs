@@ -8,12 +8,14 @@ mod bench;
 mod calibrate;
 mod context;
 mod evm;
+mod explore;
 mod files;
 mod inspect;
 mod keys;
 mod meter;
 mod ops;
 mod output;
+mod page;
 mod progress;
 mod prove;
 mod replay;
@@ -36,6 +38,7 @@ Examples:
   tapeout prove model.onnx --input input.json --keys keys --out proof
   tapeout verify proof --vk keys/model.vk
   tapeout bench msm --backends cpu,reference --sizes 8..10
+  tapeout explore --model model.onnx --input input.json --part u55c --html card.html
 
 Inputs are JSON, {\"input_data\": [[...]]}, or NumPy's .npy.
 
@@ -71,6 +74,7 @@ enum Verb {
     Bench(bench::Args),
     Replay(replay::Args),
     Sim(sim::Args),
+    Explore(explore::Args),
 }
 
 /// Parses the arguments, runs the verb and gives the exit code.
@@ -91,6 +95,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Bench(args) => args.run(&output),
         Verb::Replay(args) => args.run(&output),
         Verb::Sim(args) => args.run(&output),
+        Verb::Explore(args) => args.run(&output),
     };
     let status = status.unwrap_or_else(|error| {
         output.error(&error);

@@ -88,6 +88,11 @@ impl Row {
     pub(super) fn device_ms(&self) -> f64 {
         self.modelled_ms.unwrap_or(self.median_wall_ms)
     }
+
+    /// The clock that a device's cycles are converted to time with.
+    pub(super) fn clock_hz(&self) -> Option<f64> {
+        Some(self.cycles? as f64 / (self.modelled_ms? / 1e3))
+    }
 }
 
 /// The rows as a table. A device that counts cycles is compared by them: the host's time is that of its simulation.

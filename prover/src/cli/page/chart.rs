@@ -20,29 +20,31 @@ const COLOURS: [RGBColor; 7] = [
 ];
 
 /// A line of a chart.
-pub(super) struct Series {
-    pub(super) name: String,
-    pub(super) points: Vec<(f64, f64)>,
+pub(crate) struct Series {
+    pub(crate) name: String,
+    pub(crate) points: Vec<(f64, f64)>,
     /// Whether the figures are modelled, not measured: drawn hollow.
-    pub(super) modelled: bool,
+    pub(crate) modelled: bool,
 }
 
 /// What stands at a chart's edges.
-pub(super) struct Labels<'a> {
-    pub(super) title: &'a str,
-    pub(super) x: &'a str,
-    pub(super) y: &'a str,
+pub(crate) struct Labels<'a> {
+    pub(crate) title: &'a str,
+    pub(crate) x: &'a str,
+    /// How a value of the horizontal axis is written.
+    pub(crate) x_format: fn(f64) -> String,
+    pub(crate) y: &'a str,
 }
 
-/// A logarithmic axis of powers of two or ten, held as its exponents.
+/// An axis from one whole number to another: exponents, where it is logarithmic.
 #[derive(Clone)]
-struct Exponents {
+struct Whole {
     from: f64,
     to: f64,
 }
 
-impl Exponents {
-    /// The least range of whole exponents that holds all values.
+impl Whole {
+    /// The least range that holds all values.
     fn around(values: impl Iterator<Item = f64>) -> Self {
         let (from, to) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), v| (a.min(v), b.max(v)));
         let (from, to) = (from.floor(), to.ceil());
@@ -53,7 +55,7 @@ impl Exponents {
     }
 }
 
-impl Ranged for Exponents {
+impl Ranged for Whole {
     type FormatOption = DefaultFormatting;
     type ValueType = f64;
 
@@ -74,7 +76,7 @@ impl Ranged for Exponents {
 }
 
 /// A count and the prefix of the unit that follows: `1.5 M`.
-pub(super) fn prefixed(value: f64) -> String {
+pub(crate) fn prefixed(value: f64) -> String {
     let steps = [
         (1e12, " T"),
         (1e9, " G"),
@@ -97,11 +99,16 @@ pub(super) fn prefixed(value: f64) -> String {
     format!("{scaled:.digits$}{name}")
 }
 
-/// Lines over a size that is a power of two, given as its exponent; the other axis is logarithmic.
-pub(super) fn lines(labels: &Labels<'_>, series: &[Series]) -> anyhow::Result<String> {
+/// The power of two with that exponent.
+pub(crate) fn power_of_two(exponent: f64) -> String {
+    format!("2^{exponent:.0}")
+}
+
+/// Lines; the vertical axis is logarithmic, and so is the horizontal one where exponents are given.
+pub(crate) fn lines(labels: &Labels<'_>, series: &[Series]) -> anyhow::Result<String> {
     let log = |y: f64| y.max(f64::MIN_POSITIVE).log10();
-    let xs = Exponents::around(series.iter().flat_map(|s| &s.points).map(|(x, _)| *x));
-    let ys = Exponents::around(series.iter().flat_map(|s| &s.points).map(|(_, y)| log(*y)));
+    let xs = Whole::around(series.iter().flat_map(|s| &s.points).map(|(x, _)| *x));
+    let ys = Whole::around(series.iter().flat_map(|s| &s.points).map(|(_, y)| log(*y)));
     let mut svg = String::new();
     {
         let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
@@ -121,7 +128,7 @@ pub(super) fn lines(labels: &Labels<'_>, series: &[Series]) -> anyhow::Result<St
             .x_desc(labels.x)
             .y_desc(labels.y)
             .label_style(FONT)
-            .x_label_formatter(&|x| format!("2^{x:.0}"))
+            .x_label_formatter(&|x| (labels.x_format)(*x))
             .y_label_formatter(&|y| prefixed(10f64.powf(*y)).trim_end().to_owned())
             .draw()
             .map_err(|e| fail(&e))?;
@@ -157,9 +164,9 @@ pub(super) fn lines(labels: &Labels<'_>, series: &[Series]) -> anyhow::Result<St
 }
 
 /// Horizontal bars, each a sum of parts.
-pub(super) fn bars(title: &str, parts: &[&str], rows: &[(String, Vec<f64>)], unit: &str) -> anyhow::Result<String> {
+pub(crate) fn bars(title: &str, parts: &[&str], rows: &[(String, Vec<f64>)], unit: &str) -> anyhow::Result<String> {
     const ROW: i32 = 34;
-    const LEFT: i32 = 150;
+    const LEFT: i32 = 190;
     const RIGHT: i32 = 110;
     let (width, height) = (SIZE.0 as i32, 76 + ROW * rows.len() as i32);
     let sum = |values: &[f64]| values.iter().sum::<f64>();
@@ -240,6 +247,7 @@ mod tests {
         let labels = Labels {
             title: "Throughput",
             x: "size",
+            x_format: power_of_two,
             y: "points/s",
         };
         let svg = lines(&labels, &[series("cpu", false), series("rtl", true)]).unwrap();

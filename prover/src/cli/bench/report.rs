@@ -1,16 +1,20 @@
 //! The figures as one HTML page, and what they answer.
 
-mod chart;
-
 use std::fmt::Write;
+
+use super::super::page::chart::{Labels, Series, bars, lines, power_of_two};
+use super::super::page::{escape, figure, html};
+use tapeout_driver::Width;
+use tapeout_driver::bench::Draw;
+use tapeout_driver::explore::{Roof, msm_roof, ntt_roof};
+use tapeout_driver::part::Part;
+use tapeout_driver::trace::Item;
 
 use super::kernels::Row;
 use super::{Measured, kernels, proof};
-use chart::{Labels, Series, bars, lines};
 
-const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:800px;margin:2em auto;padding:0 1em;color:#222}\
-h1,h2{font-weight:600}pre{overflow-x:auto;background:#f6f6f6;padding:1em;font-size:12px}svg{max-width:100%;height:auto}\
-figcaption{color:#555;font-size:13px}figure{margin:1.5em 0}";
+/// `log2` of the largest size that the model is drawn for.
+const MODELLED_LOG_N: u32 = 20;
 
 /// What a kernel's throughput is counted in.
 struct Unit {
@@ -49,16 +53,41 @@ pub(super) fn page(all: &Measured) -> anyhow::Result<String> {
             kernel(&mut body, rows, &unit)?;
         }
     }
+    if let Some(part) = Part::built_in().next() {
+        roofline(&mut body, &all.msm, &POINTS, |row, log_n| {
+            Some(msm_roof(&item(row, log_n), row.batch, &part, row.clock_hz()?))
+        })?;
+        roofline(&mut body, &all.ntt, &BUTTERFLIES, |row, log_n| {
+            ntt_roof(log_n, row.batch, &part, row.clock_hz()?)
+        })?;
+    }
     if !all.proof.is_empty() {
         proofs(&mut body, all)?;
     }
-    Ok(format!(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Tapeout: backends side by side</title><style>{STYLE}</style>\
-         <h1>Backends side by side</h1><p>tapeout {}. Every backend ran in turn on the same fresh data and every result was checked. \
-         Times are medians. <strong>A simulated device is shown by its clock cycles at an assumed clock</strong> and drawn hollow; how long \
-         its simulation took says nothing of it.</p>{body}</html>\n",
-        env!("CARGO_PKG_VERSION")
-    ))
+    let intro = "Every backend ran in turn on the same fresh data and every result was checked. Times are medians. <strong>A simulated \
+                 device is shown by its clock cycles at an assumed clock</strong> and drawn hollow; how long its simulation took says \
+                 nothing of it.";
+    Ok(html("Backends side by side", intro, &body))
+}
+
+/// The scalars of a row, at another size.
+fn item(row: &Row, log_n: u32) -> Item {
+    let len = 1 << log_n;
+    let draw = row
+        .scalars
+        .as_deref()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(Draw::Mixed);
+    let (width, nonzero) = match draw {
+        Draw::Uniform(width) => (width, len),
+        Draw::Mixed => (Width::Full, len / 2),
+    };
+    Item {
+        len,
+        width,
+        nonzero,
+        distinct: nonzero,
+    }
 }
 
 fn kernel(body: &mut String, rows: &[Row], unit: &Unit) -> anyhow::Result<()> {
@@ -77,9 +106,63 @@ fn kernel(body: &mut String, rows: &[Row], unit: &Unit) -> anyhow::Result<()> {
     let labels = Labels {
         title: unit.title,
         x: "size",
+        x_format: power_of_two,
         y: unit.name,
     };
-    figure(body, unit.title, &lines(&labels, &series)?, &kernels::table(rows))
+    figure(body, unit.title, &lines(&labels, &series)?, &kernels::table(rows));
+    Ok(())
+}
+
+/// What the card of `rtl/` could do at most, resource by resource, up to sizes that are not simulated.
+fn roofline(
+    body: &mut String,
+    rows: &[Row],
+    unit: &Unit,
+    roof: impl Fn(&Row, u32) -> Option<Roof>,
+) -> anyhow::Result<()> {
+    let Some(last) = rows.iter().rev().find(|row| row.modelled_ms.is_some()) else {
+        return Ok(());
+    };
+    let first = rows.iter().map(|row| row.log_n).min().unwrap_or(last.log_n);
+    let bound = |name: &str, seconds: fn(&Roof) -> f64| {
+        let point = |log_n| {
+            let seconds = seconds(&roof(last, log_n)?);
+            (seconds > 0.0).then(|| (f64::from(log_n), (unit.count)(log_n) * last.batch as f64 / seconds))
+        };
+        Series {
+            name: name.to_owned(),
+            points: (first..=MODELLED_LOG_N).filter_map(point).collect(),
+            modelled: true,
+        }
+    };
+    let simulated = rows.iter().filter(|row| row.backend == last.backend);
+    let throughput = |row: &Row| {
+        (
+            f64::from(row.log_n),
+            (unit.count)(row.log_n) * row.batch as f64 / (row.device_ms() / 1e3),
+        )
+    };
+    let series = [
+        Series {
+            name: format!("{}, simulated", last.backend),
+            points: simulated.map(throughput).collect(),
+            modelled: false,
+        },
+        bound("bound of the engine (model)", |roof| roof.compute_s),
+        bound("bound of the memory (model)", |roof| roof.memory_s),
+        bound("bound of the link (model)", |roof| roof.link_s),
+    ];
+    let series: Vec<_> = series.into_iter().filter(|one| !one.points.is_empty()).collect();
+    let title = format!("{}: what bounds the card", unit.title);
+    let labels = Labels {
+        title: &title,
+        x: "size",
+        x_format: power_of_two,
+        y: unit.name,
+    };
+    let note = "The model of the card, one engine on a VU9P; simulated points are cycles at the assumed clock. Sizes without one are not simulated.";
+    figure(body, &title, &lines(&labels, &series)?, note);
+    Ok(())
 }
 
 fn proofs(body: &mut String, all: &Measured) -> anyhow::Result<()> {
@@ -95,7 +178,7 @@ fn proofs(body: &mut String, all: &Measured) -> anyhow::Result<()> {
         .collect();
     let names = ["host", "MSM", "NTT", "device, modelled"];
     let svg = bars("A whole proof", &names, &rows, "s")?;
-    figure(body, "A whole proof", &svg, &proof::table(&all.proof))?;
+    figure(body, "A whole proof", &svg, &proof::table(&all.proof));
     let joules = |row: &proof::Row| {
         all.watts
             .get(row.backend)
@@ -117,23 +200,9 @@ fn proofs(body: &mut String, all: &Measured) -> anyhow::Result<()> {
             "Energy of a proof",
             &bars("Energy of a proof", &["energy"], &energy, "J")?,
             &note,
-        )?;
+        );
     }
     Ok(())
-}
-
-fn figure(body: &mut String, title: &str, svg: &str, text: &str) -> anyhow::Result<()> {
-    write!(
-        body,
-        "<h2>{}</h2><figure>{svg}</figure><pre>{}</pre>",
-        escape(title),
-        escape(text)
-    )?;
-    Ok(())
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 /// The backends, in the order of the rows.
