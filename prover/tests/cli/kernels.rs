@@ -149,6 +149,35 @@ fn bench_compares_whole_proofs_and_draws_a_page() {
 }
 
 #[test]
+fn explore_draws_designs_and_names_what_it_cannot_use() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("page.html");
+    let (model, input) = (linreg("network.onnx"), linreg("input.json"));
+    let proof = ["--model", model.to_str().unwrap(), "--input", input.to_str().unwrap()];
+    let output = tapeout(
+        &[
+            &["explore", "--clock", "300", "--html", page.to_str().unwrap()][..],
+            &proof,
+        ]
+        .concat(),
+    );
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    for part in ["Amdahl's limit", "adders", "300", "bound by"] {
+        assert!(stdout(&output).contains(part), "{part}: {}", stdout(&output));
+    }
+    assert!(std::fs::read_to_string(&page).unwrap().contains("<svg"));
+
+    let strange = folder.path().join("part.json");
+    std::fs::write(&strange, "{\"name\": \"x\"}").unwrap();
+    for (part, message) in [("u280", "expected vu9p"), (strange.to_str().unwrap(), "missing field")] {
+        let output = tapeout(&[&["explore", "--part", part][..], &proof].concat());
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stderr(&output).contains(message), "{}", stderr(&output));
+    }
+    assert_eq!(tapeout(&["explore"]).status.code(), Some(2));
+}
+
+#[test]
 fn a_recorded_proof_runs_again_without_the_prover() {
     let folder = tempfile::tempdir().unwrap();
     let trace = folder.path().join("trace.json");
@@ -180,6 +209,15 @@ fn a_recorded_proof_runs_again_without_the_prover() {
         .map(|row| row["calls"].as_u64().unwrap())
         .sum();
     assert_eq!(calls, 2 * report["calls"].as_u64().unwrap());
+
+    let explored = tapeout(&["explore", trace.to_str().unwrap(), "--part", "u55c", "--json"]);
+    assert_eq!(explored.status.code(), Some(0), "{}", stderr(&explored));
+    let explored = json(&explored);
+    assert_eq!(
+        (explored["part"].as_str(), explored["recorded_on"].as_str()),
+        (Some("u55c"), Some("cpu"))
+    );
+    assert_eq!(explored["front"][0]["design"]["adders"], 0);
 
     let text = std::fs::read_to_string(&trace).unwrap();
     for (damaged, message) in [
