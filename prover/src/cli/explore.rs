@@ -1,6 +1,6 @@
 //! `tapeout explore`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use tapeout_driver::backend;
@@ -88,7 +88,7 @@ impl Args {
     }
 }
 
-fn read(path: &PathBuf) -> anyhow::Result<Trace> {
+fn read(path: &Path) -> anyhow::Result<Trace> {
     let place = || format!("cannot use the trace '{}'", path.display());
     let trace: Trace = serde_json::from_slice(&files::read(path)?).with_context(place)?;
     trace.validate().with_context(place)?;
@@ -96,7 +96,7 @@ fn read(path: &PathBuf) -> anyhow::Result<Trace> {
 }
 
 /// Proves once to warm up and once to record.
-fn record(model: &PathBuf, input: &PathBuf) -> anyhow::Result<Trace> {
+fn record(model: &Path, input: &Path) -> anyhow::Result<Trace> {
     let backend = backend::open(backend::DEFAULT)?;
     let parsed = keys::read_model(model)?;
     let values = io::read_input(input, parsed.program.input_len())?;
