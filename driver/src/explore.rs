@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use rayon::prelude::*;
 use serde::Serialize;
 use tapeout_hw::area::{self, Area, Multiplier};
-use tapeout_hw::cost::{Load, cycles};
+use tapeout_hw::cost::{Load, Memory, cycles};
 use tapeout_hw::msm::{SUM_WORDS, WORD_LIMBS};
 use tapeout_hw::part::{Fabric, Part};
 use tapeout_hw::{msm, ntt};
@@ -278,11 +278,11 @@ fn msm_need(shapes: &[Shape], adders: u32, config: &msm::Config) -> Need {
         .collect();
     let sum = |of: fn(&msm::Pass) -> u64| u64::from(adders) * jobs.iter().map(|job| of(&job.pass)).sum::<u64>();
     Need {
-        cycles: cycles(&loads),
+        cycles: cycles(&loads, Memory::default()),
         memory_bytes: sum(|pass| u64::from(pass.words * pass.bases_per_word) * BASE_BYTES),
         link_bytes: [
             sum(|pass| u64::from(pass.words + 2) * WORD_BYTES),
-            sum(|pass| u64::from(pass.windows) * SUM_WORDS as u64 * WORD_BYTES),
+            sum(|pass| (pass.sums().count() * SUM_WORDS) as u64 * WORD_BYTES),
         ],
     }
 }

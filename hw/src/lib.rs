@@ -5,6 +5,7 @@
 //! nothing: `sim` runs the SystemVerilog under `rtl/` and judges it by these models, `driver` speaks to a card by these
 //! registers.
 
+pub mod area;
 pub mod cost;
 pub mod curve;
 pub mod emit;

@@ -9,6 +9,7 @@ as they are.
 """
 import json
 import pathlib
+import re
 import sys
 import tempfile
 

@@ -161,6 +161,7 @@ impl Ntt for RtlNtt {
             work: butterflies >> CONFIG.log_lanes,
             adds_issued: butterflies,
             bubbles: host + stage + output,
+            adders: 1,
         };
         Ok(Run {
             out: (),

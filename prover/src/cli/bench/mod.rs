@@ -125,7 +125,11 @@ impl Args {
             watts: self.watts.iter().cloned().collect(),
             ..Measured::default()
         };
-        if let Some(stranger) = measured.watts.keys().find(|name| !choices().any(|known| known == *name)) {
+        if let Some(stranger) = measured
+            .watts
+            .keys()
+            .find(|name| !choices().any(|known| known == *name))
+        {
             bail!(
                 "--watts: no backend is named '{stranger}'; there are: {}",
                 choices().collect::<Vec<_>>().join(", ")
