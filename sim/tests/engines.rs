@@ -77,7 +77,7 @@ fn both_engines_run_at_once() {
         send(&mut card, coset, &columns);
         assert!(receive(&mut card) == expected);
         assert_eq!(
-            common::receive(&mut card, pass.windows),
+            common::receive(&mut card, &pass),
             common::sums(&pass, &words, &bases)
         );
         let elapsed = card.cycles() - start;
@@ -97,7 +97,7 @@ fn both_engines_run_at_once() {
         card.send(Engine::Ntt, [1; WORD], false);
         common::send(&mut card, &pass, &words);
         assert_eq!(
-            common::receive(&mut card, pass.windows),
+            common::receive(&mut card, &pass),
             common::sums(&pass, &words, &bases)
         );
         let status = card.read(Reg::NttStatus).unwrap();
