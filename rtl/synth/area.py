@@ -56,10 +56,13 @@ def synthesise(module: str, found: dict) -> dict:
     values = " ".join(f"-G {parameter}" for parameter in parameters)
     source = f"{RTL}/gen/tapeout_pkg.sv {RTL}/pkg/types_pkg.sv {RTL}/{path}.sv"
     libyosys.run_pass(f"read_slang --threads 1 {boxes} {values} -Y .sv {folders} --top {name} {source}", design)
-    for part in parts:
-        # a black box has none
-        box = part.split(" ")[0].split("/")[1]
-        libyosys.run_pass(f"setparam -unset Fr -unset SlotBits -unset TagBits t:{box}", design)
+    with tempfile.TemporaryDirectory() as folder:
+        # a black box has no parameters
+        dump = pathlib.Path(folder) / "cells"
+        for box in {part.split(" ")[0].split("/")[1] for part in parts}:
+            libyosys.run_pass(f"tee -q -o {dump} dump t:{box}", design)
+            for parameter in sorted(set(re.findall(r"^ +parameter (?:signed )?\\(\S+)", dump.read_text(), re.MULTILINE))):
+                libyosys.run_pass(f"setparam -unset {parameter} t:{box}", design)
     libyosys.run_pass(f"synth_xilinx -family xcup -flatten -noiopad -top {name}", design)
     with tempfile.TemporaryDirectory() as folder:
         out = pathlib.Path(folder) / "stat.json"
