@@ -268,11 +268,12 @@ fn wrapper(name: &str, ports: &[(String, bool)], waves: bool, random: bool) -> S
     } else {
         ("", "(void)m; (void)path; return 0;", "(void)m; (void)time;", "")
     };
-    // registers start from bits that the environment variable seeds
+    // One thread: a context would start a worker that has nothing to do, and ending it can hang where several models live. Registers
+    // start from bits that the environment variable seeds.
     let start = if random {
-        "(context.randReset(2), context.randSeed(std::getenv(\"TAPEOUT_SEED\") ? std::atoi(std::getenv(\"TAPEOUT_SEED\")) : 1), &context)"
+        "(context.threads(1), context.randReset(2), context.randSeed(std::getenv(\"TAPEOUT_SEED\") ? std::atoi(std::getenv(\"TAPEOUT_SEED\")) : 1), &context)"
     } else {
-        "&context"
+        "(context.threads(1), &context)"
     };
     let member = if waves {
         "    VerilatedFstC* trace = nullptr;\n"

@@ -41,7 +41,7 @@ fn engines_share_the_work() {
         max_len: 65,
         max_log_n: 6,
     };
-    let report = check_msm(three.as_ref(), scope).unwrap_or_else(|failure| panic!("{failure}"));
+    let report = check_within(three.as_ref(), scope).unwrap_or_else(|failure| panic!("{failure}"));
     assert_eq!(report.backend, "rtl:3");
     let bases: Vec<_> = (1..=900u64)
         .map(|k| (G1Affine::generator() * Fr::from(k)).into_affine())

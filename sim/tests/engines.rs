@@ -76,10 +76,7 @@ fn both_engines_run_at_once() {
         common::send(&mut card, &pass, &words);
         send(&mut card, coset, &columns);
         assert!(receive(&mut card) == expected);
-        assert_eq!(
-            common::receive(&mut card, &pass),
-            common::sums(&pass, &words, &bases)
-        );
+        assert_eq!(common::receive(&mut card, &pass), common::sums(&pass, &words, &bases));
         let elapsed = card.cycles() - start;
         let mut counter = |low: Reg| {
             let high = REGS[low as usize + 1].reg;
@@ -96,10 +93,7 @@ fn both_engines_run_at_once() {
         // the NTT engine stops, the MSM engine goes on
         card.send(Engine::Ntt, [1; WORD], false);
         common::send(&mut card, &pass, &words);
-        assert_eq!(
-            common::receive(&mut card, &pass),
-            common::sums(&pass, &words, &bases)
-        );
+        assert_eq!(common::receive(&mut card, &pass), common::sums(&pass, &words, &bases));
         let status = card.read(Reg::NttStatus).unwrap();
         assert_eq!(
             (Fault::of_status(status), status & bits::READY),
