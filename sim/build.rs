@@ -268,12 +268,12 @@ fn wrapper(name: &str, ports: &[(String, bool)], waves: bool, random: bool) -> S
     } else {
         ("", "(void)m; (void)path; return 0;", "(void)m; (void)time;", "")
     };
-    // One thread: a context would start a worker that has nothing to do, and ending it can hang where several models live. Registers
-    // start from bits that the environment variable seeds.
+    // The runtime finds a model's context by thread, also when it ends. One thread: more would have nothing to do. Registers start from
+    // bits that the environment variable seeds.
     let start = if random {
-        "(context.threads(1), context.randReset(2), context.randSeed(std::getenv(\"TAPEOUT_SEED\") ? std::atoi(std::getenv(\"TAPEOUT_SEED\")) : 1), &context)"
+        "(Verilated::threadContextp(&context), context.threads(1), context.randReset(2), context.randSeed(std::getenv(\"TAPEOUT_SEED\") ? std::atoi(std::getenv(\"TAPEOUT_SEED\")) : 1), &context)"
     } else {
-        "(context.threads(1), &context)"
+        "(Verilated::threadContextp(&context), context.threads(1), &context)"
     };
     let member = if waves {
         "    VerilatedFstC* trace = nullptr;\n"
@@ -286,7 +286,7 @@ fn wrapper(name: &str, ports: &[(String, bool)], waves: bool, random: bool) -> S
          struct Port {{ const char* name; void* data; size_t bytes; }};\n}}\n\
          extern \"C\" {{\n\
          void* tapeout_{name}_new() {{ auto m = new Model;{clear} return m; }}\n\
-         void tapeout_{name}_free(void* p) {{ auto m = static_cast<Model*>(p); {close} m->top.final(); delete m; }}\n\
+         void tapeout_{name}_free(void* p) {{ auto m = static_cast<Model*>(p); Verilated::threadContextp(&m->context); {close} m->top.final(); delete m; }}\n\
          void tapeout_{name}_eval(void* p) {{ auto m = static_cast<Model*>(p); Verilated::threadContextp(&m->context); m->top.eval(); }}\n\
          int tapeout_{name}_stopped(void* p) {{ return static_cast<Model*>(p)->context.gotFinish(); }}\n\
          int tapeout_{name}_trace(void* p, const char* path) {{ auto m = static_cast<Model*>(p); {open} }}\n\
