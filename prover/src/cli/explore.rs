@@ -233,7 +233,7 @@ fn drawn(report: &Report, part: &Part) -> anyhow::Result<String> {
     let name = |outcome: &Outcome| {
         let design = outcome.design;
         format!(
-            "{} adders, {} NTT ({:.0} %)",
+            "MSM x{}, NTT x{} ({:.0} %)",
             design.adders,
             design.butterflies,
             100.0 * outcome.share

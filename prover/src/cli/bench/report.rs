@@ -268,7 +268,24 @@ fn winners(kernel: &str, rows: &[Row]) -> Vec<String> {
         } else {
             format!("{least:.2}x to {most:.2}x")
         };
-        format!("{kernel} {at}: {} wins, {by} ahead of {}", reign.winner, reign.second)
+        let name = |backend: &str| {
+            let simulated = rows
+                .iter()
+                .any(|row| row.backend == backend && row.modelled_ms.is_some());
+            format!(
+                "{backend}{}",
+                if simulated {
+                    " (simulated, at its assumed clock)"
+                } else {
+                    ""
+                }
+            )
+        };
+        format!(
+            "{kernel} {at}: {} wins, {by} ahead of {}",
+            name(reign.winner),
+            name(reign.second)
+        )
     };
     reigns.iter().map(sentence).collect()
 }
