@@ -52,6 +52,9 @@ fn narrow(n: usize, columns: u32, planes: bool, rng: &mut StdRng) -> Vec<(Pass, 
     vec![(pass, words)]
 }
 
+/// Passes and their words.
+type Passes = Vec<(Pass, Vec<Word>)>;
+
 fn measure(card: &mut Card, passes: &[(Pass, Vec<Word>)]) -> (u64, u64) {
     card.write(Reg::Control, bits::CLEAR).unwrap();
     passes.iter().for_each(|(pass, words)| send(card, pass, words));
@@ -80,11 +83,11 @@ fn cycles_are_those_of_the_model() {
     let mut random = StdRng::seed_from_u64(15);
     let mut other = StdRng::seed_from_u64(16);
     let mut uniform = |_: usize| scalar(&mut random);
-    let mut mixed = |i: usize| if i % 10 == 0 { one } else { scalar(&mut other) };
-    let mut sparse = |i: usize| if i % 8 == 0 { one } else { [i as u64, 0, 0, 0] };
+    let mut mixed = |i: usize| if i.is_multiple_of(10) { one } else { scalar(&mut other) };
+    let mut sparse = |i: usize| if i.is_multiple_of(8) { one } else { [i as u64, 0, 0, 0] };
     let slow = |latency, interval| Memory { latency, interval };
     let memory = Memory::default();
-    let cases: Vec<(&str, Memory, Vec<(Pass, Vec<Word>)>)> = vec![
+    let cases: Vec<(&str, Memory, Passes)> = vec![
         ("2^9 uniform, c = 8", memory, wide(1 << 9, 8, &mut uniform)),
         ("2^10 uniform, c = 8", memory, wide(1 << 10, 8, &mut uniform)),
         ("2^10 uniform, c = 9", slow(300, 1), wide(1 << 10, 9, &mut uniform)),
