@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use serde::Serialize;
 use tapeout_prover::evm::{
     self, Form, SHARED_NAME, SINGLE_NAME,
-    tools::{Call, DEFAULT_DIR, Script, ToolError, Tools, deployed_address},
+    tools::{CODE_LIMIT, Call, DEFAULT_DIR, Script, ToolError, Tools, deployed_address},
 };
 use tapeout_prover::keys::VerifyingKey;
 use tapeout_prover::statement::{NO_CONTEXT, Statement, VerifyError};
@@ -15,9 +15,6 @@ use super::context::ContextArgs;
 use super::files;
 use super::keys::{self, hex};
 use super::output::{Output, Status, facts};
-
-/// The largest contract that a chain takes (EIP-170).
-const CODE_LIMIT: usize = 24_576;
 
 /// Write a Solidity contract that verifies proofs for a key, and the calldata of a proof
 #[derive(clap::Args)]
@@ -117,11 +114,6 @@ impl Args {
             Err(error @ ToolError::Missing(_)) => report.unmeasured = Some(error.to_string()),
             Err(error) => return Err(error.into()),
         }
-        if report.code_bytes.is_some_and(|bytes| bytes > CODE_LIMIT) {
-            tracing::warn!(
-                "the contract is larger than a chain takes ({CODE_LIMIT} bytes): make keys with --profile evm"
-            );
-        }
         let status = if report.accepted == Some(false) {
             Status::DoesNotVerify
         } else {
@@ -149,13 +141,24 @@ fn measure(
     report: &mut Report,
 ) -> anyhow::Result<()> {
     let name = if key.is_some() { SHARED_NAME } else { SINGLE_NAME };
-    let code = tools.compile(&[("Verifier.sol", source)], name)?;
+    let compiled = tools.compile(&[("Verifier.sol", source)], name)?;
+    report.code_bytes = Some(compiled.code_bytes);
+    if compiled.code_bytes > CODE_LIMIT {
+        let reason = format!(
+            "the contract has {} bytes, more than the {CODE_LIMIT} that a chain takes (EIP-170): keys made with --profile evm, \
+             and --shared, make it shorter",
+            compiled.code_bytes
+        );
+        tracing::warn!("{reason}");
+        report.unmeasured = Some(reason);
+        return Ok(());
+    }
     let call = |data: &[u8]| Call {
         data: hex(data),
         ..Call::default()
     };
     let outcomes = tools.run(&Script {
-        deploy: std::iter::once(code).chain(key.map(hex)).collect(),
+        deploy: std::iter::once(compiled.creation).chain(key.map(hex)).collect(),
         calls: calldata.map(call).into_iter().collect(),
     })?;
     for deployed in &outcomes.deployed {
@@ -164,7 +167,6 @@ fn measure(
         }
     }
     if let Some(deployed) = outcomes.deployed.first() {
-        report.code_bytes = deployed.code_bytes;
         report.deploy_gas = Some(deployed.gas);
     }
     for call in &outcomes.calls {

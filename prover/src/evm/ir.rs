@@ -9,6 +9,9 @@ use tapeout_driver::Fr;
 /// The memory word that holds r. Reading it is two bytes of code where the number itself is 33.
 const MODULUS: &str = "mload(0)";
 
+/// A constant with more digits than this, prefix included, is stored if it is needed twice.
+const SHORT_LITERAL: usize = 10;
+
 /// A field element of the verifier's: an index into [`Graph`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Node(usize);
@@ -145,8 +148,12 @@ impl Graph {
         }
         for (i, uses) in uses.iter().enumerate() {
             let node = Node(i);
-            let shared = *uses > 1 && matches!(self.terms[i], Term::Add(..) | Term::Sub(..) | Term::Mul(..));
-            if shared && !self.home.contains_key(&node) {
+            let worth_storing = match self.terms[i] {
+                Term::Add(..) | Term::Sub(..) | Term::Mul(..) => true,
+                Term::Const(v) => literal(&v).len() > SHORT_LITERAL,
+                Term::Word(_) => false,
+            };
+            if *uses > 1 && worth_storing && !self.home.contains_key(&node) {
                 let at = memory.words(1);
                 self.store(node, at, out);
                 self.home.insert(node, at);
@@ -167,12 +174,22 @@ impl Graph {
             return format!("mload({at:#x})");
         }
         match self.terms[node.0] {
-            Term::Const(v) => hex_integer(&v.into_bigint()),
+            Term::Const(v) => literal(&v),
             Term::Word(at) => format!("mload({at:#x})"),
             Term::Add(a, b) => format!("addmod({}, {}, {MODULUS})", self.text(a), self.text(b)),
             Term::Sub(a, b) => format!("addmod({}, sub({MODULUS}, {}), {MODULUS})", self.text(a), self.text(b)),
             Term::Mul(a, b) => format!("mulmod({}, {}, {MODULUS})", self.text(a), self.text(b)),
         }
+    }
+}
+
+/// A field element as the shorter of itself and the negation of its negative.
+fn literal(v: &Fr) -> String {
+    let (plain, negated) = (hex_integer(&v.into_bigint()), hex_integer(&(-*v).into_bigint()));
+    if negated.len() + SHORT_LITERAL < plain.len() {
+        format!("sub({MODULUS}, {negated})")
+    } else {
+        plain
     }
 }
 

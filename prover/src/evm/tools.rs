@@ -1,9 +1,9 @@
 //! Runs contracts for real: the Solidity compiler and an EVM, as programs beside this one, so that who does without does not build
 //! them. `make evm-tools` installs both.
 
-use std::io::Write;
+use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -45,6 +45,18 @@ pub enum ToolError {
     /// The compiler refused the source.
     #[error("the contract does not compile: {0}")]
     Source(String),
+}
+
+/// The largest contract that Ethereum and most chains like it take, in bytes of deployed code (EIP-170).
+pub const CODE_LIMIT: usize = 24_576;
+
+/// What the compiler made of a contract.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// The creation code, in hexadecimal.
+    pub creation: String,
+    /// Length of the code that it deploys.
+    pub code_bytes: usize,
 }
 
 /// What is run, in order.
@@ -126,11 +138,11 @@ impl Tools {
         })
     }
 
-    /// The creation code of the contract of this name in `sources` (file name, text), in hexadecimal.
+    /// The contract of this name in `sources` (file name, text).
     ///
     /// # Errors
     /// [`ToolError::Source`] with the compiler's messages, [`ToolError::Run`], [`ToolError::Failed`].
-    pub fn compile(&self, sources: &[(&str, &str)], contract: &str) -> Result<String, ToolError> {
+    pub fn compile(&self, sources: &[(&str, &str)], contract: &str) -> Result<Compiled, ToolError> {
         let files: serde_json::Map<String, serde_json::Value> = sources
             .iter()
             .map(|(name, text)| ((*name).to_owned(), json!({ "content": text })))
@@ -142,11 +154,11 @@ impl Tools {
                 "evmVersion": "cancun",
                 // The legacy optimiser leaves memory words alone; Yul's would turn `mload(0)` into 33 bytes of constant each.
                 "optimizer": { "enabled": true, "runs": 200, "details": { "yul": false } },
-                "outputSelection": { "*": { "*": ["evm.bytecode.object"] } },
+                "outputSelection": { "*": { "*": ["evm.bytecode.object", "evm.deployedBytecode.object"] } },
             },
         });
         let compiler = [self.compiler.as_os_str(), "--standard-json".as_ref()];
-        let output = pipe("node", Command::new("node").args(compiler), &input.to_string())?;
+        let output = run("node", Command::new("node").args(compiler), &input.to_string())?;
         // The compiler may greet before it answers.
         let answer = output.find('{').map_or("", |start| &output[start..]);
         let output: serde_json::Value = serde_json::from_str(answer).map_err(|_| ToolError::Failed {
@@ -162,11 +174,16 @@ impl Tools {
             return Err(ToolError::Source(errors.join("\n")));
         }
         let contracts = output["contracts"].as_object().into_iter().flatten();
-        let code = contracts
-            .filter_map(|(_, file)| file[contract]["evm"]["bytecode"]["object"].as_str())
+        let compiled = contracts
+            .filter_map(|(_, file)| {
+                let evm = &file[contract]["evm"];
+                Some(Compiled {
+                    creation: evm["bytecode"]["object"].as_str()?.to_owned(),
+                    code_bytes: evm["deployedBytecode"]["object"].as_str()?.len() / 2,
+                })
+            })
             .next();
-        code.map(str::to_owned)
-            .ok_or_else(|| ToolError::Source(format!("there is no contract '{contract}'")))
+        compiled.ok_or_else(|| ToolError::Source(format!("there is no contract '{contract}'")))
     }
 
     /// Runs a script on an empty chain.
@@ -177,23 +194,19 @@ impl Tools {
         let program = "evm-run";
         let failed = |message: String| ToolError::Failed { program, message };
         let request = serde_json::to_string(script).map_err(|e| failed(e.to_string()))?;
-        let output = pipe(program, &mut Command::new(&self.evm), &request)?;
+        let output = run(program, &mut Command::new(&self.evm), &request)?;
         serde_json::from_str(&output).map_err(|e| failed(e.to_string()))
     }
 }
 
-/// What a program writes when it is given `input`.
-fn pipe(program: &'static str, command: &mut Command, input: &str) -> Result<String, ToolError> {
+/// What a program writes when it is given `input`. A file rather than a pipe brings it: the compiler's reader does not wait for
+/// a pipe that is still empty.
+fn run(program: &'static str, command: &mut Command, input: &str) -> Result<String, ToolError> {
     let cannot = |source| ToolError::Run { program, source };
-    let piped = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let mut child = piped.spawn().map_err(cannot)?;
-    if let Some(mut stdin) = child.stdin.take() {
-        stdin.write_all(input.as_bytes()).map_err(cannot)?;
-    }
-    let output = child.wait_with_output().map_err(cannot)?;
+    let mut file = tempfile::tempfile().map_err(cannot)?;
+    file.write_all(input.as_bytes()).map_err(cannot)?;
+    file.rewind().map_err(cannot)?;
+    let output = command.stdin(file).output().map_err(cannot)?;
     if !output.status.success() {
         let message = String::from_utf8_lossy(&output.stderr).into_owned();
         return Err(ToolError::Failed { program, message });

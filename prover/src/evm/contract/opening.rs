@@ -197,16 +197,24 @@ impl Writer<'_> {
         self.line(format!("mcopy(add(work, 0x60), {:#x}, 0x40)", at.opening));
         self.line(format!("mcopy(work, {shifted:#x}, 0x40)"));
         self.line(format!("accumulate(work, mload({:#x}))", scalars + 32));
-        for (i, (_, point)) in terms.iter().enumerate() {
+        let mut rest = terms.iter().map(|(_, point)| *point).enumerate().peekable();
+        while let Some((i, point)) = rest.next() {
+            let scalar = scalars + 64 + 32 * i;
             match point {
-                Point::Memory(from) => self.line(format!("mcopy(work, {from:#x}, 0x40)")),
+                Point::Memory(from) => {
+                    let mut count = 1;
+                    while rest.next_if(|(_, next)| *next == Point::Memory(from + count * G1_BYTES)).is_some() {
+                        count += 1;
+                    }
+                    self.line(format!("accumulate_all(work, {from:#x}, {scalar:#x}, {:#x})", scalar + 32 * count));
+                }
                 Point::Constant(p) => {
                     let (x, y) = p.xy().unwrap_or_default();
                     let (x, y) = (hex_integer(&x.into_bigint()), hex_integer(&y.into_bigint()));
                     self.line(format!("mstore(work, {x}) mstore(add(work, 0x20), {y})"));
+                    self.line(format!("accumulate(work, mload({scalar:#x}))"));
                 }
             }
-            self.line(format!("accumulate(work, mload({:#x}))", scalars + 64 + 32 * i));
         }
         self.line(format!("mcopy({pairs:#x}, add(work, 0x60), 0x40)"));
         self.line(format!("mcopy({:#x}, {:#x}, 0x40)", pairs + 192, at.opening + G1_BYTES));

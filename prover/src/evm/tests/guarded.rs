@@ -87,7 +87,7 @@ fn the_guarded_contract_pays_for_the_right_proof_alone() {
         &[("GuardedPayout.sol", &std::fs::read_to_string(SOURCE).unwrap())],
         "GuardedPayout",
     );
-    let payout = payout.unwrap();
+    let payout = payout.unwrap().creation;
     let create = |verifier: u8, digest: [u8; 32]| {
         let arguments = [
             address_word(&deployed_address(verifier)),
