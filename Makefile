@@ -74,6 +74,7 @@ bench-peers: ## Time MSM, of narrow scalars too, and NTT beside other libraries 
 
 test-hardware: tools ## Test the simulated hardware on VECTORS=1000000 operations, and from random register contents
 	TAPEOUT_VECTORS=$(VECTORS) $(CARGO) test --release --package tapeout-sim --test field --test curve
+	$(CARGO) test --release --package tapeout-hw -- --ignored
 	for seed in 1 2 3; do TAPEOUT_SEED=$$seed $(CARGO) test --package tapeout-sim --features random-start || exit 1; done
 
 waves: tools ## Record the signals of the simulated MSM engine at work (SIZE=256 TRACE=build/msm.fst)

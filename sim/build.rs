@@ -11,25 +11,39 @@ use std::{env, fs};
 /// Oldest Verilator whose scheduling is that of version 5.
 const OLDEST: u32 = 5;
 
-/// A module that is simulated: its name here, its top module, and whether the adder is the host's.
-const MODELS: &[(&str, &str, Fidelity)] = &[
-    ("mont_mul", "mont_mul", Fidelity::Exact),
-    ("mont_mul_fr", "mont_mul", Fidelity::Exact),
-    ("reduce_small", "reduce_small", Fidelity::Exact),
-    ("point_add", "point_add", Fidelity::Exact),
-    ("point_add_fast", "point_add", Fidelity::Fast),
-    ("digit_unit", "digit_unit", Fidelity::Exact),
-    ("bucket_unit", "bucket_unit", Fidelity::Exact),
-    ("reducer", "reducer", Fidelity::Exact),
-    ("base_fetch", "base_fetch", Fidelity::Exact),
-    ("perf_counters", "perf_counters", Fidelity::Exact),
-    ("ntt_butterfly", "ntt_butterfly", Fidelity::Exact),
-    ("ntt_butterfly_fast", "ntt_butterfly", Fidelity::Fast),
-    ("ntt_engine", "ntt_engine", Fidelity::Exact),
-    ("ntt_engine_fast", "ntt_engine", Fidelity::Fast),
-    ("ntt_engine_two_lanes", "ntt_engine", Fidelity::Fast),
-    ("card", "card", Fidelity::Exact),
-    ("card_fast", "card", Fidelity::Fast),
+/// A module that is simulated: its name here, its top module, whether the adder and the butterflies are the host's, and its parameters.
+type Entry = (&'static str, &'static str, Fidelity, &'static [&'static str]);
+
+const MODELS: &[Entry] = &[
+    ("mont_mul", "mont_mul", Fidelity::Exact, &[]),
+    ("mont_mul_fr", "mont_mul", Fidelity::Exact, &["-GFr=1"]),
+    ("reduce_small", "reduce_small", Fidelity::Exact, &[]),
+    ("point_add", "point_add", Fidelity::Exact, &[]),
+    ("point_add_fast", "point_add", Fidelity::Fast, &[]),
+    ("digit_unit", "digit_unit", Fidelity::Exact, &[]),
+    ("bucket_unit", "bucket_unit", Fidelity::Exact, &[]),
+    ("reducer", "reducer", Fidelity::Exact, &[]),
+    ("base_fetch", "base_fetch", Fidelity::Exact, &[]),
+    ("perf_counters", "perf_counters", Fidelity::Exact, &[]),
+    ("ntt_butterfly", "ntt_butterfly", Fidelity::Exact, &[]),
+    ("ntt_butterfly_fast", "ntt_butterfly", Fidelity::Fast, &[]),
+    ("ntt_engine", "ntt_engine", Fidelity::Exact, &[]),
+    ("ntt_engine_fast", "ntt_engine", Fidelity::Fast, &[]),
+    (
+        "ntt_engine_two_lanes",
+        "ntt_engine",
+        Fidelity::Fast,
+        &["-GLogLanes=1", "-GMaxLog=12"],
+    ),
+    (
+        "ntt_engine_eight_lanes",
+        "ntt_engine",
+        Fidelity::Fast,
+        &["-GLogLanes=3", "-GMaxLog=12"],
+    ),
+    ("ntt_engine_largest", "ntt_engine", Fidelity::Fast, &["-GMaxLog=18"]),
+    ("card", "card", Fidelity::Exact, &[]),
+    ("card_fast", "card", Fidelity::Fast, &[]),
 ];
 
 #[derive(Clone, Copy, PartialEq)]
@@ -48,7 +62,18 @@ fn main() -> Result<()> {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=cpp");
     println!("cargo::rerun-if-changed=fast");
-    println!("cargo::rerun-if-changed=../rtl");
+    for part in fs::read_dir("../rtl")?.flatten() {
+        for file in fs::read_dir(part.path()).into_iter().flatten().flatten() {
+            // what the models are made of, not what is written about it
+            if file
+                .path()
+                .extension()
+                .is_some_and(|end| end == "sv" || end == "svh" || end == "vlt")
+            {
+                println!("cargo::rerun-if-changed={}", file.path().display());
+            }
+        }
+    }
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let models = match verilator() {
         Some(root) => {
@@ -93,10 +118,11 @@ fn build(out: &Path, runtime: &Path) -> Result<()> {
         .include(runtime)
         .include(runtime.join("vltstd"));
     println!("cargo::rustc-link-search=native={}", out.display());
-    for &(name, top, fidelity) in MODELS {
+    for entry in MODELS {
+        let &(name, ..) = entry;
         let folder = out.join(name);
         let fresh = out.join("fresh");
-        verilate(&rtl, &fresh, name, top, fidelity, (waves, random))?;
+        verilate(&rtl, &fresh, entry, (waves, random))?;
         let header = fs::read_to_string(fresh.join(format!("V{name}.h")))?;
         fs::write(
             fresh.join(format!("shim_{name}.cpp")),
@@ -174,9 +200,7 @@ fn compile(base: &cc::Build, folder: &Path, name: &str) -> Result<()> {
 fn verilate(
     rtl: &Path,
     folder: &Path,
-    name: &str,
-    top: &str,
-    fidelity: Fidelity,
+    &(name, top, fidelity, parameters): &Entry,
     (waves, random): (bool, bool),
 ) -> Result<()> {
     let _ = fs::remove_dir_all(folder);
@@ -188,12 +212,7 @@ fn verilate(
         .args(["--prefix", &format!("V{name}"), "--top-module", top])
         .arg("--Mdir")
         .arg(folder);
-    if name.ends_with("_fr") {
-        command.arg("-GFr=1");
-    }
-    if name.ends_with("_two_lanes") {
-        command.args(["-GLogLanes=1", "-GMaxLog=8"]);
-    }
+    command.args(parameters);
     if waves {
         command.arg("--trace-fst");
     }
@@ -296,7 +315,7 @@ fn wrapper(name: &str, ports: &[(String, bool)], waves: bool, random: bool) -> S
 }
 
 /// The Rust side of the interface: one row per model.
-fn bindings(models: &[(&str, &str, Fidelity)]) -> Result<String> {
+fn bindings(models: &[Entry]) -> Result<String> {
     let mut out =
         String::from("pub(crate) const MAX_PORTS: usize = 128;\n#[allow(improper_ctypes)]\nunsafe extern \"C\" {\n");
     for (name, ..) in models {

@@ -90,7 +90,7 @@ impl Multiplier {
             Self::Tiles => known("field/mont_mul"),
             Self::Karatsuba => Area {
                 dsp: 316.0,
-                lut: 28_000.0,
+                lut: 24_000.0,
                 ff: 15_600.0,
                 ..Area::default()
             },
@@ -100,15 +100,6 @@ impl Multiplier {
 
 /// Multipliers of the point adder.
 pub const ADDER_MULTIPLIERS: u32 = 12;
-
-/// Modules of an MSM engine besides its adder and its buckets.
-const MSM_REST: [&str; 5] = [
-    "msm/digit_unit",
-    "msm/base_fetch",
-    "msm/reducer",
-    "msm/bucket_unit",
-    "shell/perf_counters",
-];
 
 /// Banks of buckets: two, and a scratch bank of half their size.
 const BANKS: f64 = 2.5;
@@ -131,35 +122,51 @@ pub fn ntt_bits(config: &ntt::Config) -> f64 {
     NTT_BUFFERS * 256.0 * f64::from(config.max_log_n).exp2()
 }
 
-/// An MSM engine: its adder, its buckets, what feeds and reduces them.
+/// An MSM engine: that of `rtl/` as it was synthesised, with other multipliers and other banks of buckets.
 #[must_use]
 pub fn msm_engine(config: &msm::Config, multiplier: Multiplier) -> Area {
     let scale = (f64::from(config.slot_bits) - f64::from(msm::CONFIG.slot_bits)).exp2();
-    let adder = multiplier.area() * f64::from(ADDER_MULTIPLIERS) + known("field/reduce_small") * 9.0;
-    let rest = MSM_REST.into_iter().map(known).fold(Area::default(), Add::add);
-    adder + known("msm/bucket_bank") * (BANKS * scale) + rest
+    let other = multiplier.area() + Multiplier::Tiles.area() * -1.0;
+    // what finds touched buckets and joins points stays; the memory grows
+    let built = known("msm/bucket_unit");
+    let more = Area {
+        uram: built.uram,
+        bram36: built.bram36,
+        ..Area::default()
+    };
+    known("msm/msm_engine") + other * f64::from(ADDER_MULTIPLIERS) + more * (scale - 1.0)
 }
 
-/// An NTT engine: its butterflies and its memory. Banks that fill no UltraRAM take block RAM.
+/// Modules of an NTT engine that are there once, however many butterflies it has.
+const NTT_CONTROL: [&str; 3] = ["ntt/ntt_input", "ntt/ntt_sequencer", "ntt/ntt_output"];
+
+/// An NTT engine: that of `rtl/` as it was synthesised, with other multipliers, butterflies and memory. Banks that fill no UltraRAM take block RAM.
 #[must_use]
 pub fn ntt_engine(config: &ntt::Config, multiplier: Multiplier) -> Area {
-    let lanes = f64::from(config.log_lanes).exp2();
-    let butterfly = multiplier.area() + known("field/reduce_small") * 2.0;
+    let lanes = |config: &ntt::Config| f64::from(config.log_lanes).exp2();
+    let control = NTT_CONTROL.into_iter().map(known).fold(Area::default(), Add::add);
+    let built = known("ntt/ntt_engine") + (control + ntt_memory(&ntt::CONFIG)) * -1.0;
+    let other = multiplier.area() + Multiplier::Tiles.area() * -1.0;
+    let lane = built * lanes(&ntt::CONFIG).recip() + other;
+    lane * lanes(config) + control + ntt_memory(config)
+}
+
+/// The memory of an NTT engine, with the choice between UltraRAM and block RAM that `rtl/ntt/ntt_memory.sv` makes.
+fn ntt_memory(config: &ntt::Config) -> Area {
     let depth = f64::from(config.max_log_n - config.log_lanes - 1).exp2();
-    let banks = NTT_BUFFERS * 2.0 * lanes;
-    // 256 bits are four UltraRAMs of 72 bits and 4,096 words, or four block RAMs of 72 bits and 512 words
-    let memory = if depth > 2048.0 {
+    let banks = NTT_BUFFERS * 2.0 * f64::from(config.log_lanes).exp2();
+    // 256 bits are four UltraRAMs of 72 bits and 4,096 words, or 3.6 block RAMs of 72 bits and 512 words
+    if depth > 2048.0 {
         Area {
             uram: banks * 4.0 * (depth / 4096.0).ceil(),
             ..Area::default()
         }
     } else {
         Area {
-            bram36: banks * 4.0 * (depth / 512.0).ceil(),
+            bram36: banks * 3.625 * (depth / 512.0).ceil(),
             ..Area::default()
         }
-    };
-    butterfly * lanes + memory
+    }
 }
 
 #[cfg(test)]
@@ -168,7 +175,13 @@ mod tests {
 
     #[test]
     fn the_modules_that_engines_are_made_of_are_known() {
-        for name in ["field/mont_mul", "field/reduce_small", "msm/bucket_bank"] {
+        for name in [
+            "field/mont_mul",
+            "msm/bucket_unit",
+            "msm/msm_engine",
+            "ntt/ntt_input",
+            "ntt/ntt_engine",
+        ] {
             assert!(module(name).is_some_and(|area| area.lut > 0.0), "{name}");
         }
         assert_eq!(module("msm/nothing"), None);
@@ -186,10 +199,18 @@ mod tests {
             )
         };
         let multiplier = Multiplier::Tiles.area();
+        // as built, what was synthesised
+        assert_eq!(Some(msm(14)), module("msm/msm_engine"));
+        let built = ntt_engine(&ntt::CONFIG, Multiplier::Tiles);
+        let found = module("ntt/ntt_engine").unwrap_or_default();
+        assert_eq!(
+            (built.dsp, built.uram, built.bram36),
+            (found.dsp, found.uram, found.bram36)
+        );
         assert!((12.0 * multiplier.dsp..12.1 * multiplier.dsp).contains(&msm(14).dsp));
         assert!(msm(15).uram == 2.0 * msm(14).uram && msm(15).dsp == msm(14).dsp);
         let ntt = |log_lanes, max_log_n| ntt_engine(&ntt::Config { log_lanes, max_log_n }, Multiplier::Tiles);
-        assert_eq!(ntt(3, 14).dsp, 8.0 * multiplier.dsp);
+        assert_eq!(ntt(3, 14).dsp, 2.0 * ntt(2, 14).dsp);
         assert!(ntt(2, 16).uram > ntt(2, 15).uram && ntt(2, 10).uram == 0.0 && ntt(2, 10).bram36 > 0.0);
     }
 }

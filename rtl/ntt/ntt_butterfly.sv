@@ -18,12 +18,15 @@ module ntt_butterfly (
 
   // inverse: sum and difference, then half of them; forward: as they come
   logic [255:0] even1_q, odd1_q, even2_q, odd2_q, t1_q, t2_q;
+  logic inverse1_q;
   always_ff @(posedge clk_i) begin
     even1_q <= inverse_i ? a_i + b_i : a_i;
     odd1_q  <= inverse_i ? a_i + TwiceP - b_i : b_i;
     t1_q    <= t_i;
-    even2_q <= inverse_i ? (even1_q + (even1_q[0] ? P : '0)) >> 1 : even1_q;
-    odd2_q  <= inverse_i ? (odd1_q + (odd1_q[0] ? P : '0)) >> 1 : odd1_q;
+    // of the same operands, also when the direction changes between words that nobody waits for
+    inverse1_q <= inverse_i;
+    even2_q <= inverse1_q ? (even1_q + (even1_q[0] ? P : '0)) >> 1 : even1_q;
+    odd2_q  <= inverse1_q ? (odd1_q + (odd1_q[0] ? P : '0)) >> 1 : odd1_q;
     t2_q    <= t1_q;
   end
   logic [255:0] product, even;

@@ -1,8 +1,10 @@
 /// The NTT engine: batches of columns in, transformed columns out (see README.md beside this file).
 ///
-/// s_*: headers, table words and elements, 256 bits, valid/ready. o_*: elements, valid/ready, o_last_o on the last word of a batch. rst_ni and clear_i
+/// s_*: headers, table words and elements, valid/ready. o_*: elements, valid/ready, marked as last at the end of a batch. rst_ni and clear_i
 /// (a cycle or longer) reset everything. fault_o stays until clear_i. events_o feeds the performance counters.
-module ntt_engine #(
+module ntt_engine
+  import types_pkg::*;
+#(
   parameter int unsigned LogLanes = tapeout_pkg::NttLogLanes,
   parameter int unsigned MaxLog   = tapeout_pkg::NttMaxLog
 ) (
@@ -16,12 +18,10 @@ module ntt_engine #(
   output logic [7:0]   events_o,
   input  logic         s_valid_i,
   output logic         s_ready_o,
-  input  logic [255:0] s_data_i,
-  input  logic         s_last_i,
+  input  word_t        s_i,
   output logic         o_valid_o,
   input  logic         o_ready_i,
-  output logic [255:0] o_data_o,
-  output logic         o_last_o
+  output word_t        o_o
 );
   import tapeout_pkg::*;
   localparam int unsigned Lanes     = 1 << LogLanes;
@@ -30,6 +30,10 @@ module ntt_engine #(
   localparam int unsigned TopBits   = $clog2(MaxLog);
   localparam int unsigned Roots     = $size(NttGrowth) / 2;
   localparam int unsigned Firsts    = $size(NttFirst) / 2;
+
+  // what hw::ntt::Config::check refuses
+  if (LogLanes < 1 || LogLanes > $clog2(Firsts)) $error("ntt_engine: too few or too many butterflies");
+  if (MaxLog < LogLanes + 2 || MaxLog > Roots + 1) $error("ntt_engine: too short, or without constants");
 
   logic run_nq, run_n;
   always_ff @(posedge clk_i or negedge rst_ni) begin
@@ -52,7 +56,7 @@ module ntt_engine #(
   ntt_input #(.LogLanes(LogLanes), .MaxLog(MaxLog)) u_input (
     .clk_i, .rst_ni(run_n),
     .enable_i     (fault_o == '0),
-    .s_valid_i, .s_ready_o, .s_data_i, .s_last_i,
+    .s_valid_i, .s_ready_o, .s_i,
     .pending_o    (pending),
     .tau_log_o    (tau_log),
     .tau_inverse_o(tau_inverse),
@@ -286,7 +290,7 @@ module ntt_engine #(
     .unload_half_o(unload_half),
     .unload_lane_o(unload_lane),
     .unload_data_i(unload_data),
-    .o_valid_o, .o_ready_i, .o_data_o, .o_last_o
+    .o_valid_o, .o_ready_i, .o_o
   );
 
   // ---------------------------------------------------------------- status, faults, watchdog, events

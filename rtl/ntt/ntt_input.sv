@@ -1,11 +1,13 @@
 `include "assert.svh"
 /// Takes batches apart: headers, the words that tables begin with, and columns, which go to a buffer.
 ///
-/// s_*: 256-bit words, valid/ready, one per cycle. tau_*: pending_o says that a table is to be made; its words are read two cycles after
+/// s_*: words, valid/ready, one per cycle. tau_*: pending_o says that a table is to be made; its words are read two cycles after
 /// tau_index_i; tau_done_i when they have been. full_o: a column is complete, until take_i; first_o: it is the first to use
 /// the table announced last. A word that is not a field element, a malformed header or a batch of the wrong length raises fault_o
 /// for a cycle.
-module ntt_input #(
+module ntt_input
+  import types_pkg::*;
+#(
   parameter int unsigned LogLanes = 2,
   parameter int unsigned MaxLog   = 15
 ) (
@@ -14,8 +16,7 @@ module ntt_input #(
   input  logic               enable_i,
   input  logic               s_valid_i,
   output logic               s_ready_o,
-  input  logic [255:0]       s_data_i,
-  input  logic               s_last_i,
+  input  word_t              s_i,
   output logic               pending_o,
   output logic [4:0]         tau_log_o,
   output logic               tau_inverse_o,
@@ -58,11 +59,11 @@ module ntt_input #(
   // ---------------------------------------------------------------- headers
   logic [4:0] header_log;
   logic header_inverse, header_table, header_good;
-  assign header_log     = s_data_i[12:8];
-  assign header_inverse = s_data_i[16];
-  assign header_table   = s_data_i[19];
-  assign header_good    = s_data_i[7:0] == NttMagic && s_data_i[15:13] == '0 && s_data_i[31:20] == '0
-      && 32'(header_log) >= LogLanes + 2 && 32'(header_log) <= MaxLog && s_data_i[63:32] != '0 && s_data_i[255:64] == '0
+  assign header_log     = s_i.data[12:8];
+  assign header_inverse = s_i.data[16];
+  assign header_table   = s_i.data[19];
+  assign header_good    = s_i.data[7:0] == NttMagic && s_i.data[15:13] == '0 && s_i.data[31:20] == '0
+      && 32'(header_log) >= LogLanes + 2 && 32'(header_log) <= MaxLog && s_i.data[63:32] != '0 && s_i.data[255:64] == '0
       && (header_table || known_q && header_log == log_q && header_inverse == inverse_q);
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
@@ -106,9 +107,9 @@ module ntt_input #(
     if (fire && state_q == Header) begin
       log_q             <= header_log;
       inverse_q         <= header_inverse;
-      load_reversed_q   <= header_inverse != s_data_i[17];
-      unload_reversed_q <= header_inverse == s_data_i[18];
-      columns_q         <= s_data_i[63:32];
+      load_reversed_q   <= header_inverse != s_i.data[17];
+      unload_reversed_q <= header_inverse == s_i.data[18];
+      columns_q         <= s_i.data[63:32];
     end
     if (fire && state_q == Table && last_tau) begin
       tau_log_o     <= log_q;
@@ -128,7 +129,7 @@ module ntt_input #(
     .read_data_o    (tau_o),
     .write_i        (fire && state_q == Table),
     .write_address_i(index_q),
-    .write_data_i   (s_data_i)
+    .write_data_i   (s_i.data)
   );
 
   // ---------------------------------------------------------------- columns
@@ -139,7 +140,7 @@ module ntt_input #(
   assign load_o       = fire && state_q == Load;
   assign load_log_o   = log_q;
   assign load_index_o = load_reversed_q ? reversed >> (5'(MaxLog) - log_q) : count_q;
-  assign load_data_o  = s_data_i;
+  assign load_data_o  = s_i.data;
   assign idle_o       = state_q == Header && !pending_o && !full_o;
 
   // ---------------------------------------------------------------- faults, a cycle late
@@ -152,9 +153,9 @@ module ntt_input #(
       bad_header_q <= 1'b0;
       bad_length_q <= 1'b0;
     end else begin
-      too_large_q  <= fire && state_q != Header && s_data_i >= 256'(FrP);
+      too_large_q  <= fire && state_q != Header && s_i.data >= 256'(FrP);
       bad_header_q <= fire && state_q == Header && !header_good;
-      bad_length_q <= fire && s_last_i != last_expected;
+      bad_length_q <= fire && s_i.last != last_expected;
     end
   end
   `TAPEOUT_ASSERT(no_column_is_lost, !(load_o && full_o))

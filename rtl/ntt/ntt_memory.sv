@@ -2,7 +2,7 @@
 ///
 /// A row of a buffer has two halves of P elements. Steps read and write one row of each half, elements go in and out one at a time; the
 /// engine gives every buffer at most one reader and one writer. Reads take two cycles for steps and three for single
-/// elements, throughput one each per cycle, no handshake.
+/// elements, throughput one each per cycle, no handshake. Banks that fill UltraRAM (4,096 rows) are in UltraRAM.
 module ntt_memory #(
   parameter int unsigned LogLanes = 2,
   parameter int unsigned MaxLog   = 15,
@@ -42,7 +42,7 @@ module ntt_memory #(
     assign loads   = load_i && load_buffer_i == 2'(b);
     for (genvar h = 0; h < 2; h++) begin : gen_half
       for (genvar l = 0; l < Lanes; l++) begin : gen_lane
-        ram_1r1w #(.Width(256), .Depth(1 << RowBits)) u_bank (
+        ram_1r1w #(.Width(256), .Depth(1 << RowBits), .Ultra(RowBits >= 12)) u_bank (
           .clk_i,
           .read_i         (reads || unloads && unload_half_i == 1'(h) && unload_lane_i == LogLanes'(l)),
           .read_address_i (unloads ? unload_row_i : read_row_i[h]),

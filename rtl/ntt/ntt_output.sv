@@ -2,8 +2,10 @@
 /// Gives a column to the host, an element per word, canonical, in the order asked for.
 ///
 /// start_i: the column's last step has just been issued; reads begin when it has been written. free_o: no column is being read. o_*: valid/ready,
-/// o_last_o on the last word of a batch. Reads are only made for words that the queue has room for.
-module ntt_output #(
+/// marked as last at the end of a batch. Reads are only made for words that the queue has room for.
+module ntt_output
+  import types_pkg::*;
+#(
   parameter int unsigned LogLanes = 2,
   parameter int unsigned MaxLog   = 15,
   localparam int unsigned RowBits = MaxLog - LogLanes - 1
@@ -23,8 +25,7 @@ module ntt_output #(
   input  logic [255:0]        unload_data_i,
   output logic                o_valid_o,
   input  logic                o_ready_i,
-  output logic [255:0]        o_data_o,
-  output logic                o_last_o
+  output word_t               o_o
 );
   import tapeout_pkg::*;
   localparam int unsigned Depth     = 16;
@@ -98,7 +99,7 @@ module ntt_output #(
     .data_i ({canonical_last, canonical_q}),
     .valid_o(queue_valid),
     .ready_i(o_ready_i),
-    .data_o ({o_last_o, o_data_o}),
+    .data_o (o_o),
     .count_o()
   );
   assign o_valid_o = queue_valid;

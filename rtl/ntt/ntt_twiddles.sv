@@ -22,7 +22,7 @@ module ntt_twiddles #(
   delay_line #(.Width(1), .Cycles(2)) u_low (.clk_i, .data_i(read_low_i), .data_o(read_low));
   for (genvar l = 0; l < Lanes; l++) begin : gen_lane
     logic [255:0] high, low;
-    ram_1r1w #(.Width(256), .Depth(1 << RowBits)) u_high (
+    ram_1r1w #(.Width(256), .Depth(1 << RowBits), .Ultra(RowBits >= 13)) u_high (
       .clk_i,
       .read_i         (read_i && !read_low_i),
       .read_address_i (read_row_i),

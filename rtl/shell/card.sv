@@ -136,6 +136,9 @@ module card (
   logic ntt_ready, ntt_busy;
   logic [7:0] ntt_fault;
   logic [NttCounters-1:0] ntt_events;
+  word_t column_word, transform_word;
+  assign column_word = '{last: n_tlast_i, data: n_tdata_i};
+  assign {t_tlast_o, t_tdata_o} = transform_word;
   ntt_engine u_ntt_engine (
     .clk_i, .rst_ni,
     .clear_i   (ntt_reset_q),
@@ -146,12 +149,10 @@ module card (
     .events_o  (ntt_events),
     .s_valid_i (n_tvalid_i),
     .s_ready_o (n_tready_o),
-    .s_data_i  (n_tdata_i),
-    .s_last_i  (n_tlast_i),
+    .s_i       (column_word),
     .o_valid_o (t_tvalid_o),
     .o_ready_i (t_tready_i),
-    .o_data_o  (t_tdata_o),
-    .o_last_o  (t_tlast_o)
+    .o_o       (transform_word)
   );
   logic [63:0] ntt_counter [NttCounters];
   perf_counters #(.Count(NttCounters), .Step(NttCounterStep)) u_ntt_counters (

@@ -27,8 +27,13 @@ PARTS = {
     "curve/point_add": {"field/mont_mul": 12, "field/reduce_small": 9},
     "msm/bucket_unit": {"msm/bucket_bank": 2, "msm/bucket_bank SlotBits=13": 1},
     "msm/msm_engine": {"curve/point_add": 1, "msm/bucket_unit": 1},
-    "shell/msm_card": {"msm/msm_engine": 1},
+    "shell/card": {"msm/msm_engine": 1, "ntt/ntt_engine": 1},
 }
+# the NTT engine with its four butterflies, and with two and eight
+for lanes, suffix in ((4, ""), (2, " LogLanes=1"), (8, " LogLanes=3")):
+    sized = [f"ntt/ntt_{part}{suffix}" for part in ("input", "sequencer", "output", "twiddles", "memory")]
+    MODULES += [module for module in sized if module not in MODULES]
+    PARTS = {f"ntt/ntt_engine{suffix}": {**{module: 1 for module in sized}, "ntt/ntt_butterfly": lanes}, **PARTS}
 MODULES += PARTS
 RESOURCES = {
     "DSP48E2": ("DSP48E2",),

@@ -1,9 +1,7 @@
 //! Transforms on the card's NTT engine.
 //!
-//! Columns of the engine's lengths are one batch. Longer ones are cut in four steps (Bailey 1990): with `n = n1 n2`, columns of `n1` elements that
-//! lie `n2` apart are transformed, and then columns of `n2`, each on a coset of its own, which is the multiplication by
-//! twiddles in between; the host's memory holds what is in between, and nothing is computed there. Shorter ones are a part of a
-//! column of the shortest length.
+//! Columns of the engine's lengths are one batch. Longer ones are cut in four steps (`tapeout_hw::ntt::four_step`): the host's memory is the
+//! external memory, which holds what is between the passes, and nothing is computed there. Shorter ones are a part of a column of the shortest length.
 
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -11,7 +9,8 @@ use std::time::Instant;
 use ark_ff::{AdditiveGroup, BigInt, FftField, Field, PrimeField};
 use tapeout_hw::Reg;
 use tapeout_hw::msm::WORD_LIMBS;
-use tapeout_hw::ntt::{Batch, CONFIG};
+use tapeout_hw::ntt::four_step::Plan;
+use tapeout_hw::ntt::{Batch, CONFIG, Config};
 use tapeout_hw::regs::bits;
 
 use super::{NAME, Shared, failed, lock};
@@ -26,38 +25,36 @@ pub(super) type Table = (u32, bool, Fr);
 pub(super) struct RtlNtt {
     shared: Arc<Mutex<Shared>>,
     log_n: u32,
-    /// `log2` of the longest column that the engine is given.
-    max_log_n: u32,
+    /// How columns that are longer than the engine's are cut.
+    plan: Option<Plan>,
 }
 
 impl RtlNtt {
     pub(super) fn new(shared: &Arc<Mutex<Shared>>, log_n: u32, max_log_n: u32) -> Result<Self> {
         check_domain(NAME, log_n)?;
-        if log_n > 2 * max_log_n {
-            let reason = format!(
-                "columns of length 2^{log_n}: the longest that the engine can be cut to is 2^{}",
-                2 * max_log_n
-            );
-            return Err(Error::Unsupported { backend: NAME, reason });
-        }
-        let shared = Arc::clone(shared);
+        let config = Config { max_log_n, ..CONFIG };
+        let cut = |error| {
+            let reason = format!("columns cut in four steps: {error}");
+            Error::Unsupported { backend: NAME, reason }
+        };
+        let plan = (log_n > max_log_n).then(|| Plan::new(&config, log_n).map_err(cut));
         Ok(Self {
-            shared,
+            shared: Arc::clone(shared),
             log_n,
-            max_log_n,
+            plan: plan.transpose()?,
         })
     }
 
     /// Transforms columns of any length.
     fn transform(&self, shared: &mut Shared, dir: Dir, coset: Fr, columns: &mut [Vec<Fr>]) -> Result<()> {
-        if self.log_n < CONFIG.min_log_n() {
-            self.short(shared, dir, coset, columns)
-        } else if self.log_n <= self.max_log_n {
-            shared.batches(&mut [(coset, columns)], self.log_n, dir)
-        } else {
+        if let Some(plan) = self.plan {
             columns
                 .iter_mut()
-                .try_for_each(|column| self.long(shared, dir, coset, column))
+                .try_for_each(|column| long(shared, plan, dir, coset, column))
+        } else if self.log_n < CONFIG.min_log_n() {
+            self.short(shared, dir, coset, columns)
+        } else {
+            shared.batches(&mut [(coset, columns)], self.log_n, dir)
         }
     }
 
@@ -87,54 +84,24 @@ impl RtlNtt {
         }
         Ok(())
     }
+}
 
-    fn long(&self, shared: &mut Shared, dir: Dir, coset: Fr, column: &mut [Fr]) -> Result<()> {
-        let log_n1 = self.log_n / 2;
-        let log_n2 = self.log_n - log_n1;
-        let (n1, n2) = (1usize << log_n1, 1usize << log_n2);
-        let root = Fr::get_root_of_unity(1 << self.log_n).ok_or_else(|| failed("no such domain"))?;
-        // f(coset w^k) for k = k1 + n1 k2: over i2, on the coset of coset w^k1, what the columns i2 give at k1
-        let strided = |shared: &mut Shared, column: &mut [Fr]| {
-            let mut parts: Vec<Vec<Fr>> = (0..n2)
-                .map(|i2| (0..n1).map(|i1| column[i1 * n2 + i2]).collect())
-                .collect();
-            shared.batches(&mut [(coset.pow([n2 as u64]), &mut parts)], log_n1, dir)?;
-            for (i2, part) in parts.iter().enumerate() {
-                (0..n1).for_each(|i1| column[i1 * n2 + i2] = part[i1]);
-            }
-            Ok::<_, Error>(())
-        };
-        let shifted = |shared: &mut Shared, parts: &mut [Vec<Fr>]| {
-            let mut shift = coset;
-            let mut batches: Vec<(Fr, &mut [Vec<Fr>])> = Vec::with_capacity(n1);
-            for part in parts.chunks_mut(1) {
-                batches.push((shift, part));
-                shift *= root;
-            }
-            shared.batches(&mut batches, log_n2, dir)
-        };
-        match dir {
-            Dir::Forward => {
-                strided(shared, column)?;
-                let mut parts: Vec<Vec<Fr>> = column.chunks(n2).map(<[Fr]>::to_vec).collect();
-                shifted(shared, &mut parts)?;
-                for (k1, part) in parts.iter().enumerate() {
-                    (0..n2).for_each(|k2| column[k1 + n1 * k2] = part[k2]);
-                }
-                Ok(())
-            }
-            Dir::Inverse => {
-                let mut parts: Vec<Vec<Fr>> = (0..n1)
-                    .map(|k1| (0..n2).map(|k2| column[k1 + n1 * k2]).collect())
-                    .collect();
-                shifted(shared, &mut parts)?;
-                for (row, part) in column.chunks_mut(n2).zip(&parts) {
-                    row.copy_from_slice(part);
-                }
-                strided(shared, column)
-            }
+/// Runs a plan's passes on a column.
+fn long(shared: &mut Shared, plan: Plan, dir: Dir, coset: Fr, column: &mut [Fr]) -> Result<()> {
+    let root = Fr::get_root_of_unity(column.len() as u64).ok_or_else(|| failed("no such domain"))?;
+    for pass in plan.passes(dir == Dir::Inverse) {
+        let mut columns = pass.gather(column);
+        if pass.one_coset {
+            let coset = coset.pow([pass.columns as u64]);
+            shared.batches(&mut [(coset, &mut columns)], pass.log_n, dir)?;
+        } else {
+            let shifts = std::iter::successors(Some(coset), |shift| Some(*shift * root));
+            let mut batches: Vec<_> = shifts.zip(columns.chunks_mut(1)).collect();
+            shared.batches(&mut batches, pass.log_n, dir)?;
         }
+        pass.scatter(&columns, column);
     }
+    Ok(())
 }
 
 impl Ntt for RtlNtt {

@@ -1,170 +1,9 @@
-//! The NTT engine: its shape, the words it is fed with, its bit-exact model and its cycles.
-//!
-//! The engine works in batches: columns of one length, one direction and one coset, streamed back to back. With `P` butterflies it keeps
-//! a column in `2P` banks and runs stages of constant geometry (Pease 1968): each step reads two half rows or one row, and writes the
-//! other. Cosets cost nothing: reduction modulo `X^n - c^n` splits into `X^(n/2) - t` and `X^(n/2) + t` with `t = c^(n/2)`, and so on down, so that the
-//! coset is in the twiddles. Nor does `1/n`: the inverse butterfly halves.
+//! What the NTT engine computes, to the bit: its tables, its butterfly, its banks and whole columns.
 
 use num_bigint::BigUint;
 
+use super::{Batch, Config, LARGEST_LOG_N, MAX_LOG_LANES};
 use crate::field::{Field, R_BITS, one};
-use crate::msm::MUL_LATENCY;
-
-/// What the engine is built with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Config {
-    /// `log2` of the number of butterflies `P`, at least 1 and at most [`MAX_LOG_LANES`].
-    pub log_lanes: u32,
-    /// `log2` of the longest column that is transformed on chip.
-    pub max_log_n: u32,
-}
-
-/// The configuration that `rtl/gen` is generated for.
-pub const CONFIG: Config = Config {
-    log_lanes: 2,
-    max_log_n: 15,
-};
-
-/// Largest `log_lanes` and `max_log_n` that constants are generated for.
-pub const MAX_LOG_LANES: u32 = 4;
-/// See [`MAX_LOG_LANES`].
-pub const LARGEST_LOG_N: u32 = 18;
-/// Marks the first word of a header.
-pub const MAGIC: u8 = 0x5a;
-/// `r - 1` is divisible by two this often.
-pub const TWO_ADICITY: u32 = 28;
-
-/// Cycles from a butterfly's operands to its results: two for sums and halves, the multiplier, one for sums, two for the reduction.
-pub const BUTTERFLY_LATENCY: u32 = 2 + MUL_LATENCY + 1 + 2;
-/// Cycles from a step's addresses until what it wrote can be read.
-pub const PIPELINE: u32 = 3 + BUTTERFLY_LATENCY + 2;
-
-impl Config {
-    /// `log2` of the shortest column: two rows.
-    #[must_use]
-    pub fn min_log_n(&self) -> u32 {
-        self.log_lanes + 2
-    }
-
-    /// Steps of a stage.
-    #[must_use]
-    pub fn steps(&self, log_n: u32) -> u64 {
-        1 << (log_n - self.log_lanes - 1)
-    }
-
-    /// Cycles between a stage's last step and the next stage's first one, until the row that it needs has been written: none
-    /// from `4 P` times [`PIPELINE`] elements on.
-    #[must_use]
-    pub fn gap(&self, log_n: u32) -> u64 {
-        u64::from(PIPELINE).saturating_sub(self.steps(log_n) / 2)
-    }
-
-    /// Cycles from a column's first step to the next column's first step when nothing is waited for.
-    #[must_use]
-    pub fn column_cycles(&self, log_n: u32) -> u64 {
-        u64::from(log_n) * self.steps(log_n) + u64::from(log_n - 1) * self.gap(log_n)
-    }
-
-    /// Cycles that making a table takes: the first rows from the header's words, then all others by doubling.
-    #[must_use]
-    pub fn table_cycles(&self, log_n: u32) -> u64 {
-        let wait = u64::from(PIPELINE);
-        let levels = log_n - 1 - self.log_lanes;
-        let level = |j: u32| (u64::from(levels - j) << j) + wait - 1;
-        u64::from(log_n) + wait + (0..levels).map(level).sum::<u64>()
-    }
-
-    /// Butterflies of a column.
-    #[must_use]
-    pub fn butterflies(&self, log_n: u32) -> u64 {
-        u64::from(log_n) << (log_n - 1)
-    }
-
-    /// Cycles from the first word of a batch with a table in to its last word out, when the host is always ready and the engine was idle:
-    /// header, first column in, columns, last column out. Columns whose words take longer than their butterflies
-    /// are bound by the words.
-    #[must_use]
-    pub fn batch_cycles(&self, log_n: u32, columns: u32) -> u64 {
-        let words = 1u64 << log_n;
-        let (header, compute) = (1 + u64::from(log_n), self.column_cycles(log_n));
-        // the column's words and its table, whichever is later: the engine looks at the table a cycle after its last word
-        let first = header + words.max(self.table_cycles(log_n) + 1) + 1;
-        // a buffer is given back a cycle after its last word
-        let period = compute.max(words + 1).max(words + u64::from(UNLOAD_START));
-        first + u64::from(columns - 1) * period + compute + u64::from(UNLOAD_START + OUTPUT_LATENCY) + words
-    }
-}
-
-/// Cycles from a column's last step to its first read for the host.
-pub const UNLOAD_START: u32 = PIPELINE;
-/// Cycles from a read for the host to its word on the stream, less one.
-pub const OUTPUT_LATENCY: u32 = 5;
-
-/// A batch, as its header says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Batch {
-    /// `log2` of the columns' length.
-    pub log_n: u32,
-    /// Values to coefficients, the factor `1/n` included.
-    pub inverse: bool,
-    /// Columns come in bit-reversed order.
-    pub input_reversed: bool,
-    /// Columns are wanted in bit-reversed order.
-    pub output_reversed: bool,
-    /// The header is followed by the words of [`table`]; without, the table of the batch before it serves.
-    pub table: bool,
-    /// Number of columns.
-    pub columns: u32,
-}
-
-/// A batch that the engine would refuse.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BatchError {
-    /// The length is not one that the engine was built for.
-    #[error("columns of length 2^{got}: expected 2^{min} to 2^{max}")]
-    Length {
-        /// `log2` of the length.
-        got: u32,
-        /// The shortest.
-        min: u32,
-        /// The longest.
-        max: u32,
-    },
-    /// Nothing to do.
-    #[error("a batch needs at least one column")]
-    Empty,
-}
-
-impl Batch {
-    /// Checks it as the engine does.
-    ///
-    /// # Errors
-    /// What the engine would refuse with [`crate::regs::Fault::Header`].
-    pub fn check(&self, config: &Config) -> Result<(), BatchError> {
-        let (min, max) = (config.min_log_n(), config.max_log_n);
-        if !(min..=max).contains(&self.log_n) {
-            let got = self.log_n;
-            return Err(BatchError::Length { got, min, max });
-        }
-        if self.columns == 0 {
-            return Err(BatchError::Empty);
-        }
-        Ok(())
-    }
-
-    /// The first word of the header, least significant limb first.
-    #[must_use]
-    pub fn header(&self) -> [u64; 4] {
-        let flags = [self.inverse, self.input_reversed, self.output_reversed, self.table];
-        let flags = (0..).zip(flags).fold(0, |bits, (i, flag)| bits | u64::from(flag) << i);
-        [
-            u64::from(MAGIC) | u64::from(self.log_n) << 8 | flags << 16 | u64::from(self.columns) << 32,
-            0,
-            0,
-            0,
-        ]
-    }
-}
 
 /// A primitive `2^log`-th root of unity: `5^((r-1) / 2^log)`, which for `log = 28` is arkworks' `TWO_ADIC_ROOT_OF_UNITY`.
 #[must_use]
@@ -287,13 +126,20 @@ pub fn entries(field: &Field, config: &Config, log_n: u32, inverted: bool, words
         .collect()
 }
 
-/// The engine's model: the column that it gives for a column, canonical, as integers of the form that they came in.
+/// The engine's model: the columns that it gives for a batch of columns, canonical, as integers of the form that they came in.
 #[must_use]
-pub fn transform(config: &Config, batch: &Batch, coset: &BigUint, column: &[BigUint]) -> Vec<BigUint> {
+pub fn transform(config: &Config, batch: &Batch, coset: &BigUint, columns: &[Vec<BigUint>]) -> Vec<Vec<BigUint>> {
     let field = Field::fr();
+    let words = table(batch.log_n, batch.inverse, coset);
+    let table = entries(&field, config, batch.log_n, batch.inverse, &words);
+    columns
+        .iter()
+        .map(|column| column_of(&field, batch, &table, column))
+        .collect()
+}
+
+fn column_of(field: &Field, batch: &Batch, table: &[Vec<BigUint>], column: &[BigUint]) -> Vec<BigUint> {
     let (log_n, n) = (batch.log_n, column.len());
-    let words = table(log_n, batch.inverse, coset);
-    let table = entries(&field, config, log_n, batch.inverse, &words);
     let at = |reversed: bool, i: usize| if reversed { bit_reversed(log_n, i) } else { i };
     let mut now = vec![BigUint::ZERO; n];
     for (i, value) in column.iter().enumerate() {
@@ -310,7 +156,7 @@ pub fn transform(config: &Config, batch: &Batch, coset: &BigUint, column: &[BigU
             } else {
                 (split, joined)
             };
-            let results = butterfly(&field, batch.inverse, [&now[from[0]], &now[from[1]], t]);
+            let results = butterfly(field, batch.inverse, [&now[from[0]], &now[from[1]], t]);
             for (place, result) in to.into_iter().zip(results) {
                 next[place] = result;
             }
@@ -327,9 +173,10 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use ark_bn254::Fr;
-    use ark_ff::{FftField, Field as _, PrimeField, UniformRand};
+    use ark_ff::{FftField, Field as _, UniformRand};
     use ark_std::rand::{Rng, SeedableRng, rngs::StdRng};
 
+    use super::super::{CONFIG, TWO_ADICITY};
     use super::*;
 
     fn batch(log_n: u32, inverse: bool) -> Batch {
@@ -363,7 +210,7 @@ mod tests {
                     coefficients.iter().rev().fold(Fr::from(0), |sum, c| sum * x + c)
                 };
                 let values: Vec<Fr> = (0..n).map(value).collect();
-                let integers = |column: &[Fr]| column.iter().map(|&v| BigUint::from(v)).collect::<Vec<_>>();
+                let integers = |column: &[Fr]| vec![column.iter().map(|&v| BigUint::from(v)).collect::<Vec<_>>()];
                 let (coefficients, values) = (integers(&coefficients), integers(&values));
                 let coset = BigUint::from(coset);
                 let (forward, inverse) = (batch(log_n, false), batch(log_n, true));
@@ -378,7 +225,7 @@ mod tests {
                     ..inverse
                 };
                 let middle = transform(&config, &reversed, &coset, &coefficients);
-                assert!((0..n).all(|i| middle[bit_reversed(log_n, i)] == values[i]));
+                assert!((0..n).all(|i| middle[0][bit_reversed(log_n, i)] == values[0][i]));
                 assert_eq!(transform(&config, &back, &coset, &middle), coefficients);
             }
         }
@@ -438,19 +285,5 @@ mod tests {
                 assert!(butterfly(&field, inverse, [&a, &b, &t]).iter().all(|v| *v <= max));
             }
         }
-    }
-
-    #[test]
-    fn headers_are_checked() {
-        assert_eq!(batch(4, false).check(&CONFIG), Ok(()));
-        let length = |got| Err(BatchError::Length { got, min: 4, max: 15 });
-        assert_eq!(batch(3, false).check(&CONFIG), length(3));
-        assert_eq!(batch(16, true).check(&CONFIG), length(16));
-        let empty = Batch {
-            columns: 0,
-            ..batch(4, true)
-        };
-        assert_eq!(empty.check(&CONFIG), Err(BatchError::Empty));
-        assert_eq!(Fr::MODULUS_BIT_SIZE, 254);
     }
 }
