@@ -1,4 +1,4 @@
-//! `rtl/ntt/ntt_butterfly.sv` on the host's 64-bit limbs, for the simulation of fidelity `fast`, to the bit. `sim/tests/ntt.rs`
+//! `rtl/ntt/ntt_butterfly.sv` on the host's 64-bit limbs, for the simulation of fidelity `fast`, to the bit. `sim/tests/ntt`
 //! compares both with the model of `hw`.
 
 use crate::limbs::{FR, FR_P, Short, Wide, minus, plus, product, reduce, times, wide};

@@ -1,4 +1,4 @@
-//! Cycles of the NTT engine, to the cycle: `sim/tests/ntt.rs` holds the simulated engine to them.
+//! Cycles of the NTT engine, to the cycle: `sim/tests/ntt` holds the simulated engine to them.
 
 use super::{Batch, Config, PIPELINE};
 
