@@ -72,10 +72,11 @@ bench-peers: ## Time MSM, of narrow scalars too, and NTT beside other libraries 
 	for scalars in full u1 i8 i16 i32; do $$peers msm --sizes $(SIZES) --scalars $$scalars || exit 1; done; \
 	for batch in 1 16; do $$peers ntt --sizes $(SIZES) --batch $$batch || exit 1; done
 
-test-hardware: tools ## Test the simulated hardware on VECTORS=1000000 operations, and from random register contents
+test-hardware: tools ## Test the simulated hardware on VECTORS=1000000 operations, from random register contents, and with 20,000 bits flipped
 	TAPEOUT_VECTORS=$(VECTORS) $(CARGO) test --release --package tapeout-sim --test field --test curve
 	$(CARGO) test --release --package tapeout-hw -- --ignored
 	for seed in 1 2 3; do TAPEOUT_SEED=$$seed $(CARGO) test --package tapeout-sim --features random-start || exit 1; done
+	$(CARGO) test --release --package tapeout-driver --test faults -- --ignored --nocapture
 
 waves: tools ## Record the signals of the simulated MSM engine at work (SIZE=256 TRACE=build/msm.fst)
 	@mkdir -p $(dir $(TRACE))

@@ -9,12 +9,11 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
-use ark_ff::{Field, batch_inversion};
 use cpu_time::ProcessTime;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-use crate::sample::{Bases, evaluate, field, fields, root, scalars};
+use crate::sample::{Bases, barycentric, evaluate, field, fields, scalars};
 use crate::{Activity, Backend, Dir, Error, Fr, Msm, Ntt, Result, Run, Scalars, Width, backend};
 
 /// The kernel to measure.
@@ -268,23 +267,6 @@ fn size(plan: &Plan, log_n: u32) -> Result<usize> {
     Ok(1 << log_n)
 }
 
-/// The weights `l_i` with `f(point) = sum_i l_i * f(coset * w^i)` for each `f` of degree below `n` (the barycentric formula):
-/// `l_i = x_i * (point^n - coset^n) / (n * coset^n * (point - x_i))` where `x_i = coset * w^i`.
-pub(crate) fn barycentric(log_n: u32, coset: Fr, point: Fr) -> Vec<Fr> {
-    let n = 1u64 << log_n;
-    let w = root(log_n);
-    let nodes: Vec<Fr> = (0..n).scan(coset, |x, _| Some(std::mem::replace(x, *x * w))).collect();
-    let shift = coset.pow([n]);
-    let mut weights: Vec<Fr> = nodes.iter().map(|x| Fr::from(n) * shift * (point - x)).collect();
-    batch_inversion(&mut weights);
-    let vanishing = point.pow([n]) - shift;
-    weights
-        .iter_mut()
-        .zip(&nodes)
-        .for_each(|(weight, x)| *weight *= vanishing * x);
-    weights
-}
-
 fn summarise(plan: &Plan, backend: &dyn Backend, log_n: u32, samples: &[Sample]) -> Row {
     let info = backend.info();
     // cycles and what they were spent with belong to one run
@@ -404,18 +386,6 @@ mod tests {
         assert!(rounds(&plan, &backends, || Ok(vec![(sample(), true)])).is_ok());
         let wrong = rounds(&plan, &backends, || Ok(vec![(sample(), false)]));
         assert!(matches!(wrong, Err(Error::Wrong { backend: "cpu", .. })));
-    }
-
-    #[test]
-    fn the_barycentric_weights_evaluate() {
-        let mut rng = ChaCha8Rng::seed_from_u64(1);
-        let (coset, point, coefficients) = (field(&mut rng), field(&mut rng), fields(16, &mut rng));
-        let values = (0..16).map(|i| evaluate(&coefficients, coset * root(4).pow([i])));
-        let at_point: Fr = values
-            .zip(barycentric(4, coset, point))
-            .map(|(value, weight)| value * weight)
-            .sum();
-        assert_eq!(at_point, evaluate(&coefficients, point));
     }
 
     #[test]

@@ -66,6 +66,22 @@ pub enum Error {
         /// What it reported.
         reason: String,
     },
+    /// An engine failed a call, or did not pass the check of its result.
+    #[error("{engine} failed {call}: {reason}")]
+    Fault {
+        /// The engine and its device.
+        engine: String,
+        /// Which call it was, and of what size.
+        call: String,
+        /// What was noticed.
+        reason: String,
+    },
+    /// The operating system gave no randomness.
+    #[error("the operating system gave no randomness: {reason}")]
+    Randomness {
+        /// What it said.
+        reason: String,
+    },
     /// The backend is known, but cannot run here.
     #[error("backend {backend} is not available: {reason}; {remedy}")]
     Unavailable {

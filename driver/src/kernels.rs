@@ -72,6 +72,19 @@ pub fn multiply(values: &mut [Fr], factors: &[Fr]) {
     });
 }
 
+/// `sum_i values[i] * factors[i]`, as far as both lists go.
+#[must_use]
+pub fn inner_product(values: &[Fr], factors: &[Fr]) -> Fr {
+    let parts = values.par_chunks(CHUNK).zip(factors.par_chunks(CHUNK));
+    parts
+        .map(|(values, factors)| {
+            let mut products = values[..values.len().min(factors.len())].to_vec();
+            multiply(&mut products, factors);
+            products.into_iter().sum::<Fr>()
+        })
+        .sum()
+}
+
 /// `sum_k factor_k * values_k`, as long as the longest list; shorter ones go on with zeros.
 #[must_use]
 pub fn combine(terms: &[(Fr, &[Fr])]) -> Vec<Fr> {
@@ -283,6 +296,12 @@ mod tests {
                     assert_eq!(inverses[i], before[i].inverse().unwrap_or(Fr::ZERO), "{i} of {len}");
                     assert_eq!(products[i], before[i] * factors[i], "{i} of {len}");
                 }
+                let sum: Fr = products.iter().sum();
+                assert_eq!(inner_product(&before, &factors), sum, "{len}");
+                assert_eq!(
+                    inner_product(&before, &factors[..len / 2]),
+                    products[..len / 2].iter().sum()
+                );
             }
         }
     }

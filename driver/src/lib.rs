@@ -14,6 +14,7 @@ pub mod card;
 pub mod conformance;
 mod error;
 pub mod explore;
+pub mod guard;
 pub mod kernels;
 pub mod replay;
 pub mod sample;
@@ -134,6 +135,26 @@ pub struct Activity {
     pub bubbles: u64,
     /// Adders that share the work; the other figures are their sums.
     pub adders: u32,
+}
+
+impl Activity {
+    /// Of two calls on one device.
+    pub(crate) fn after(self, other: Self) -> Self {
+        Self {
+            adders: self.adders,
+            ..self.beside(other)
+        }
+    }
+
+    /// Of one call on two devices.
+    pub(crate) fn beside(self, other: Self) -> Self {
+        Self {
+            work: self.work + other.work,
+            adds_issued: self.adds_issued + other.adds_issued,
+            bubbles: self.bubbles + other.bubbles,
+            adders: self.adders + other.adders,
+        }
+    }
 }
 
 /// What a backend is.

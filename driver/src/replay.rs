@@ -8,8 +8,8 @@ use cpu_time::ProcessTime;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-use crate::bench::{barycentric, median};
-use crate::sample::{Bases, evaluate, field, fields, scalars};
+use crate::bench::median;
+use crate::sample::{Bases, barycentric, evaluate, field, fields, scalars};
 use crate::trace::{Item, Trace, Work};
 use crate::{Backend, Dir, Error, Fr, Msm, Ntt, Result, Scalars, Width};
 

@@ -1,7 +1,7 @@
 //! Random data of which the right results are known without the kernels, for checks and measurements.
 
 use ark_ec::{AffineRepr, CurveGroup};
-use ark_ff::{AdditiveGroup, BigInt, BigInteger, FftField, Field, PrimeField};
+use ark_ff::{AdditiveGroup, BigInt, BigInteger, FftField, Field, PrimeField, batch_inversion};
 use rand_chacha::rand_core::RngCore;
 
 use crate::{Fr, G1Affine, G1Projective, Width};
@@ -114,4 +114,41 @@ pub fn evaluate(coefficients: &[Fr], x: Fr) -> Fr {
 #[must_use]
 pub fn root(log_n: u32) -> Fr {
     (log_n..Fr::TWO_ADICITY).fold(Fr::TWO_ADIC_ROOT_OF_UNITY, |w, _| w.square())
+}
+
+/// The weights `l_i` with `f(point) = sum_i l_i * f(coset * w^i)` for each `f` of degree below `n` (the barycentric formula):
+/// `l_i = x_i * (point^n - coset^n) / (n * coset^n * (point - x_i))` where `x_i = coset * w^i`.
+pub(crate) fn barycentric(log_n: u32, coset: Fr, point: Fr) -> Vec<Fr> {
+    let n = 1u64 << log_n;
+    let w = root(log_n);
+    let nodes: Vec<Fr> = (0..n).scan(coset, |x, _| Some(std::mem::replace(x, *x * w))).collect();
+    let shift = coset.pow([n]);
+    let mut weights: Vec<Fr> = nodes.iter().map(|x| Fr::from(n) * shift * (point - x)).collect();
+    batch_inversion(&mut weights);
+    let vanishing = point.pow([n]) - shift;
+    weights
+        .iter_mut()
+        .zip(&nodes)
+        .for_each(|(weight, x)| *weight *= vanishing * x);
+    weights
+}
+
+#[cfg(test)]
+mod tests {
+    use rand_chacha::ChaCha8Rng;
+    use rand_chacha::rand_core::SeedableRng;
+
+    use super::*;
+
+    #[test]
+    fn the_barycentric_weights_evaluate() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let (coset, point, coefficients) = (field(&mut rng), field(&mut rng), fields(16, &mut rng));
+        let values = (0..16).map(|i| evaluate(&coefficients, coset * root(4).pow([i])));
+        let at_point: Fr = values
+            .zip(barycentric(4, coset, point))
+            .map(|(value, weight)| value * weight)
+            .sum();
+        assert_eq!(at_point, evaluate(&coefficients, point));
+    }
 }

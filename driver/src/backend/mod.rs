@@ -5,12 +5,13 @@ mod cpu;
 mod icicle;
 mod reference;
 pub(crate) mod rtl;
+mod several;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use cpu::ifma;
-pub use rtl::record_msm;
-use tapeout_sim::Fidelity;
+pub use rtl::{on_cards, record_msm};
 
+use crate::guard::Guard;
 use crate::{Backend, Error, Fr, Msm, Result, Scalars};
 
 /// The backend that is used when none is named.
@@ -23,6 +24,9 @@ pub struct Entry {
     pub name: &'static str,
     /// What it is, in one line.
     pub summary: &'static str,
+    /// Whether it is this machine's processor with kernels of this program or of a library linked into it; others are devices, whose results
+    /// are worth a check.
+    pub host: bool,
     availability: fn() -> Availability,
     open: fn() -> Result<Box<dyn Backend>>,
 }
@@ -46,42 +50,49 @@ pub const TABLE: &[Entry] = &[
     Entry {
         name: "cpu",
         summary: "this machine's processor, with the fastest kernels it can run",
+        host: true,
         availability: || Availability::Ready,
         open: || Ok(Box::new(cpu::Cpu::new())),
     },
     Entry {
         name: "portable",
         summary: "as cpu, with the kernels that every processor can run",
+        host: true,
         availability: || Availability::Ready,
         open: || Ok(Box::new(cpu::Cpu::portable())),
     },
     Entry {
         name: "arkworks",
         summary: "this machine's processor, with the arkworks libraries' kernels",
+        host: true,
         availability: || Availability::Ready,
         open: || Ok(Box::new(arkworks::Arkworks)),
     },
     Entry {
         name: "reference",
         summary: "the definitions, computed as written: slow, to check against",
+        host: true,
         availability: || Availability::Ready,
         open: || Ok(Box::new(reference::Reference)),
     },
     Entry {
         name: "rtl",
         summary: "the engines in SystemVerilog on a simulated FPGA card; counts cycles",
+        host: false,
         availability: rtl::availability,
-        open: || Ok(Box::new(rtl::Rtl::simulated(Fidelity::Fast, 1)?)),
+        open: || rtl::simulated(1, &Guard::default()),
     },
     Entry {
         name: "icicle-cuda",
         summary: "an NVIDIA GPU, through Ingonyama's ICICLE",
+        host: false,
         availability: || icicle::CUDA.availability(),
         open: || Ok(Box::new(icicle::Icicle::open(&icicle::CUDA)?)),
     },
     Entry {
         name: "icicle-cpu",
         summary: "ICICLE's own kernels for this machine's processor",
+        host: false,
         availability: || icicle::CPU.availability(),
         open: || Ok(Box::new(icicle::Icicle::open(&icicle::CPU)?)),
     },
@@ -132,17 +143,32 @@ pub fn choices() -> impl Iterator<Item = &'static str> {
 /// # Errors
 /// [`Error::UnknownBackend`] when none has it, [`Error::Unsupported`] for another number of engines, and those of [`Entry::open`].
 pub fn open(name: &str) -> Result<Box<dyn Backend>> {
+    open_guarded(name, &Guard::default())
+}
+
+/// Opens the backend of that name with each of its devices under guard.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_guarded(name: &str, guard: &Guard) -> Result<Box<dyn Backend>> {
     if let Some(engines) = name.strip_prefix("rtl:") {
         let engines = rtl::engines(engines)?;
         rtl::availability().check("rtl")?;
-        return Ok(Box::new(rtl::Rtl::simulated(Fidelity::Fast, engines)?));
+        return rtl::simulated(engines, guard);
     }
     let entry = TABLE.iter().find(|entry| entry.name == name);
     let unknown = || Error::UnknownBackend {
         name: name.to_owned(),
         known: names().collect::<Vec<_>>().join(", "),
     };
-    entry.ok_or_else(unknown)?.open()
+    let backend = entry.ok_or_else(unknown)?.open()?;
+    Ok(guard.wrap(backend, format!("backend {name}")))
+}
+
+/// Whether that name is one of this machine's processor ([`Entry::host`]).
+#[must_use]
+pub fn is_host(name: &str) -> bool {
+    TABLE.iter().any(|entry| entry.name == name && entry.host)
 }
 
 /// The largest domain there is: `2^28` divides `r - 1`, `2^29` does not.
@@ -170,7 +196,7 @@ fn check_lengths(msm: &impl Msm, batch: &[Scalars<'_>]) -> Result<()> {
 }
 
 /// Refuses columns that are not as long as the domain, and the coset of zero.
-fn check_columns(n: usize, coset: Fr, columns: &[Vec<Fr>]) -> Result<()> {
+pub(crate) fn check_columns(n: usize, coset: Fr, columns: &[Vec<Fr>]) -> Result<()> {
     if coset == Fr::from(0u64) {
         return Err(Error::Coset);
     }

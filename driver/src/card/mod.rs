@@ -2,8 +2,10 @@
 //!
 //! The RTL backend is written against [`Card`]; what carries the words (a simulation now, PCIe later) is one file here.
 
+mod faulty;
 mod verilator;
 
+pub use faulty::{Faulty, Injector, Site};
 pub use tapeout_hw::Reg;
 pub use verilator::VerilatorCard;
 
@@ -44,12 +46,18 @@ pub trait Card: Send {
     /// [`crate::Error::Device`] when the port does not take words, or not that many.
     fn send(&mut self, port: Port, words: &[u64]) -> Result<()>;
 
-    /// Fills `words` from [`Port::Sums`] or [`Port::Transforms`].
+    /// Fills `words` with one packet from [`Port::Sums`] or [`Port::Transforms`]: what the engine gives for one packet sent.
     ///
     /// # Errors
-    /// [`crate::Error::Device`] when the port gives no words, or the engine stops with a fault first. What was sent and not taken is
-    /// dropped then.
+    /// [`crate::Error::Device`] when the port gives no words, the packet is shorter or longer, or the engine stops or falls idle
+    /// first.
     fn recv(&mut self, port: Port, words: &mut [u64]) -> Result<()>;
+
+    /// Drops what was sent to [`Port::Passes`] or [`Port::Columns`] and not taken, and what that engine gave and was not received.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] when the port is none of the two.
+    fn abandon(&mut self, port: Port) -> Result<()>;
 
     /// Lines of 64 bytes that its memory has.
     fn lines(&self) -> u32;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tapeout_hw::regs::Fault;
+use tapeout_hw::regs::{Fault, bits};
 use tapeout_sim::{Engine, Fidelity, LINE, Surroundings, WORD};
 
 use super::{Card, Port, Reg};
@@ -11,8 +11,12 @@ use crate::{Error, Result};
 /// Memory of the simulated card in lines: 256 MiB.
 const LINES: u32 = 1 << 22;
 
-/// Cycles between two looks at the status while results are awaited.
-const LOOK: u64 = 1 << 16;
+/// Cycles until the first look at the status while results are awaited; each wait is twice as long as the one before, up to the longest.
+const FIRST_LOOK: u64 = 1 << 10;
+const LONGEST_LOOK: u64 = 1 << 16;
+
+/// Cycles without a word taken or given until an engine is given up that says it is busy. Twice what its own watchdog is set to.
+const PATIENCE: u64 = 2_000_000;
 
 /// The simulated card.
 pub struct VerilatorCard {
@@ -35,6 +39,14 @@ impl VerilatorCard {
     pub fn new(fidelity: Fidelity) -> Result<Self> {
         let card = tapeout_sim::Card::new(fidelity, Surroundings::default()).map_err(failed)?;
         Ok(Self { card, fidelity })
+    }
+
+    /// As [`VerilatorCard::new`], with the fidelity that the backend uses: additions and butterflies are computed on the host.
+    ///
+    /// # Errors
+    /// As [`VerilatorCard::new`].
+    pub fn simulated() -> Result<Self> {
+        Self::new(Fidelity::Fast)
     }
 
     /// Records all signals from now on (FST).
@@ -97,32 +109,62 @@ impl Card for VerilatorCard {
     }
 
     fn recv(&mut self, port: Port, words: &mut [u64]) -> Result<()> {
-        let (engine, status) = match port {
-            Port::Sums => (Engine::Msm, Reg::Status),
-            Port::Transforms => (Engine::Ntt, Reg::NttStatus),
+        let (engine, status, name) = match port {
+            Port::Sums => (Engine::Msm, Reg::Status, "MSM"),
+            Port::Transforms => (Engine::Ntt, Reg::NttStatus, "NTT"),
             _ => return Err(failed("only streams of results give words")),
         };
         if !words.len().is_multiple_of(WORD) {
             return Err(failed("only whole words of a stream can be received"));
         }
         let count = words.len() / WORD;
-        let mut look = self.card.cycles() + LOOK;
+        let mut wait = FIRST_LOOK;
+        let mut look = self.card.cycles() + wait;
+        let mut moved = (self.card.cycles(), self.card.unsent(engine), self.card.pending(engine));
         while self.card.pending(engine) < count {
             self.card.step().map_err(failed)?;
-            if self.card.cycles() >= look {
-                look += LOOK;
-                if let Some(fault) = Fault::of_status(self.card.read(status).map_err(failed)?) {
-                    self.card.drop_words(engine);
-                    while self.card.received(engine).is_some() {}
-                    return Err(failed(fault));
-                }
+            if self.card.cycles() < look {
+                continue;
             }
+            let status = self.card.read(status).map_err(failed)?;
+            if let Some(fault) = Fault::of_status(status) {
+                return Err(failed(format!("the {name} engine stopped: {fault}")));
+            }
+            let (unsent, pending) = (self.card.unsent(engine), self.card.pending(engine));
+            if status & bits::BUSY == 0 && unsent == 0 && pending < count {
+                let reason = format!("the {name} engine has ended with {pending} words given of {count}");
+                return Err(failed(reason));
+            }
+            if (unsent, pending) != (moved.1, moved.2) {
+                moved = (self.card.cycles(), unsent, pending);
+            } else if self.card.cycles() - moved.0 > PATIENCE {
+                return Err(failed(format!(
+                    "the {name} engine has hung: no word moved in {PATIENCE} cycles"
+                )));
+            }
+            wait = (2 * wait).min(LONGEST_LOOK);
+            look = self.card.cycles() + wait;
         }
-        for limbs in words.chunks_exact_mut(WORD) {
-            if let Some((word, _)) = self.card.received(engine) {
+        for (i, limbs) in words.chunks_exact_mut(WORD).enumerate() {
+            if let Some((word, last)) = self.card.received(engine) {
+                if last != (i + 1 == count) {
+                    let reason = format!("the {name} engine gave a packet of another length than {count} words");
+                    return Err(failed(reason));
+                }
                 limbs.copy_from_slice(&word);
             }
         }
+        Ok(())
+    }
+
+    fn abandon(&mut self, port: Port) -> Result<()> {
+        let engine = match port {
+            Port::Passes => Engine::Msm,
+            Port::Columns => Engine::Ntt,
+            _ => return Err(failed("only streams to an engine are abandoned")),
+        };
+        self.card.drop_words(engine);
+        while self.card.received(engine).is_some() {}
         Ok(())
     }
 

@@ -3,9 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use clap::builder::PossibleValuesParser;
-use tapeout_driver::Backend;
-use tapeout_driver::backend::{self, DEFAULT, choices};
 use tapeout_prover::keys::{ProvingKey, VerifyingKey};
 use tapeout_prover::model::Model;
 use tapeout_prover::srs::Origin;
@@ -36,20 +33,6 @@ pub(crate) fn read_verifying(path: &Path) -> anyhow::Result<VerifyingKey> {
 pub(crate) fn read_model(path: &Path) -> anyhow::Result<Model> {
     let bytes = files::read(path)?;
     Model::from_bytes(&bytes).with_context(|| format!("cannot use the model '{}'", path.display()))
-}
-
-/// A backend by name.
-#[derive(clap::Args)]
-pub(crate) struct BackendArgs {
-    /// What computes the MSMs and NTTs; `tapeout backends` lists the choice
-    #[arg(long, value_name = "NAME", default_value = DEFAULT, value_parser = PossibleValuesParser::new(choices()))]
-    backend: String,
-}
-
-impl BackendArgs {
-    pub(crate) fn open(&self) -> anyhow::Result<Box<dyn Backend>> {
-        Ok(backend::open(&self.backend)?)
-    }
 }
 
 /// How a reference string's origin is called in reports.

@@ -7,6 +7,7 @@ mod backends;
 mod bench;
 mod calibrate;
 mod context;
+mod device;
 mod evm;
 mod explore;
 mod files;

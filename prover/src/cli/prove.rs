@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use serde::Serialize;
 use sha3::{Digest, Keccak256};
 use tapeout_driver::Backend;
+use tapeout_driver::guard::Log;
 use tapeout_driver::trace::Recorder;
 use tapeout_prover::model::io;
 use tapeout_prover::pipeline;
@@ -15,7 +16,8 @@ use tapeout_prover::plonk::kernels::KernelRow;
 use tapeout_prover::plonk::prover::{PhaseTime, Phases};
 
 use super::context::ContextArgs;
-use super::keys::{self, BackendArgs, hex, origin_name};
+use super::device::{self, BackendArgs, Device};
+use super::keys::{self, hex, origin_name};
 use super::meter::{Cost, Meter};
 use super::output::{Output, Status, facts, numbers, phases, table};
 use super::{files, progress};
@@ -79,6 +81,8 @@ struct Report {
     cost: Cost,
     phases: Vec<PhaseTime>,
     kernels: Vec<KernelRow>,
+    /// Checks of the backend's results, and what failed; `None` where there are none and no fallback.
+    results: Option<Log>,
     /// What a device that counts cycles would take for its kernels.
     device_time: Option<DeviceTime>,
     prediction: Option<Comparison>,
@@ -88,16 +92,19 @@ struct Report {
 #[derive(Serialize)]
 struct DeviceTime {
     cycles: u64,
+    /// Those of them that were spent to check results.
+    check_cycles: u64,
     clock_hz: u64,
     seconds: f64,
 }
 
 impl DeviceTime {
-    fn of(rows: &[KernelRow], clock_hz: Option<u64>) -> Option<Self> {
+    fn of(rows: &[KernelRow], log: Option<&Log>, clock_hz: Option<u64>) -> Option<Self> {
         let (clock_hz, cycles) = (clock_hz?, rows.iter().filter_map(|row| row.cycles).sum());
         let seconds = cycles as f64 / clock_hz as f64;
         Some(Self {
             cycles,
+            check_cycles: log.and_then(|log| log.check_cycles).unwrap_or(0),
             clock_hz,
             seconds,
         })
@@ -111,7 +118,11 @@ impl fmt::Display for DeviceTime {
             f,
             "{ms:.3} ms predicted for all kernels: {} cycles at an assumed {mhz} MHz",
             self.cycles
-        )
+        )?;
+        match self.check_cycles {
+            0 => Ok(()),
+            check => write!(f, ", {check} of them for checks"),
+        }
     }
 }
 
@@ -126,13 +137,20 @@ struct Comparison {
 impl Args {
     pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Status> {
         let meter = Meter::start();
+        let report = self.prove(&self.backend.open()?, &meter)?;
+        output.result(&report, human)?;
+        Ok(Status::Ok)
+    }
+
+    /// Proves on that device and writes the proof.
+    fn prove(&self, device: &Device, meter: &Meter) -> anyhow::Result<Report> {
         let spinner = progress::spinner();
         let mut observe = |phase: &'static str| spinner.set_message(phase);
         let mut reading = Phases::new(&mut observe);
         reading.begin("read the key");
-        let opened = self.backend.open()?;
-        let recorder = self.record.as_ref().map(|_| Recorder::new(opened.as_ref()));
-        let backend: &dyn Backend = recorder.as_ref().map_or(opened.as_ref(), |recorder| recorder);
+        let opened = device.backend.as_ref();
+        let recorder = self.record.as_ref().map(|_| Recorder::new(opened));
+        let backend: &dyn Backend = recorder.as_ref().map_or(opened, |recorder| recorder);
         let key = keys::read_proving(&self.keys)?;
         let verifying = key.verifying();
         let model_hash: [u8; 32] = Keccak256::digest(files::read(&self.model)?).into();
@@ -166,7 +184,7 @@ impl Args {
         let cost = meter.read();
         let prediction = if self.predict {
             spinner.set_message("measure single operations");
-            let predicted = cost::predict(verifying.constraints(), key.bases(), opened.as_ref())?;
+            let predicted = cost::predict(verifying.constraints(), key.bases(), opened)?;
             Some(Comparison {
                 predicted,
                 measured_cpu_s,
@@ -176,7 +194,8 @@ impl Args {
         };
         spinner.finish_and_clear();
         let info = backend.info();
-        let report = Report {
+        let log = device.log();
+        Ok(Report {
             model_hash: hex(&model_hash),
             vk_digest: hex(&verifying.digest()),
             srs: origin_name(verifying.origin()),
@@ -189,12 +208,11 @@ impl Args {
             clock_hz: info.clock_hz,
             cost,
             phases: times,
-            device_time: DeviceTime::of(&proven.kernels, info.clock_hz),
+            device_time: DeviceTime::of(&proven.kernels, log.as_ref(), info.clock_hz),
             kernels: proven.kernels,
+            results: log,
             prediction,
-        };
-        output.result(&report, human)?;
-        Ok(Status::Ok)
+        })
     }
 }
 
@@ -211,6 +229,7 @@ fn human(report: &Report) -> String {
         ("cost", report.cost.to_string()),
     ];
     rows.extend(report.device_time.as_ref().map(|time| ("device", time.to_string())));
+    rows.extend(report.results.as_ref().map(|log| ("results", device::summary(log))));
     let facts = facts(&rows);
     let mut blocks = vec![facts, phases(&report.phases), kernels(&report.kernels, report.clock_hz)];
     blocks.extend(report.prediction.as_ref().map(prediction));
@@ -277,3 +296,6 @@ fn kernels(rows: &[KernelRow], clock_hz: Option<u64>) -> String {
     ];
     table(header, 2, with_cycles)
 }
+
+#[cfg(test)]
+mod tests;

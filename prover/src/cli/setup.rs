@@ -11,7 +11,8 @@ use tapeout_prover::plonk::prover::PhaseTime;
 use tapeout_prover::srs::Origin;
 use tapeout_prover::statement::Statement;
 
-use super::keys::{self, BackendArgs, hex, origin_name};
+use super::device::BackendArgs;
+use super::keys::{self, hex, origin_name};
 use super::meter::{Cost, Meter};
 use super::output::{Output, Status, facts, phases};
 use super::srs::{SrsArgs, SrsFile};
@@ -90,7 +91,8 @@ impl Args {
     pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Status> {
         let meter = Meter::start();
         let spinner = progress::spinner();
-        let backend = self.backend.open()?;
+        let device = self.backend.open()?;
+        let backend = device.backend.as_ref();
         let model = keys::read_model(&self.model)?;
         let samples = match &self.calibrate {
             Some(path) => io::read_samples(path, model.program.input_len())?,
@@ -104,7 +106,7 @@ impl Args {
             profile: self.profile.into(),
         };
         let mut observe = |phase: &'static str| spinner.set_message(phase);
-        let (key, phases) = pipeline::setup(&model, &samples, options, source, backend.as_ref(), &mut observe)
+        let (key, phases) = pipeline::setup(&model, &samples, options, source, backend, &mut observe)
             .with_context(|| format!("no keys for the model '{}'", self.model.display()))?;
         let verifying = key.verifying();
         let (pk_bytes, vk_bytes) = (key.to_bytes()?, verifying.to_bytes()?);

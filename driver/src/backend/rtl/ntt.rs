@@ -13,7 +13,8 @@ use tapeout_hw::ntt::four_step::Plan;
 use tapeout_hw::ntt::{Batch, CONFIG, Config};
 use tapeout_hw::regs::bits;
 
-use super::{NAME, Shared, failed, lock};
+use super::shared::{Shared, lock};
+use super::{NAME, failed};
 use crate::backend::{check_columns, check_domain};
 use crate::card::Port;
 use crate::{Activity, Dir, Error, Fr, Ntt, Result, Run};
@@ -38,6 +39,8 @@ impl RtlNtt {
             Error::Unsupported { backend: NAME, reason }
         };
         let plan = (log_n > max_log_n).then(|| Plan::new(&config, log_n).map_err(cut));
+        // whoever prepares again does not trust what the engine holds
+        lock(shared)?.table = None;
         Ok(Self {
             shared: Arc::clone(shared),
             log_n,
@@ -109,14 +112,10 @@ impl Ntt for RtlNtt {
         let start = Instant::now();
         check_columns(1 << self.log_n, coset, columns)?;
         let mut shared = lock(&self.shared)?;
-        shared.ntt_ready()?;
+        shared.begin_ntt()?;
         shared.card.write(Reg::Control, bits::NTT_CLEAR)?;
         let mut out: Vec<Vec<Fr>> = columns.to_vec();
-        let done = self.transform(&mut shared, dir, coset, &mut out);
-        if done.is_err() {
-            shared.table = None;
-        }
-        done?;
+        self.transform(&mut shared, dir, coset, &mut out)?;
         columns.clone_from_slice(&out);
         // reading the cycles takes the snapshot that all counters are read from
         let cycles = shared.counter(Reg::NttCyclesLo, Reg::NttCyclesHi)?;
@@ -130,31 +129,21 @@ impl Ntt for RtlNtt {
             bubbles: host + stage + output,
             adders: 1,
         };
+        let bytes_in = shared.counter(Reg::NttBytesInLo, Reg::NttBytesInHi)?;
+        let bytes_out = shared.counter(Reg::NttBytesOutLo, Reg::NttBytesOutHi)?;
+        shared.ended_ntt();
         Ok(Run {
             out: (),
             wall: start.elapsed(),
             cycles: Some(cycles),
             activity: Some(activity),
-            bytes_in: shared.counter(Reg::NttBytesInLo, Reg::NttBytesInHi)?,
-            bytes_out: shared.counter(Reg::NttBytesOutLo, Reg::NttBytesOutHi)?,
+            bytes_in,
+            bytes_out,
         })
     }
 }
 
 impl Shared {
-    /// Waits until the NTT engine takes batches, after a reset if it has stopped.
-    fn ntt_ready(&mut self) -> Result<()> {
-        if self.card.read(Reg::NttStatus)? & bits::READY != 0 {
-            return Ok(());
-        }
-        self.table = None;
-        self.card.write(Reg::Control, bits::NTT_RESET)?;
-        match self.card.read(Reg::NttStatus)? & bits::READY {
-            0 => Err(failed("the NTT engine is not ready after a reset")),
-            _ => Ok(()),
-        }
-    }
-
     /// Streams batches of columns of one of the engine's lengths through it, each on its coset.
     fn batches(&mut self, batches: &mut [(Fr, &mut [Vec<Fr>])], log_n: u32, dir: Dir) -> Result<()> {
         let inverse = dir == Dir::Inverse;
@@ -177,17 +166,16 @@ impl Shared {
             self.card.send(Port::Columns, &words)?;
             self.table = Some(table);
         }
-        for (_, columns) in batches {
-            for column in columns.iter_mut() {
-                let mut words = vec![0; column.len() * WORD_LIMBS];
-                self.card.recv(Port::Transforms, &mut words)?;
-                for (value, limbs) in column.iter_mut().zip(words.chunks_exact(WORD_LIMBS)) {
-                    let limbs = BigInt::new([limbs[0], limbs[1], limbs[2], limbs[3]]);
-                    if limbs >= Fr::MODULUS {
-                        return Err(failed("the NTT engine gave a word that is not a field element"));
-                    }
-                    *value = Fr::new_unchecked(limbs);
+        for (_, columns) in batches.iter_mut().filter(|(_, columns)| !columns.is_empty()) {
+            let mut words = vec![0; columns.iter().map(|column| column.len() * WORD_LIMBS).sum()];
+            self.card.recv(Port::Transforms, &mut words)?;
+            let values = columns.iter_mut().flatten();
+            for (value, limbs) in values.zip(words.chunks_exact(WORD_LIMBS)) {
+                let limbs = BigInt::new([limbs[0], limbs[1], limbs[2], limbs[3]]);
+                if limbs >= Fr::MODULUS {
+                    return Err(failed("the NTT engine gave a word that is not a field element"));
                 }
+                *value = Fr::new_unchecked(limbs);
             }
         }
         Ok(())
@@ -221,6 +209,7 @@ mod tests {
 
     use super::super::Rtl;
     use super::*;
+    use crate::card::VerilatorCard;
 
     #[test]
     fn table_words_are_those_of_the_hardware() {
@@ -240,10 +229,10 @@ mod tests {
         if !tapeout_sim::available() {
             return;
         }
-        let card = Rtl::simulated(Fidelity::Fast, 1).unwrap();
+        let card = Rtl::new(Box::new(VerilatorCard::new(Fidelity::Fast).unwrap())).unwrap();
         let mut rng = ChaCha8Rng::seed_from_u64(2);
         for (log_n, max_log_n) in [(9, 8), (12, 8), (16, 8)] {
-            let ntt = RtlNtt::new(&card.engines[0], log_n, max_log_n).unwrap();
+            let ntt = RtlNtt::new(&card.shared, log_n, max_log_n).unwrap();
             let n = 1usize << log_n;
             let coset = crate::sample::field(&mut rng);
             let column: Vec<Fr> = crate::sample::fields(n, &mut rng);
@@ -256,7 +245,7 @@ mod tests {
             assert!(columns[0] == column);
         }
         assert!(matches!(
-            RtlNtt::new(&card.engines[0], 17, 8),
+            RtlNtt::new(&card.shared, 17, 8),
             Err(Error::Unsupported { .. })
         ));
     }

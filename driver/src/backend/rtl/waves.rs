@@ -25,7 +25,7 @@ pub fn record_msm(size: usize, width: Width, seed: u64, exact: bool, path: &Path
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     let bases = Bases::random(size, &mut rng);
     let values = scalars(size, width, &mut rng);
-    let msm = Rtl::new(vec![Box::new(card)])?.prepare_msm(&bases.points)?;
+    let msm = Rtl::new(Box::new(card))?.prepare_msm(&bases.points)?;
     let run = msm.run(&[Scalars { values: &values, width }])?;
     if run.out != [bases.msm(&values)] {
         return Err(Error::Wrong {
