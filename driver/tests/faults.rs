@@ -1,5 +1,5 @@
 //! Bits that flip on the simulated card: every one is noticed, or the result is right all the same.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -22,7 +22,7 @@ struct Line {
 static FOLDER: LazyLock<(TempDir, Vec<u8>)> = LazyLock::new(|| {
     let folder = tempfile::tempdir().unwrap();
     let model = keys::read_model(&linreg("network.onnx")).unwrap();
-    let samples = io::read_samples(&linreg("samples.json"), model.program.input_len()).unwrap();
+    let samples = io::read_samples(linreg("samples.json"), model.program.input_len()).unwrap();
     let cpu = tapeout_driver::backend::open("cpu").unwrap();
     let options = SetupOptions::default();
     let (key, _) = pipeline::setup(&model, &samples, options, None, cpu.as_ref(), &mut |_| ()).unwrap();
