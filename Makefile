@@ -77,6 +77,7 @@ test-hardware: tools ## Test the simulated hardware on VECTORS=1000000 operation
 	$(CARGO) test --release --package tapeout-hw -- --ignored
 	for seed in 1 2 3; do TAPEOUT_SEED=$$seed $(CARGO) test --package tapeout-sim --features random-start || exit 1; done
 	$(CARGO) test --release --package tapeout-driver --test faults -- --ignored --nocapture
+	$(CARGO) test --release --package tapeout-prover --bin tapeout -- --ignored
 
 waves: tools ## Record the signals of the simulated MSM engine at work (SIZE=256 TRACE=build/msm.fst)
 	@mkdir -p $(dir $(TRACE))

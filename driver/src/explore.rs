@@ -3,24 +3,21 @@
 //! Each call takes the longest of what its engine computes ([`tapeout_hw::cost`], [`tapeout_hw::ntt`]), what its memory delivers and what its
 //! link carries, and the link's latency there and back. Between calls the host does what it did when the trace was recorded.
 
+mod need;
+
 use std::collections::HashMap;
 
 use rayon::prelude::*;
 use serde::Serialize;
 use tapeout_hw::area::{self, Area, Multiplier};
-use tapeout_hw::cost::{Load, Memory, cycles};
-use tapeout_hw::msm::{SUM_WORDS, WORD_LIMBS};
 use tapeout_hw::part::{Fabric, Part};
 use tapeout_hw::{msm, ntt};
 
-use crate::Width;
-use crate::backend::rtl::plan::{Shape, plan};
-use crate::trace::{Item, Trace, Work};
+use crate::trace::{Trace, Work};
+use crate::{Error, Result};
+use need::{Need, msm_need, ntt_need, shape};
+pub use need::{Roof, msm_roof, ntt_roof};
 
-/// Bytes of a word of the card's streams.
-const WORD_BYTES: u64 = 8 * WORD_LIMBS as u64;
-/// Bytes of a base in the card's memory.
-const BASE_BYTES: u64 = 64;
 /// Largest number of point adders, and `log2` of the largest number of butterflies, that are tried.
 const MOST_ADDERS: u32 = 16;
 const MOST_LOG_LANES: u32 = ntt::MAX_LOG_LANES;
@@ -102,7 +99,7 @@ pub struct Report {
     pub part: String,
     /// The backend that the trace was recorded on.
     pub recorded_on: String,
-    /// The proof as it was recorded: every kernel on the host.
+    /// The proof as it was recorded, every kernel on the processor that recorded it.
     pub recorded: Split,
     /// Designs that were looked at and fit.
     pub fit: usize,
@@ -110,63 +107,18 @@ pub struct Report {
     pub front: Vec<Outcome>,
 }
 
-/// What one call needs of each resource.
-#[derive(Clone, Copy, Debug, Default)]
-struct Need {
-    cycles: u64,
-    memory_bytes: u64,
-    /// Bytes to the card and from it; the link carries both at once.
-    link_bytes: [u64; 2],
-}
-
-/// How long a kernel takes on the card that `rtl/` builds, as far as each resource alone allows, in seconds: no other can make it shorter than
-/// the longest of them.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Roof {
-    /// The engine.
-    pub compute_s: f64,
-    /// The memory, all channels of it.
-    pub memory_s: f64,
-    /// The link.
-    pub link_s: f64,
-}
-
-/// The roofs of a batch of equal MSMs on the card that `rtl/` builds, on `part` at that clock.
-#[must_use]
-pub fn msm_roof(item: &Item, batch: usize, part: &Part, clock_hz: f64) -> Roof {
-    let need = msm_need(&vec![shape(item, 1); batch], 1, &msm::CONFIG);
-    need.roof(part, part.memory_channels.value, clock_hz)
-}
-
-/// The roofs of a batch of transforms on the card that `rtl/` builds; `None` for columns that it does not take.
-#[must_use]
-pub fn ntt_roof(log_n: u32, columns: usize, part: &Part, clock_hz: f64) -> Option<Roof> {
-    let need = ntt_need(&ntt::CONFIG, log_n, columns)?;
-    Some(need.roof(part, part.memory_channels.value, clock_hz))
-}
-
-impl Need {
-    fn roof(&self, part: &Part, channels: f64, clock_hz: f64) -> Roof {
-        let [to, from] = self.link_bytes;
-        Roof {
-            compute_s: self.cycles as f64 / clock_hz,
-            memory_s: self.memory_bytes as f64 / (channels * part.channel_bytes_per_s.value),
-            link_s: to.max(from) as f64 / part.link_bytes_per_s.value,
-        }
-    }
-}
-
-impl Roof {
-    /// The longest of them.
-    #[must_use]
-    pub fn longest_s(&self) -> f64 {
-        self.compute_s.max(self.memory_s).max(self.link_s)
-    }
-}
-
 /// Explores designs on `part`, at its middle clock or the one given.
-#[must_use]
-pub fn explore(trace: &Trace, part: &Part, clock_hz: Option<f64>) -> Report {
+///
+/// # Errors
+/// [`Error::Trace`] for a trace that was recorded on a simulated device: what stays on the host would be given the time of the simulation.
+pub fn explore(trace: &Trace, part: &Part, clock_hz: Option<f64>) -> Result<Report> {
+    if let Some(call) = trace.calls.iter().position(|call| call.cycles.is_some()) {
+        let what = format!(
+            "it ran on backend {}, whose times are those of a simulation; record the proof on this machine's processor",
+            trace.backend
+        );
+        return Err(Error::Trace { call, what });
+    }
     let clock_hz = clock_hz.unwrap_or_else(|| part.clocks_hz[part.clocks_hz.len() / 2].value);
     let longest = trace.calls.iter().filter_map(|call| match call.work {
         Work::Ntt { log_n, .. } => Some(log_n),
@@ -189,13 +141,13 @@ pub fn explore(trace: &Trace, part: &Part, clock_hz: Option<f64>) -> Report {
             }
         }
     }
-    Report {
+    Ok(Report {
         part: part.name.clone(),
         recorded_on: trace.backend.clone(),
         recorded: recorded(trace),
         fit: found.len(),
         front: front(found),
-    }
+    })
 }
 
 fn recorded(trace: &Trace) -> Split {
@@ -253,52 +205,6 @@ fn msm_choices(trace: &Trace) -> Vec<Msms> {
     let mut choices = vec![none];
     choices.par_extend(engines);
     choices
-}
-
-/// An item's share of one engine.
-fn shape(item: &Item, adders: usize) -> Shape {
-    let bits = match item.width {
-        // the representative of least magnitude, with its sign
-        Width::Full => 254,
-        Width::Bits(bits) => u32::from(bits) + 1,
-        Width::Signed(bits) => bits.into(),
-    };
-    Shape {
-        len: item.len.div_ceil(adders),
-        bits: if item.nonzero == 0 { 0 } else { bits },
-        nonzero: item.nonzero.div_ceil(adders),
-    }
-}
-
-fn msm_need(shapes: &[Shape], adders: u32, config: &msm::Config) -> Need {
-    let jobs = plan(shapes, config);
-    let loads: Vec<_> = jobs
-        .iter()
-        .map(|job| Load::expected(&job.pass, job.digits(shapes)))
-        .collect();
-    let sum = |of: fn(&msm::Pass) -> u64| u64::from(adders) * jobs.iter().map(|job| of(&job.pass)).sum::<u64>();
-    Need {
-        cycles: cycles(&loads, Memory::default()),
-        memory_bytes: sum(|pass| u64::from(pass.words * pass.bases_per_word) * BASE_BYTES),
-        link_bytes: [
-            sum(|pass| u64::from(pass.words + 2) * WORD_BYTES),
-            sum(|pass| (pass.sums().count() * SUM_WORDS) as u64 * WORD_BYTES),
-        ],
-    }
-}
-
-/// What a batch of transforms needs; `None` for columns that the engine does not take.
-fn ntt_need(config: &ntt::Config, log_n: u32, columns: usize) -> Option<Need> {
-    let bytes = (columns as u64) << log_n << WORD_BYTES.ilog2();
-    (config.min_log_n()..=config.max_log_n).contains(&log_n).then(|| Need {
-        cycles: if columns == 0 {
-            0
-        } else {
-            config.batch_cycles(log_n, columns as u32)
-        },
-        memory_bytes: 0,
-        link_bytes: [bytes; 2],
-    })
 }
 
 /// No NTT engine, then each that can take the longest column.

@@ -61,7 +61,7 @@ impl Args {
             _ => bail!("name a TRACE, or --model and --input to record one"),
         };
         spinner.set_message("explore designs");
-        let report = explore(&trace, &part, self.clock.map(|mhz| mhz * 1e6));
+        let report = explore(&trace, &part, self.clock.map(|mhz| mhz * 1e6))?;
         spinner.finish_and_clear();
         output.result(&report, |report| human(report, &part))?;
         if let Some(path) = &self.html {

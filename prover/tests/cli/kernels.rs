@@ -148,6 +148,66 @@ fn bench_compares_whole_proofs_and_draws_a_page() {
     assert!(stderr(&output).contains("no backend is named 'gpu'"));
 }
 
+/// Beyond the sizes that are simulated the performance model speaks, and says so.
+#[test]
+fn sizes_that_are_not_simulated_are_marked() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("page.html");
+    let mut arguments = vec![
+        "bench",
+        "msm",
+        "--backends",
+        "cpu,rtl",
+        "--sizes",
+        "4..6",
+        "--runs",
+        "1",
+    ];
+    arguments.extend([
+        "--simulate-to",
+        "4",
+        "--scalars",
+        "i8",
+        "--html",
+        page.to_str().unwrap(),
+        "--json",
+    ]);
+    let output = tapeout(&arguments);
+    if stderr(&output).contains("built without Verilator") {
+        return;
+    }
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let rows = json(&output);
+    let keys: Vec<_> = rows
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| {
+            (
+                row["log_n"].as_u64(),
+                row["backend"].as_str(),
+                row["estimated"].as_bool(),
+            )
+        })
+        .collect();
+    let row = |log_n, backend, estimated| (Some(log_n), Some(backend), Some(estimated));
+    assert_eq!(
+        keys,
+        [
+            row(4, "cpu", false),
+            row(4, "rtl", false),
+            row(5, "cpu", false),
+            row(5, "rtl", true),
+            row(6, "cpu", false),
+            row(6, "rtl", true)
+        ]
+    );
+    assert!(rows[3]["median_wall_ms"].is_null() && rows[3]["modelled_ms"].as_f64() > Some(0.0));
+    assert!(rows[1]["modelled_ms"].as_f64() < rows[5]["modelled_ms"].as_f64());
+    let html = std::fs::read_to_string(&page).unwrap();
+    assert!(html.contains("rtl, not simulated (model)"));
+}
+
 #[test]
 fn explore_draws_designs_and_names_what_it_cannot_use() {
     let folder = tempfile::tempdir().unwrap();

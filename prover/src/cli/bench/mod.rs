@@ -96,6 +96,10 @@ struct Sizes {
     #[arg(long, value_name = "FROM..TO", default_value = "10..14", value_parser = parse_sizes)]
     sizes: RangeInclusive<u32>,
 
+    /// Base-2 logarithm of the largest size that hardware is simulated for; beyond it the performance model says what it would take, so marked
+    #[arg(long, value_name = "LOG", default_value_t = 14)]
+    simulate_to: u32,
+
     /// MSMs over the same bases, or columns, per run; times are for the whole batch
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     batch: u32,

@@ -4,11 +4,7 @@ use std::fmt::Write;
 
 use super::super::page::chart::{Labels, Series, bars, lines, power_of_two};
 use super::super::page::{escape, figure, html};
-use tapeout_driver::Width;
-use tapeout_driver::bench::Draw;
 use tapeout_driver::explore::{Roof, msm_roof, ntt_roof};
-use tapeout_driver::part::Part;
-use tapeout_driver::trace::Item;
 
 use super::kernels::Row;
 use super::{Measured, kernels, proof};
@@ -53,9 +49,17 @@ pub(super) fn page(all: &Measured) -> anyhow::Result<String> {
             kernel(&mut body, rows, &unit)?;
         }
     }
-    if let Some(part) = Part::built_in().next() {
+    if let Some(part) = kernels::part() {
         roofline(&mut body, &all.msm, &POINTS, |row, log_n| {
-            Some(msm_roof(&item(row, log_n), row.batch, &part, row.clock_hz()?))
+            let draw = row.scalars.as_deref()?.parse().ok()?;
+            let engines = kernels::engines(row.backend);
+            Some(msm_roof(
+                &kernels::item(draw, log_n),
+                row.batch,
+                engines,
+                &part,
+                row.clock_hz()?,
+            ))
         })?;
         roofline(&mut body, &all.ntt, &BUTTERFLIES, |row, log_n| {
             ntt_roof(log_n, row.batch, &part, row.clock_hz()?)
@@ -70,39 +74,38 @@ pub(super) fn page(all: &Measured) -> anyhow::Result<String> {
     Ok(html("Backends side by side", intro, &body))
 }
 
-/// The scalars of a row, at another size.
-fn item(row: &Row, log_n: u32) -> Item {
-    let len = 1 << log_n;
-    let draw = row
-        .scalars
-        .as_deref()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(Draw::Mixed);
-    let (width, nonzero) = match draw {
-        Draw::Uniform(width) => (width, len),
-        Draw::Mixed => (Width::Full, len / 2),
-    };
-    Item {
-        len,
-        width,
-        nonzero,
-        distinct: nonzero,
+impl Unit {
+    /// What a row's backend does of it in a second.
+    fn throughput(&self, row: &Row) -> f64 {
+        (self.count)(row.log_n) * row.batch as f64 / (row.device_ms() / 1e3)
+    }
+
+    /// Rows as points of a chart.
+    fn points<'a>(&self, rows: impl Iterator<Item = &'a Row>) -> Vec<(f64, f64)> {
+        rows.map(|row| (f64::from(row.log_n), self.throughput(row))).collect()
     }
 }
 
 fn kernel(body: &mut String, rows: &[Row], unit: &Unit) -> anyhow::Result<()> {
-    let series: Vec<Series> = names(rows)
-        .into_iter()
-        .map(|name| {
-            let own = || rows.iter().filter(|row| row.backend == name);
-            let throughput = |row: &Row| (unit.count)(row.log_n) * row.batch as f64 / (row.device_ms() / 1e3);
-            Series {
-                name: name.to_owned(),
-                points: own().map(|row| (f64::from(row.log_n), throughput(row))).collect(),
-                modelled: own().any(|row| row.modelled_ms.is_some()),
-            }
-        })
-        .collect();
+    let mut series: Vec<Series> = Vec::new();
+    for name in names(rows) {
+        let own = |estimated: bool| {
+            rows.iter()
+                .filter(move |row| row.backend == name && row.estimated == estimated)
+        };
+        series.push(Series {
+            name: name.to_owned(),
+            points: unit.points(own(false)),
+            modelled: own(false).any(|row| row.modelled_ms.is_some()),
+        });
+        // sizes that nothing ran at are a line of their own
+        series.push(Series {
+            name: format!("{name}, not simulated (model)"),
+            points: unit.points(own(true)),
+            modelled: true,
+        });
+    }
+    series.retain(|one| !one.points.is_empty());
     let labels = Labels {
         title: unit.title,
         x: "size",
@@ -135,17 +138,11 @@ fn roofline(
             modelled: true,
         }
     };
-    let simulated = rows.iter().filter(|row| row.backend == last.backend);
-    let throughput = |row: &Row| {
-        (
-            f64::from(row.log_n),
-            (unit.count)(row.log_n) * row.batch as f64 / (row.device_ms() / 1e3),
-        )
-    };
+    let simulated = rows.iter().filter(|row| row.backend == last.backend && !row.estimated);
     let series = [
         Series {
             name: format!("{}, simulated", last.backend),
-            points: simulated.map(throughput).collect(),
+            points: unit.points(simulated),
             modelled: false,
         },
         bound("bound of the engine (model)", |roof| roof.compute_s),
@@ -160,7 +157,7 @@ fn roofline(
         x_format: power_of_two,
         y: unit.name,
     };
-    let note = "The model of the card, one engine on a VU9P; simulated points are cycles at the assumed clock. Sizes without one are not simulated.";
+    let note = "The model of the card, its engines on a VU9P; simulated points are cycles at the assumed clock. Sizes without one are not simulated.";
     figure(body, &title, &lines(&labels, &series)?, note);
     Ok(())
 }
@@ -226,9 +223,11 @@ pub(super) fn answers(all: &Measured) -> Vec<String> {
 
 /// One sentence for each run of sizes that the same backend wins.
 fn winners(kernel: &str, rows: &[Row]) -> Vec<String> {
+    /// A backend, and whether its figures are the model's.
+    type Name = (&'static str, bool);
     struct Reign {
-        winner: &'static str,
-        second: &'static str,
+        winner: Name,
+        second: Name,
         from: u32,
         to: u32,
         leads: Vec<f64>,
@@ -241,14 +240,15 @@ fn winners(kernel: &str, rows: &[Row]) -> Vec<String> {
         here.sort_by(|a, b| a.device_ms().total_cmp(&b.device_ms()));
         let [winner, second, ..] = here[..] else { continue };
         let lead = second.device_ms() / winner.device_ms();
+        let name = |row: &Row| (row.backend, row.estimated);
         match reigns.last_mut() {
-            Some(last) if (last.winner, last.second) == (winner.backend, second.backend) => {
+            Some(last) if (last.winner, last.second) == (name(winner), name(second)) => {
                 last.to = log_n;
                 last.leads.push(lead);
             }
             _ => reigns.push(Reign {
-                winner: winner.backend,
-                second: second.backend,
+                winner: name(winner),
+                second: name(second),
                 from: log_n,
                 to: log_n,
                 leads: vec![lead],
@@ -268,18 +268,16 @@ fn winners(kernel: &str, rows: &[Row]) -> Vec<String> {
         } else {
             format!("{least:.2}x to {most:.2}x")
         };
-        let name = |backend: &str| {
+        let name = |(backend, estimated): Name| {
             let simulated = rows
                 .iter()
                 .any(|row| row.backend == backend && row.modelled_ms.is_some());
-            format!(
-                "{backend}{}",
-                if simulated {
-                    " (simulated, at its assumed clock)"
-                } else {
-                    ""
-                }
-            )
+            let how = match (estimated, simulated) {
+                (true, _) => " (by the model, not simulated)",
+                (false, true) => " (simulated, at its assumed clock)",
+                (false, false) => "",
+            };
+            format!("{backend}{how}")
         };
         format!(
             "{kernel} {at}: {} wins, {by} ahead of {}",
@@ -294,9 +292,12 @@ fn winners(kernel: &str, rows: &[Row]) -> Vec<String> {
 fn bottleneck(row: &proof::Row) -> String {
     let (host, device, whole) = (row.host_ms, row.device_ms(), row.whole_ms());
     let what = if host > device {
-        "the host is the bottleneck"
+        "the host is the bottleneck".to_owned()
     } else {
-        "the kernels are the bottleneck"
+        format!(
+            "the kernels are the bottleneck, and the host becomes it where they are {:.1}x as fast",
+            device / host
+        )
     };
     format!(
         "Proof on {}: {what}: {host:.1} ms of {whole:.1} on the host ({:.0} %); kernels that took no time would make it {:.1}x as fast",

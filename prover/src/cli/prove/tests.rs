@@ -156,3 +156,45 @@ fn what_is_not_checked_does_not_leave_either() {
     );
     assert!(!folder.path().join("unchecked").exists());
 }
+
+/// Proofs during each of which a bit flips somewhere, without checks: none leaves but the right one. Gives how many did not leave.
+fn unchecked_proofs(count: u32) -> u32 {
+    let (folder, expected) = &*FOLDER;
+    let flags = ["--backend", "rtl", "--check-results", "never"];
+    let args = args(folder.path(), "swept", &flags);
+    let place = folder.path().join("swept");
+    let mut lost = 0;
+    for (seed, site) in (0..count).zip(Site::ALL.into_iter().cycle()) {
+        let (device, injectors) = args.backend.open_faulty(1);
+        injectors[0].arm(site, seed % 11, u64::from(seed));
+        let outcome = args.prove(&device, &Meter::start());
+        let flipped = injectors[0].disarm();
+        match outcome {
+            Ok(_) => assert_eq!(&std::fs::read(&place).unwrap(), expected, "{flipped:?}"),
+            Err(_) => {
+                assert!(!flipped.is_empty() && !place.exists(), "{flipped:?}");
+                lost += 1;
+            }
+        }
+        if place.exists() {
+            std::fs::remove_file(&place).unwrap();
+        }
+    }
+    lost
+}
+
+#[test]
+fn no_wrong_proof_leaves_without_checks() {
+    if simulated() {
+        assert!(unchecked_proofs(6) > 0);
+    }
+}
+
+/// As above, of many more: `make test-hardware`.
+#[test]
+#[ignore = "takes minutes"]
+fn no_wrong_proof_leaves_in_a_long_sweep() {
+    if simulated() {
+        assert!(unchecked_proofs(200) > 40);
+    }
+}
