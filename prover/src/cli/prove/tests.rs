@@ -86,10 +86,7 @@ fn a_fault_gives_an_error_and_no_proof() {
         let flipped = injectors[0].disarm();
         assert_eq!(flipped.len(), 1, "{error:?}");
         let error = error.unwrap();
-        assert!(
-            error.contains("no proof for the input") && error.contains("random check"),
-            "{error}"
-        );
+        assert!(error.contains("no proof for the input"), "{error}");
         assert!(
             error.contains(&format!("{engine} engine of backend rtl failed call")),
             "{error}"
