@@ -55,7 +55,10 @@ fn ask_form(tools: &Tools, key: &VerifyingKey, form: Form, calls: Vec<Call>) -> 
 /// The creation code of a contract.
 fn code(tools: &Tools, key: &VerifyingKey, form: Form) -> String {
     let name = if form == Form::Shared { SHARED_NAME } else { SINGLE_NAME };
-    tools.compile(&[("Verifier.sol", &contract(key, form))], name).unwrap().creation
+    tools
+        .compile(&[("Verifier.sol", &contract(key, form))], name)
+        .unwrap()
+        .creation
 }
 
 fn run(tools: &Tools, deploy: Vec<String>, calls: Vec<Call>) -> Vec<Outcome> {

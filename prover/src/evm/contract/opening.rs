@@ -203,10 +203,16 @@ impl Writer<'_> {
             match point {
                 Point::Memory(from) => {
                     let mut count = 1;
-                    while rest.next_if(|(_, next)| *next == Point::Memory(from + count * G1_BYTES)).is_some() {
+                    while rest
+                        .next_if(|(_, next)| *next == Point::Memory(from + count * G1_BYTES))
+                        .is_some()
+                    {
                         count += 1;
                     }
-                    self.line(format!("accumulate_all(work, {from:#x}, {scalar:#x}, {:#x})", scalar + 32 * count));
+                    self.line(format!(
+                        "accumulate_all(work, {from:#x}, {scalar:#x}, {:#x})",
+                        scalar + 32 * count
+                    ));
                 }
                 Point::Constant(p) => {
                     let (x, y) = p.xy().unwrap_or_default();
