@@ -3,8 +3,9 @@
 
 mod common;
 
+use ark_bn254::G1Affine;
 use ark_std::rand::{Rng, SeedableRng, rngs::StdRng};
-use common::{bases, card, counter, full, scalar, send};
+use common::{bases, card, counter, full, scalar, send, wide};
 use tapeout_hw::Reg;
 use tapeout_hw::cost::{Load, Memory, cycles};
 use tapeout_hw::msm::{FIELDS, Pass, SUM_WORDS};
@@ -12,27 +13,6 @@ use tapeout_hw::regs::bits;
 use tapeout_sim::{Card, Engine, Fidelity, Surroundings, WORD, available};
 
 type Word = [u64; WORD];
-
-/// A full-width MSM of that many points, in as few passes as hold its windows.
-fn wide(n: usize, width: u32, word: &mut dyn FnMut(usize) -> Word) -> Vec<(Pass, Vec<Word>)> {
-    let words: Vec<_> = (0..n).map(word).collect();
-    let (mut passes, mut first_field) = (Vec::new(), 0);
-    let windows = tapeout_hw::msm::windows_for(254, width);
-    while first_field < windows {
-        let pass = full(width, n);
-        let taken = pass.windows.min(windows - first_field);
-        passes.push((
-            Pass {
-                first_field,
-                windows: taken,
-                ..pass
-            },
-            words.clone(),
-        ));
-        first_field += taken;
-    }
-    passes
-}
 
 /// Columns of signed bytes side by side, half of them zero.
 fn narrow(n: usize, columns: u32, planes: bool, rng: &mut StdRng) -> Vec<(Pass, Vec<Word>)> {
@@ -61,6 +41,11 @@ fn measure(card: &mut Card, passes: &[(Pass, Vec<Word>)]) -> (u64, u64) {
     let sums: usize = passes.iter().map(|(pass, _)| pass.sums().count() * SUM_WORDS).sum();
     while card.pending(Engine::Msm) < sums {
         card.step().unwrap();
+        assert!(
+            card.cycles() < 10_000_000,
+            "stuck: status {:#x}",
+            card.read(Reg::Status).unwrap()
+        );
     }
     while card.received(Engine::Msm).is_some() {}
     while card.read(Reg::Status).unwrap() & bits::BUSY != 0 {}
@@ -116,6 +101,54 @@ fn cycles_are_those_of_the_model() {
         ("2^11 bytes", memory, narrow(1 << 11, 1, true, &mut rng)),
         ("2^11 bytes, 16 columns", memory, narrow(1 << 11, 16, false, &mut rng)),
     ];
+    compare(cases, &points);
+}
+
+/// Points that the model was not fitted to: other widths, distributions, shapes and memories.
+#[test]
+fn cycles_of_other_points_are_those_of_the_model() {
+    if !available() {
+        return;
+    }
+    let mut rng = StdRng::seed_from_u64(24);
+    let points = bases(1 << 12, &[], &mut rng);
+    let values = [scalar(&mut rng), scalar(&mut rng)];
+    let (mut first, mut second, mut third) = (
+        StdRng::seed_from_u64(25),
+        StdRng::seed_from_u64(26),
+        StdRng::seed_from_u64(27),
+    );
+    let mut uniform = |_: usize| scalar(&mut first);
+    let mut two = |_: usize| values[usize::from(second.r#gen::<bool>())];
+    // magnitudes of every order as often
+    let mut skewed = |_: usize| {
+        let mut word = scalar(&mut third);
+        let drop = third.gen_range(0..250);
+        (0..drop / 64).for_each(|i| word[3 - i] = 0);
+        word[3 - drop / 64] &= u64::MAX >> (drop % 64) >> 4;
+        word
+    };
+    let slow = |latency, interval| Memory { latency, interval };
+    let memory = Memory::default();
+    let cases: Vec<(&str, Memory, Passes)> = vec![
+        ("700 uniform, c = 8", memory, wide(700, 8, &mut uniform)),
+        ("1500 uniform, c = 9", slow(60, 1), wide(1500, 9, &mut uniform)),
+        ("3000 uniform, c = 10", slow(250, 1), wide(3000, 10, &mut uniform)),
+        ("2^12 uniform, c = 13", slow(150, 1), wide(1 << 12, 13, &mut uniform)),
+        ("2^12 two values, c = 9", memory, wide(1 << 12, 9, &mut two)),
+        ("2^11 skewed, c = 8", memory, wide(1 << 11, 8, &mut skewed)),
+        ("2^12 skewed, c = 11", slow(350, 2), wide(1 << 12, 11, &mut skewed)),
+        ("2^12 bytes, two columns", memory, narrow(1 << 12, 2, false, &mut rng)),
+        (
+            "2^12 bytes, eight columns",
+            slow(300, 1),
+            narrow(1 << 12, 8, false, &mut rng),
+        ),
+    ];
+    compare(cases, &points);
+}
+
+fn compare(cases: Vec<(&str, Memory, Passes)>, points: &[G1Affine]) {
     let mut missed = Vec::new();
     for (what, memory, passes) in cases {
         let around = Surroundings {
@@ -123,7 +156,7 @@ fn cycles_are_those_of_the_model() {
             memory_interval: memory.interval,
             ..Surroundings::default()
         };
-        let mut card = card(Fidelity::Fast, around, &points);
+        let mut card = card(Fidelity::Fast, around, points);
         let (found, work) = measure(&mut card, &passes);
         let loads: Vec<_> = passes.iter().map(|(pass, words)| Load::of(pass, words)).collect();
         let (expected, expected_work) = (cycles(&loads, memory), loads.iter().map(Load::work).sum::<u64>());

@@ -156,3 +156,24 @@ pub fn full(width: u32, words: usize) -> Pass {
         planes: false,
     }
 }
+
+/// A full-width MSM of that many points, in as few passes as hold its windows.
+pub fn wide(n: usize, width: u32, word: &mut dyn FnMut(usize) -> [u64; WORD]) -> Vec<(Pass, Vec<[u64; WORD]>)> {
+    let words: Vec<_> = (0..n).map(word).collect();
+    let (mut passes, mut first_field) = (Vec::new(), 0);
+    let windows = tapeout_hw::msm::windows_for(254, width);
+    while first_field < windows {
+        let pass = full(width, n);
+        let taken = pass.windows.min(windows - first_field);
+        passes.push((
+            Pass {
+                first_field,
+                windows: taken,
+                ..pass
+            },
+            words.clone(),
+        ));
+        first_field += taken;
+    }
+    passes
+}
