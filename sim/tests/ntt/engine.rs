@@ -26,7 +26,8 @@ pub(crate) struct Engine {
     pub(crate) times: Vec<u64>,
     /// Counts of the engine's events.
     pub(crate) events: [u64; 8],
-    stalls: [u8; 2],
+    /// How often in 256 cycles the host holds back words in, and words out.
+    pub(crate) stalls: [u16; 2],
     /// Cycles between two words, in either direction, and when the next one may come.
     pub(crate) interval: u64,
     next: [u64; 2],
@@ -40,7 +41,7 @@ pub(crate) const GAP: usize = 4;
 pub(crate) const BLOCKED: usize = 5;
 
 impl Engine {
-    pub(crate) fn new(name: &str, config: Config, stalls: [u8; 2]) -> Self {
+    pub(crate) fn new(name: &str, config: Config, stalls: [u16; 2]) -> Self {
         let mut model = Model::new(name).unwrap();
         let ports = NAMES.map(|name| model.port(name).unwrap());
         model.set(model.port("watchdog_i").unwrap(), &[1_000]);
@@ -64,11 +65,11 @@ impl Engine {
         }
     }
 
-    pub(crate) fn exact(stalls: [u8; 2]) -> Self {
+    pub(crate) fn exact(stalls: [u16; 2]) -> Self {
         Self::new("ntt_engine", CONFIG, stalls)
     }
 
-    pub(crate) fn fast(stalls: [u8; 2]) -> Self {
+    pub(crate) fn fast(stalls: [u16; 2]) -> Self {
         Self::new("ntt_engine_fast", CONFIG, stalls)
     }
 
@@ -77,7 +78,7 @@ impl Engine {
         let now = self.model.cycles();
         if !self.offered
             && now >= self.next[0]
-            && self.rng.r#gen::<u8>() >= self.stalls[0]
+            && u16::from(self.rng.r#gen::<u8>()) >= self.stalls[0]
             && let Some((word, last)) = self.words.front()
         {
             self.model
@@ -85,7 +86,7 @@ impl Engine {
             self.offered = true;
         }
         self.model.set(s_valid, &[u64::from(self.offered)]);
-        let ready = now >= self.next[1] && self.rng.r#gen::<u8>() >= self.stalls[1];
+        let ready = now >= self.next[1] && u16::from(self.rng.r#gen::<u8>()) >= self.stalls[1];
         self.model.set(o_ready, &[u64::from(ready)]);
         self.model.settle();
         if self.offered && self.model.bits(s_ready) == 1 {

@@ -22,6 +22,18 @@ fn fault(engine: &mut Engine) -> Option<Fault> {
     Fault::of_status((engine.model.bits(port) as u32) << 8)
 }
 
+/// Resets an engine, and forgets what was on its way.
+fn clear(engine: &mut Engine) {
+    let clear = engine.model.port("clear_i").unwrap();
+    engine.model.set(clear, &[1]);
+    engine.words.clear();
+    engine.offered = false;
+    engine.step();
+    engine.model.set(clear, &[0]);
+    engine.step();
+    engine.received.clear();
+}
+
 #[test]
 fn faults_stop_the_engine_until_it_is_cleared() {
     if !available() {
@@ -44,13 +56,22 @@ fn faults_stop_the_engine_until_it_is_cleared() {
         inverse: false,
         ..good
     };
+    let shorter = Batch {
+        table: false,
+        ..batch(4, true, 2)
+    };
     let cases: Vec<(Break<'_>, Fault)> = vec![
         (header(word(&|low| *low ^= 1)), Fault::Header),
         (header(word(&|low| *low = *low & !0x1f00 | 3 << 8)), Fault::Header),
         (header(word(&|low| *low = *low & !0x1f00 | 16 << 8)), Fault::Header),
         (header(word(&|low| *low |= 1 << 20)), Fault::Header),
         (header(word(&|low| *low &= 0xffff_ffff)), Fault::Header),
+        (header(word(&|low| *low |= 1 << 13)), Fault::Header),
+        (header([good.header()[0], 1, 0, 0]), Fault::Header),
+        (header([good.header()[0], 0, 0, 1 << 63]), Fault::Header),
         (header(kept.header()), Fault::Header),
+        // the table before it is of another length
+        (header(shorter.header()), Fault::Header),
         (header([0; WORD]), Fault::Header),
         (Box::new(|words| words[0].1 = true), Fault::Length),
         (Box::new(|words| words[3].1 = true), Fault::Length),
@@ -64,14 +85,22 @@ fn faults_stop_the_engine_until_it_is_cleared() {
         engine.send(&good, Fr::ONE, &columns);
         break_it(&mut engine.words);
         assert_eq!(fault(&mut engine), Some(expected), "case {i}");
-        let clear = engine.model.port("clear_i").unwrap();
-        engine.model.set(clear, &[1]);
-        engine.words.clear();
-        engine.offered = false;
-        engine.step();
-        engine.model.set(clear, &[0]);
-        engine.step();
-        engine.received.clear();
+        clear(&mut engine);
         check(&mut engine, good, Fr::ONE, &columns);
     }
+    // a host that takes nothing
+    let columns = random_columns(32, 4, &mut rng);
+    engine.stalls[1] = 256;
+    engine.send(&batch(5, false, 4), Fr::ONE, &columns);
+    assert_eq!(fault(&mut engine), Some(Fault::Watchdog));
+    assert!(engine.received.is_empty());
+    // a table does not outlive a reset
+    engine.stalls[1] = 0;
+    clear(&mut engine);
+    let kept = Batch {
+        table: false,
+        ..batch(5, false, 4)
+    };
+    engine.send(&kept, Fr::ONE, &columns);
+    assert_eq!(fault(&mut engine), Some(Fault::Header));
 }
