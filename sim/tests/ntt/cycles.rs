@@ -6,7 +6,7 @@ use ark_std::rand::{Rng, SeedableRng, rngs::StdRng};
 use tapeout_hw::ntt::{Batch, CONFIG, Config};
 use tapeout_sim::available;
 
-use super::engine::{BLOCKED, Engine, GAP, STEP, TABLE, batch, random_columns};
+use super::engine::{BLOCKED, Engine, GAP, HOST, STEP, TABLE, WORDS_IN, WORDS_OUT, batch, random_columns};
 
 /// Cycles from a batch's first word in to its last one out, and the counts of events.
 fn measure(mut engine: Engine, log_n: u32, inverse: bool, columns: usize) -> (u64, [u64; 8]) {
@@ -52,6 +52,14 @@ fn cycles_are_those_of_the_model() {
             );
             assert_eq!(events[STEP] << CONFIG.log_lanes, count * CONFIG.butterflies(log_n));
             assert_eq!(events[GAP], count * u64::from(log_n - 1) * CONFIG.gap(log_n));
+            // before the first step and after the last one
+            assert!(
+                events[HOST] >= 2 * (1 << log_n) / 3 && events.iter().skip(STEP).take(BLOCKED).sum::<u64>() <= cycles
+            );
+            assert_eq!(
+                (events[WORDS_IN], events[WORDS_OUT]),
+                (1 + u64::from(log_n) + (count << log_n), count << log_n)
+            );
             assert_eq!(
                 events[TABLE],
                 u64::from(log_n) + (1 << (log_n - CONFIG.log_lanes)) - (1 + u64::from(log_n - CONFIG.log_lanes))

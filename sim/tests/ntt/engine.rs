@@ -37,8 +37,11 @@ pub(crate) struct Engine {
 const NAMES: [&str; 6] = ["s_valid_i", "s_ready_o", "s_i", "o_valid_o", "o_ready_i", "o_o"];
 pub(crate) const STEP: usize = 1;
 pub(crate) const TABLE: usize = 2;
+pub(crate) const HOST: usize = 3;
 pub(crate) const GAP: usize = 4;
 pub(crate) const BLOCKED: usize = 5;
+pub(crate) const WORDS_IN: usize = 6;
+pub(crate) const WORDS_OUT: usize = 7;
 
 impl Engine {
     pub(crate) fn new(name: &str, config: Config, stalls: [u16; 2]) -> Self {
