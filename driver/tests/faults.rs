@@ -33,6 +33,8 @@ struct Bench {
     ntts: Vec<(u32, Box<dyn Ntt>)>,
     rng: ChaCha8Rng,
     counts: BTreeMap<(Site, Outcome), usize>,
+    /// Flips that did no harm in their own call and were noticed in a later one.
+    late: usize,
 }
 
 impl Bench {
@@ -60,6 +62,7 @@ impl Bench {
             bases,
             rng,
             counts: BTreeMap::new(),
+            late: 0,
         })
     }
 
@@ -84,18 +87,22 @@ impl Bench {
         if site == Site::Memory {
             self.msm = self.backend.prepare_msm(&self.bases.points).unwrap();
         }
-        if flipped.is_empty() {
-            assert!(
-                matches!(right, Ok(true)) && incidents.is_empty(),
-                "{right:?} without a flip"
-            );
-            return false;
-        }
         let engine = if sum {
             "the MSM engine of backend rtl"
         } else {
             "the NTT engine of backend rtl"
         };
+        if flipped.is_empty() {
+            // a spurious reset in a call of the other engine is noticed here
+            let late = right.is_err() || !incidents.is_empty();
+            assert!(
+                !late || self.counts.keys().any(|(_, outcome)| *outcome == Outcome::Harmless),
+                "{right:?}"
+            );
+            assert!(!matches!(right, Ok(false)) || !self.guard.check, "wrong without a flip");
+            self.late += usize::from(late);
+            return false;
+        }
         for incident in &incidents {
             assert_eq!(incident.engine, engine, "{flipped:?}");
         }
@@ -178,7 +185,7 @@ impl Bench {
 
 /// Prints what came of the flips, by site.
 fn report(bench: &Bench) {
-    println!("{:?}", bench.counts);
+    println!("{:?}, {} of the harmless ones noticed later", bench.counts, bench.late);
 }
 
 #[test]
