@@ -21,11 +21,12 @@
 //! # }
 //! ```
 //!
-//! From the outside in: [`pipeline`] has the three functions that most callers need; [`model`] and [`ops`] import, calibrate
+//! From the outside in: [`pipeline`] has the three functions that most callers need, [`choice`] what limbs and scales a model gets; [`model`] and [`ops`] import, calibrate
 //! and quantise; [`layout`] gives everything its row; [`plonk`] is the proof system, with the constraints as data; [`kzg`],
 //! [`srs`], [`transcript`] and [`encoding`] are what it stands on. What a verifier needs of all that is a crate of its own,
 //! [`tapeout_verifier`], whose items stand here too. The protocol is written down in `docs/protocol.md`.
 
+pub mod choice;
 pub mod encoding;
 pub mod evm;
 pub mod field;

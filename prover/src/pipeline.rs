@@ -7,11 +7,11 @@ use tapeout_driver::Backend;
 pub use tapeout_verifier::{Trust, Verified, verify};
 
 use crate::{
+    choice::{self, Choice},
     keys::{KeyError, ModelInfo, Powers, ProvingKey, powers_needed},
-    layout::{self, Input, Profile},
-    model::{self, Calibration, Model, Quantised},
+    layout::{self, Input, Precision, Profile},
+    model::{self, Model},
     plonk::{
-        cs::Shape,
         kernels::{KernelRow, Kernels},
         prover::{self, Honest, Instance, PhaseTime, Phases, ProveError},
         rounds::Defences,
@@ -61,39 +61,18 @@ pub struct SetupOptions {
     pub public_input: bool,
     /// What proofs are to be cheap for.
     pub profile: Profile,
-}
-
-/// Calibrates and quantises a model, and chooses the shape of its trace: what keys for it are made of.
-///
-/// `samples` are typical inputs: ranges are chosen so that values four times as large as any that occurred still fit. With
-/// no samples, random inputs in `[-1, 1]` stand in.
-///
-/// # Errors
-/// [`Error::Model`] for a model that cannot be quantised, [`Error::Layout`] for one that is too large.
-pub fn quantise(model: &Model, samples: &[Vec<f64>], options: SetupOptions) -> Result<(Quantised, Shape), Error> {
-    let calibration = Calibration::new(&model.program, samples)?;
-    let shape = layout::choose(&model.program, options.public_input, options.profile).ok_or_else(|| {
-        let need = layout::demand(&model.program, options.profile.max_lanes(), options.public_input);
-        layout::Error::TooLarge {
-            slots: need.slots,
-            reads: need.reads,
-        }
-    })?;
-    let quantised = Quantised::new(&model.program, &calibration, shape.limbs)?;
-    // Quantisation replaced some layers by several, the number of which was not known before to the row.
-    let shape =
-        layout::choose_lanes(&quantised.program, shape.limbs, options.public_input, options.profile).unwrap_or(shape);
-    Ok((quantised, shape))
+    /// How finely values are represented.
+    pub precision: Precision,
 }
 
 /// Gives the first powers of a reference string, at least as many as are asked for.
 pub type SrsSource<'a> = &'a mut dyn FnMut(Powers) -> Result<Srs, SrsError>;
 
-/// Makes keys for a model, quantised by `samples` as [`quantise`] does it. Without a reference string a new one is made, whose
+/// Makes keys for a model, quantised by `samples` as [`choice::choose`] does it. Without a reference string a new one is made, whose
 /// keys are marked [`Origin::InsecureDev`](crate::srs::Origin::InsecureDev). `observe` is called with the name of each phase as it begins.
 ///
 /// # Errors
-/// [`Error::Model`] for a model that cannot be quantised, [`Error::Layout`] for one that is too large, and those of the keys.
+/// Those of [`choice::choose`] and of [`keys`].
 pub fn setup(
     model: &Model,
     samples: &[Vec<f64>],
@@ -102,9 +81,31 @@ pub fn setup(
     backend: &dyn Backend,
     observe: &mut dyn FnMut(&'static str),
 ) -> Result<(ProvingKey, Vec<PhaseTime>), Error> {
+    observe("quantise");
+    keys(
+        model,
+        choice::choose(model, samples, options)?,
+        options,
+        srs,
+        backend,
+        observe,
+    )
+}
+
+/// Makes keys for a model that limbs and scales have been chosen for; the rest is as in [`setup`].
+///
+/// # Errors
+/// [`Error::Layout`] for a model that is too large, and those of the keys and of the reference string.
+pub fn keys(
+    model: &Model,
+    choice: Choice,
+    options: SetupOptions,
+    srs: Option<SrsSource<'_>>,
+    backend: &dyn Backend,
+    observe: &mut dyn FnMut(&'static str),
+) -> Result<(ProvingKey, Vec<PhaseTime>), Error> {
+    let Choice { quantised, shape, .. } = choice;
     let mut phases = Phases::new(observe);
-    phases.begin("quantise");
-    let (quantised, shape) = quantise(model, samples, options)?;
     phases.begin("reference string");
     let needed = powers_needed(&quantised.program, &shape, options.public_input)?;
     let srs = match srs {

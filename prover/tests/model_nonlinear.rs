@@ -4,8 +4,9 @@
 use std::path::PathBuf;
 
 use serde_json::Value;
-use tapeout_prover::model::accuracy::Accuracy;
-use tapeout_prover::model::{Limbs, Model, io};
+use tapeout_prover::choice;
+use tapeout_prover::model::{Model, io};
+use tapeout_prover::pipeline::SetupOptions;
 
 fn argmax(values: &[f64]) -> usize {
     (0..values.len()).fold(0, |best, i| if values[i] > values[best] { i } else { best })
@@ -27,7 +28,8 @@ fn outputs_are_onnxruntimes() {
         let value: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
         let samples = io::read_samples(&path, model.program.input_len()).unwrap();
         let expected: Vec<Vec<f64>> = serde_json::from_value(value["outputs"].clone()).unwrap();
-        let measured = match Accuracy::measure(&model.program, &samples, Limbs::new(12, 2, 2).unwrap()) {
+        let chosen = choice::choose(&model, &samples, SetupOptions::default());
+        let measured = match chosen.map(|c| c.accuracy.unwrap()) {
             Ok(measured) => measured,
             Err(error) => {
                 wrong.push(format!("{name}: {error}"));

@@ -139,7 +139,7 @@ fn accumulators_have_room() {
         let calibration = Calibration::new(&example.model.program, &example.samples).unwrap();
         let quantised = Quantised::new(&example.model.program, &calibration, limbs).unwrap();
         let bounds = interval::bounds(&quantised.program, &limbs).unwrap();
-        let bits: Vec<u32> = bounds.iter().map(|b| b.pre.ilog2() + 1).collect();
+        let bits: Vec<u32> = bounds.iter().map(|b| b.pre.magnitude().ilog2() + 1).collect();
         println!("{name}: worst-case accumulators of {bits:?} bits");
         assert_eq!(bits.len(), quantised.program.layers.len());
     }

@@ -4,14 +4,16 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use serde::Serialize;
-use tapeout_prover::model::accuracy::{Accuracy, LayerAccuracy};
+use tapeout_prover::choice::{self, Refusal};
+use tapeout_prover::model::accuracy::LayerAccuracy;
 use tapeout_prover::model::{Limbs, io};
-use tapeout_prover::pipeline::{self, SetupOptions};
+use tapeout_prover::pipeline::SetupOptions;
 
-use super::keys;
 use super::output::{Output, Status, facts, table};
+use super::precision::{PrecisionArgs, describe};
+use super::{files, keys};
 
-/// Choose fixed-point scales by samples and report what they cost in accuracy, layer by layer
+/// Choose limbs and fixed-point scales by samples and report what they cost in accuracy, layer by layer
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The ONNX model
@@ -21,13 +23,16 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     samples: PathBuf,
 
-    /// More limbs: the smallest error
-    #[arg(long, conflicts_with = "fast")]
-    accuracy: bool,
+    #[command(flatten)]
+    precision: PrecisionArgs,
 
-    /// Fewer limbs: the least work in a proof
-    #[arg(long)]
-    fast: bool,
+    /// Take finer limbs until no output is off by more
+    #[arg(long, value_name = "ERROR", default_value_t = 1e-3, value_parser = positive)]
+    max_error: f64,
+
+    /// Write the choice here, for `tapeout setup --calibration`
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -38,7 +43,14 @@ struct Report {
     largest_output: f64,
     /// The layer that adds most of the error.
     worst_layer: Option<String>,
+    /// Limbs that were tried before these.
+    refused: Vec<Refusal>,
     layers: Vec<LayerAccuracy>,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    let error: Option<f64> = text.parse().ok().filter(|e| *e > 0.0);
+    error.ok_or_else(|| "expected a positive number".to_owned())
 }
 
 impl Args {
@@ -46,37 +58,47 @@ impl Args {
         let model = keys::read_model(&self.model)?;
         let samples = io::read_samples(&self.samples, model.program.input_len())?;
         let cannot = || format!("no scales for the model '{}'", self.model.display());
-        let (_, shape) = pipeline::quantise(&model, &samples, SetupOptions::default()).with_context(cannot)?;
-        let limbs = self.limbs(shape.limbs);
-        let measured = Accuracy::measure(&model.program, &samples, limbs).with_context(cannot)?;
+        let options = SetupOptions {
+            precision: self.precision.into(),
+            ..SetupOptions::default()
+        };
+        let choice = choice::accurate(&model, &samples, options, self.max_error).with_context(cannot)?;
+        if let Some(path) = &self.out {
+            files::write(path, &serde_json::to_vec_pretty(&choice.to_calibrated(&model))?)?;
+        }
+        let measured = choice.accuracy.with_context(cannot)?;
+        if measured.error > self.max_error {
+            let worst = measured.worst().map_or("no layer", |l| &l.name);
+            tracing::warn!(
+                "no limbs keep the largest error below {:.1e}; {worst} loses most",
+                self.max_error
+            );
+        }
         let report = Report {
-            limbs,
+            limbs: choice.shape.limbs,
             samples: samples.len(),
             max_error: measured.error,
             largest_output: measured.largest,
             worst_layer: measured.worst().map(|l| l.name.clone()),
+            refused: choice.refused,
             layers: measured.layers,
         };
         output.result(&report, human)?;
         Ok(Status::Ok)
     }
-
-    /// The limbs that `setup` uses, or as near to them as a preset allows: a limb more above the point, or one less below.
-    fn limbs(&self, default: Limbs) -> Limbs {
-        let Limbs { bits, hi, lo } = default;
-        let preset = match (self.accuracy, self.fast) {
-            (true, _) => Limbs::new(bits, hi + 1, lo),
-            (_, true) => Limbs::new(bits, hi, lo - u32::from(lo > 1)),
-            _ => Ok(default),
-        };
-        preset.unwrap_or(default)
-    }
 }
 
 fn human(report: &Report) -> String {
-    let Limbs { bits, hi, lo } = report.limbs;
+    let mut refused = vec![report.refused.len().to_string()];
+    refused.extend(
+        report
+            .refused
+            .iter()
+            .map(|r| format!("{}: {}", describe(r.limbs), r.reason)),
+    );
     let facts = facts(&[
-        ("limbs", format!("{hi} above the point, {lo} below, of {bits} bits")),
+        ("limbs", describe(report.limbs)),
+        ("refused before", refused.join("\n")),
         ("samples", report.samples.to_string()),
         ("largest error", format!("{:.1e}", report.max_error)),
         ("largest output", format!("{:.4}", report.largest_output)),
@@ -89,11 +111,12 @@ fn human(report: &Report) -> String {
         [
             l.name.clone(),
             format!("2^{}", l.scale.0),
+            l.limbs.to_string(),
             format!("{:.4}", l.largest),
             format!("{:.1e}", l.error),
             format!("{:.1e}", l.added),
         ]
     });
-    let header = ["layer", "scale", "largest value", "error", "relative, added"];
+    let header = ["layer", "scale", "limbs", "largest value", "error", "relative, added"];
     format!("{facts}\n\n{}", table(header, 1, rows))
 }

@@ -17,6 +17,7 @@ mod meter;
 mod ops;
 mod output;
 mod page;
+mod precision;
 mod progress;
 mod prove;
 mod replay;

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use serde::Serialize;
+use tapeout_prover::choice;
 use tapeout_prover::model::{Limbs, execute, io};
-use tapeout_prover::pipeline::{self, SetupOptions};
+use tapeout_prover::pipeline::SetupOptions;
 
 use super::keys::{self, hex};
 use super::meter::{Cost, Meter};
@@ -60,7 +61,7 @@ impl Args {
                     Some(path) => io::read_samples(path, model.program.input_len())?,
                     None => Vec::new(),
                 };
-                pipeline::quantise(&model, &samples, SetupOptions::default())?.0
+                choice::choose(&model, &samples, SetupOptions::default())?.quantised
             }
         };
         let cannot = || format!("cannot run the model on '{}'", self.input.display());

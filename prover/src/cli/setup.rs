@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use serde::Serialize;
+use tapeout_prover::choice::{self, Refusal};
 use tapeout_prover::layout::Profile;
 use tapeout_prover::model::{Limbs, io};
 use tapeout_prover::pipeline::{self, SetupOptions, SrsSource};
@@ -15,6 +16,7 @@ use super::device::BackendArgs;
 use super::keys::{self, hex, origin_name};
 use super::meter::{Cost, Meter};
 use super::output::{Output, Status, facts, phases};
+use super::precision::{PrecisionArgs, describe};
 use super::srs::{SrsArgs, SrsFile};
 use super::{files, progress};
 
@@ -27,6 +29,13 @@ pub(crate) struct Args {
     /// Typical inputs, which the fixed-point ranges are chosen by; without them, random inputs in [-1, 1] stand in
     #[arg(long, value_name = "FILE")]
     calibrate: Option<PathBuf>,
+
+    /// What `tapeout calibrate --out` wrote: limbs and ranges as they were chosen there, in place of samples
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["calibrate", "accuracy", "fast"])]
+    calibration: Option<PathBuf>,
+
+    #[command(flatten)]
+    precision: PrecisionArgs,
 
     #[command(flatten)]
     srs: SrsArgs,
@@ -74,6 +83,10 @@ struct Report {
     rows: usize,
     lanes: usize,
     limbs: Limbs,
+    /// The largest error of an output on the samples, where there are any.
+    max_error: Option<f64>,
+    /// Limbs that were tried before these.
+    refused: Vec<Refusal>,
     parameters: usize,
     macs: u64,
     public_input: bool,
@@ -104,10 +117,22 @@ impl Args {
         let options = SetupOptions {
             public_input: self.public_input,
             profile: self.profile.into(),
+            precision: self.precision.into(),
         };
         let mut observe = |phase: &'static str| spinner.set_message(phase);
-        let (key, phases) = pipeline::setup(&model, &samples, options, source, backend, &mut observe)
-            .with_context(|| format!("no keys for the model '{}'", self.model.display()))?;
+        let cannot = || format!("no keys for the model '{}'", self.model.display());
+        observe("quantise");
+        let choice = match &self.calibration {
+            None => choice::choose(&model, &samples, options).with_context(cannot)?,
+            Some(path) => {
+                let unreadable = || format!("'{}' is no file that tapeout calibrate --out writes", path.display());
+                let calibrated = serde_json::from_slice(&files::read(path)?).with_context(unreadable)?;
+                choice::calibrated(&model, &calibrated, options).with_context(cannot)?
+            }
+        };
+        let (max_error, refused) = (choice.accuracy.as_ref().map(|a| a.error), choice.refused.clone());
+        let (key, phases) = pipeline::keys(&model, choice, options, source, backend, &mut observe)
+            .with_context(cannot)?;
         let verifying = key.verifying();
         let (pk_bytes, vk_bytes) = (key.to_bytes()?, verifying.to_bytes()?);
         let (pk, vk) = (keys::proving_path(&self.out), keys::verifying_path(&self.out));
@@ -137,6 +162,8 @@ impl Args {
             rows: shape.n(),
             lanes: shape.lanes,
             limbs: shape.limbs,
+            max_error,
+            refused,
             parameters: model.summary.params,
             macs: model.summary.macs,
             public_input: self.public_input,
@@ -152,6 +179,23 @@ impl Args {
     }
 }
 
+/// The limbs, how accurate they are, and what was refused before.
+fn limbs(report: &Report) -> String {
+    let mut text = describe(report.limbs);
+    if let Some(error) = report.max_error {
+        text += &format!("; largest error on the samples {error:.1e}");
+    }
+    if let [first, ..] = &report.refused[..] {
+        let others = report.refused.len();
+        text += &format!(
+            "; refused before: {others}, the first ({}) as {}",
+            describe(first.limbs),
+            first.reason
+        );
+    }
+    text
+}
+
 fn human(report: &Report) -> String {
     let facts = facts(&[
         (
@@ -165,6 +209,7 @@ fn human(report: &Report) -> String {
             "trace",
             format!("{} rows, {} slots in a row", report.rows, report.lanes),
         ),
+        ("limbs", limbs(report)),
         (
             "input",
             if report.public_input { "public" } else { "private" }.to_owned(),

@@ -12,7 +12,7 @@ mod slots;
 mod witness;
 
 use build::Builder;
-pub use shape::{Demand, Profile, choose, choose_lanes, demand, shape_for};
+pub use shape::{Demand, Precision, Profile, candidates, choose, choose_lanes, demand, shape_for};
 pub(crate) use slots::Slots;
 pub use slots::{Place, Regions};
 pub use tapeout_verifier::interface::{Inconsistent, Input, Interface, Written};

@@ -41,14 +41,67 @@ impl Profile {
         }
     }
 
-    fn limbs(self, bits: u32) -> Limbs {
-        match self {
+    fn limbs(self, bits: u32, precision: Precision) -> Limbs {
+        match (self, precision) {
             // Three limbs instead of four, at the price of a coarser shift.
-            Self::Evm if bits >= 14 => Limbs { bits, hi: 2, lo: 1 },
-            _ => limbs(bits),
+            (Self::Evm, Precision::Balanced) if bits >= 14 => Limbs { bits, hi: 2, lo: 1 },
+            _ => precision.limbs(bits),
         }
     }
 }
+
+/// How finely values are represented.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// Few limbs: the least work in a proof. Values of 16 bits or more, shifts of 12 or more.
+    Fast,
+    /// Values of 22 bits or more, so that activations keep 2^-16 of their range, and shifts of 20 or more, so that weights do.
+    #[default]
+    Balanced,
+    /// Many limbs: values of 26 bits or more, and shifts of 24 or more where 60 bits in all allow it.
+    Accurate,
+}
+
+impl Precision {
+    /// Bits of values and of the shift, at least.
+    fn wanted(self) -> (u32, u32) {
+        match self {
+            Self::Fast => (16, 12),
+            Self::Balanced => (22, 20),
+            Self::Accurate => (26, 24),
+        }
+    }
+
+    /// Limbs for a range table of `2^bits` rows, together of at most 60 bits, so that a pre-activation fits 64 bits.
+    fn limbs(self, bits: u32) -> Limbs {
+        let (value, shift) = self.wanted();
+        let (hi, mut lo) = (value.div_ceil(bits), shift.div_ceil(bits));
+        while (hi + lo) * bits > TOTAL_BITS && lo > 1 {
+            lo -= 1;
+        }
+        Limbs { bits, hi, lo }
+    }
+
+    /// Other limbs, for models that do not fit those of [`Precision::limbs`]: one more at most.
+    fn other_limbs(self, bits: u32) -> impl Iterator<Item = Limbs> {
+        let first = self.limbs(bits);
+        let most = first.hi + first.lo + 1;
+        let all = (1..most).flat_map(move |hi| (1..=most - hi).map(move |lo| Limbs { bits, hi, lo }));
+        all.filter(move |l| {
+            let (hi, lo) = (l.hi * bits, l.lo * bits);
+            *l != first && hi + lo <= TOTAL_BITS && hi >= LEAST_BITS && lo >= LEAST_BITS
+        })
+    }
+}
+
+/// Limbs hold at most this many bits together.
+const TOTAL_BITS: u32 = 60;
+
+/// Values and shifts have at least this many bits.
+const LEAST_BITS: u32 = 12;
+
+/// How many shapes of other limbs are offered.
+const OTHERS: usize = 24;
 
 /// Rows from 2^5 to 2^20.
 const LOG_ROWS: std::ops::RangeInclusive<u32> = 5..=20;
@@ -190,9 +243,38 @@ pub fn demand<W>(program: &Program<W>, lanes: usize, public_input: bool) -> Dema
 /// The cost counted is that of the commitments, which dominates: full-width columns, and columns of small values at a twelfth of
 /// that (docs/protocol.md, "Cost").
 pub fn choose<W>(program: &Program<W>, public_input: bool, profile: Profile) -> Option<Shape> {
-    let sizes = profile.min_log_rows()..=*LOG_ROWS.end();
-    let shapes = sizes.filter_map(|log_n| choose_lanes(program, profile.limbs(log_n), public_input, profile));
-    shapes.min_by_key(cost)
+    candidates(program, public_input, profile, Precision::default())
+        .into_iter()
+        .next()
+}
+
+/// The shapes that `program` fits in, those to be preferred first: of as many limbs as `precision` wants, the cheapest first; then
+/// of other limbs, for programs whose weights or integers these do not hold.
+pub fn candidates<W>(
+    program: &Program<W>,
+    public_input: bool,
+    profile: Profile,
+    precision: Precision,
+) -> impl Iterator<Item = Shape> {
+    let sizes = move || profile.min_log_rows()..=*LOG_ROWS.end();
+    let shape = move |limbs| choose_lanes(program, limbs, public_input, profile);
+    let mut wanted: Vec<Shape> = sizes()
+        .filter_map(|bits| shape(profile.limbs(bits, precision)))
+        .collect();
+    wanted.sort_by_key(cost);
+    let limbs: Vec<Limbs> = wanted.iter().map(|s| s.limbs).collect();
+    let others = move || {
+        // Of the traces' lengths the shortest are enough to choose from.
+        let others = sizes().flat_map(|bits| precision.other_limbs(bits));
+        let others = others.filter(|l| !limbs.contains(l)).filter_map(shape);
+        let mut others: Vec<Shape> = others.take(4 * OTHERS).collect();
+        let (value, shift) = Precision::Fast.wanted();
+        let coarse = |s: &Shape| s.limbs.hi_bits() < value || s.limbs.shift() < shift;
+        others.sort_by_key(|s| (coarse(s), cost(s)));
+        others.truncate(OTHERS);
+        others
+    };
+    wanted.into_iter().chain(std::iter::once_with(others).flatten())
 }
 
 /// The cheapest shape of as many rows as these limbs mean.
@@ -246,28 +328,25 @@ fn cost(shape: &Shape) -> usize {
     shape.n() * (12 * (cs.advice.len() - narrow + 4) + narrow)
 }
 
-/// Limbs for a range table of `2^bits` rows: a value of 22 bits or more, so that activations keep 2^-16 of their range, and a
-/// shift of 20 or more, so that weights do; together at most 60, so that a pre-activation fits 64 bits.
-fn limbs(bits: u32) -> Limbs {
-    match bits {
-        ..=15 => Limbs {
-            bits,
-            hi: 22u32.div_ceil(bits),
-            lo: 20u32.div_ceil(bits),
-        },
-        _ => Limbs { bits, hi: 2, lo: 1 },
-    }
-}
-
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_choice_of_limbs_is_wide_enough_and_fits_64_bits() {
         for bits in LOG_ROWS {
-            let Limbs { hi, lo, .. } = limbs(bits);
-            assert!(hi * bits >= 22 && lo * bits >= 16 && (hi + lo) * bits <= 60, "{bits}");
+            for (precision, value, shift) in [
+                (Precision::Fast, 16, 12),
+                (Precision::Balanced, 22, 16),
+                (Precision::Accurate, 26, 15),
+            ] {
+                let limbs = precision.limbs(bits);
+                assert!(limbs.hi_bits() >= value && limbs.shift() >= shift, "{limbs:?}");
+                for limbs in precision.other_limbs(bits).chain([limbs]) {
+                    assert_eq!(Limbs::new(bits, limbs.hi, limbs.lo).unwrap(), limbs);
+                }
+            }
         }
     }
 }

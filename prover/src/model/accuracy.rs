@@ -1,6 +1,6 @@
 //! How much of a model's accuracy quantisation costs, layer by layer.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::calibrate::Calibration;
 use super::error::Result;
@@ -10,12 +10,14 @@ use super::program::{Program, Source};
 use super::quantise::Quantised;
 
 /// What quantisation does to one layer's outputs.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LayerAccuracy {
     /// The layer's name.
     pub name: String,
     /// Scale of its outputs.
     pub scale: Scale,
+    /// How many limbs its outputs on the samples take. All values of a trace have as many as the largest needs.
+    pub limbs: u32,
     /// The largest magnitude of an output, in floats.
     pub largest: f64,
     /// The largest difference between an output and its float.
@@ -38,13 +40,17 @@ pub struct Accuracy {
 }
 
 impl Accuracy {
-    /// Calibrates and quantises a program by samples and runs it on each, in floats and in integers.
+    /// Quantises a program and runs it on each sample, in floats and in integers.
     ///
     /// # Errors
-    /// Those of [`Calibration::new`], [`Quantised::new`] and [`Quantised::run`].
-    pub fn measure(program: &Program<f64>, samples: &[Vec<f64>], limbs: Limbs) -> Result<Self> {
-        let calibration = Calibration::new(program, samples)?;
-        let (quantised, places) = Quantised::placed(program, &calibration, limbs)?;
+    /// Those of [`Quantised::new`] and [`Quantised::run`].
+    pub fn measure(
+        program: &Program<f64>,
+        samples: &[Vec<f64>],
+        calibration: &Calibration,
+        limbs: Limbs,
+    ) -> Result<Self> {
+        let (quantised, places) = Quantised::placed(program, calibration, limbs)?;
         let mut layers: Vec<LayerAccuracy> = program
             .layers
             .iter()
@@ -52,6 +58,7 @@ impl Accuracy {
             .map(|(layer, place)| LayerAccuracy {
                 name: layer.name.clone(),
                 scale: place.scale,
+                limbs: 1,
                 largest: 0.0,
                 error: 0.0,
                 added: 0.0,
@@ -64,6 +71,8 @@ impl Accuracy {
             for (i, place) in places.iter().enumerate() {
                 let factor = place.scale.factor();
                 for (y, z) in float.out[i].iter().zip(&exact.out[place.layer as usize]) {
+                    let bits = z.unsigned_abs().checked_ilog2().map_or(1, |b| b + 2);
+                    layers[i].limbs = layers[i].limbs.max(bits.div_ceil(limbs.bits));
                     layers[i].largest = layers[i].largest.max(y.abs());
                     layers[i].error = layers[i].error.max((y - *z as f64 / factor).abs());
                 }

@@ -2,6 +2,7 @@
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha20Rng;
+use serde::{Deserialize, Serialize};
 
 use super::error::{Error, Result};
 use super::execute;
@@ -14,7 +15,7 @@ pub const MARGIN: f64 = 4.0;
 pub const MARGIN_WITHOUT_SAMPLES: f64 = 16.0;
 
 /// The largest magnitudes to be represented, margin included.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
     /// Of an input value.
     pub input: f64,
@@ -38,6 +39,32 @@ impl Calibration {
         match samples {
             [] => Self::over(program, &synthetic(program.input_len()), MARGIN_WITHOUT_SAMPLES),
             given => Self::over(program, given, MARGIN),
+        }
+    }
+
+    /// Checks a calibration that comes from a file: one entry a layer, and magnitudes and ranges that are some.
+    ///
+    /// # Errors
+    /// [`Error::Calibration`].
+    pub fn check(&self, program: &Program<f64>) -> Result<()> {
+        let error = |what: &str| Err(Error::Calibration { what: what.into() });
+        let count = program.layers.len();
+        if [self.layers.len(), self.outputs.len(), self.ranges.len()] != [count; 3] {
+            return error(&format!(
+                "expected entries for {count} layers, as many as the model has"
+            ));
+        }
+        let mut magnitudes = self.layers.iter().chain(&self.outputs).chain([&self.input]);
+        if !magnitudes.all(|m| m.is_finite() && *m > 0.0) {
+            return error("a magnitude is not a positive number");
+        }
+        match self
+            .ranges
+            .iter()
+            .all(|(low, high)| low.is_finite() && high.is_finite() && low <= high)
+        {
+            true => Ok(()),
+            false => error("a range does not go from a number to a larger one"),
         }
     }
 

@@ -90,6 +90,12 @@ pub enum Error {
         /// Which parameter.
         what: &'static str,
     },
+    /// A calibration that is not one of the model.
+    #[error("the calibration is not one of this model: {what}")]
+    Calibration {
+        /// What was found and what was expected.
+        what: String,
+    },
     /// Limbs outside of what a trace can hold.
     #[error(transparent)]
     Limbs(#[from] tapeout_verifier::fixed::LimbsError),

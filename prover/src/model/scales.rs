@@ -4,13 +4,17 @@ use super::calibrate::Calibration;
 use super::error::{Error, Result};
 use super::fixed::{Limbs, Scale};
 use super::interval;
-use super::program::{Act, Composite, Function, Layer, Program, Source};
+use super::program::{Act, Composite, Function, Layer, Program, Source, Term};
 
 /// Weights stay below this many bits.
 pub(super) const WEIGHT_BITS: i32 = 40;
 
 /// Bits of an activation that are kept before any are given up in favour of weights.
 const ACTIVATION_BITS: u32 = 20;
+
+/// What is smaller than this much of what it could be, by the sizes of what it is computed from, is taken for rounding errors:
+/// a difference that vanishes in floats does not in integers.
+const NOISE: f64 = 1.0 / 4096.0;
 
 /// Dividends and radicands of assertions stay below this many bits.
 const ASSERTION_BITS: i32 = 60;
@@ -39,6 +43,8 @@ pub(super) struct Scales {
     fixed: Vec<bool>,
     /// Per node: the largest magnitude that calibration leaves room for.
     largest: Vec<f64>,
+    /// Per node: the largest magnitude whatever the input, where the layers before it bound it.
+    bound: Vec<f64>,
 }
 
 impl Scales {
@@ -56,6 +62,7 @@ impl Scales {
                 .chain(&calibration.outputs)
                 .copied()
                 .collect(),
+            bound: largest_possible(program),
         };
         let blocks = program
             .layers
@@ -76,10 +83,12 @@ impl Scales {
             }
         }
         scales.fix(program, limbs)?;
+        scales.check_mixed(program)?;
         // Room for the largest magnitude; a ReLU's values have a bit more, since its limbs hold no sign.
         let hi = limbs.hi_bits();
         scales.bound("input", 0, room(hi - 1, calibration.input))?;
         for (i, (layer, &max)) in program.layers.iter().zip(&calibration.layers).enumerate() {
+            let max = max.max(NOISE * scales.computed_from(layer));
             let to = match layer.act {
                 Act::Relu | Act::Floor => room(hi, max),
                 Act::Function(f) => {
@@ -117,6 +126,36 @@ impl Scales {
             (self.fixed[root], self.exponent[root]) = (true, exponent);
         }
         Ok(())
+    }
+
+    /// Refuses what would make calibrated values as coarse as a fixed scale: integers, most often.
+    fn check_mixed(&self, program: &Program<f64>) -> Result<()> {
+        let fixed = |n: usize| match n.checked_sub(1).map(|l| &program.layers[l]) {
+            None => program.input_scale.is_some(),
+            Some(layer) => layer.scale.is_some() || layer.act == Act::Composite(Composite::Negative),
+        };
+        let mixed = |sources: &[Source<f64>]| {
+            let mut nodes = sources.iter().filter_map(node).filter(|n| self.fixed[self.find(*n)]);
+            nodes.any(|n| !fixed(n))
+        };
+        let layers = program.layers.iter();
+        let blocks = layers.flat_map(|l| {
+            l.terms
+                .iter()
+                .map(|t| &t.block)
+                .chain(&l.operands)
+                .map(|b| (l.name.as_str(), b))
+        });
+        match blocks
+            .chain([("outputs", &program.outputs)])
+            .find(|(_, block)| mixed(block))
+        {
+            None => Ok(()),
+            Some((layer, _)) => Err(Error::Program {
+                layer: layer.into(),
+                what: "it reads values of a fixed scale and calibrated ones as one tensor, which would round the latter",
+            }),
+        }
     }
 
     /// Lowers a scale to what there is room for.
@@ -236,11 +275,14 @@ impl Scales {
         let mut sums: Vec<f64> = layer.bias.iter().map(|b| b.abs() * f64::from(shift).exp2()).collect();
         let mut heaviest: f64 = 0.0;
         for term in &layer.terms {
-            let factor = f64::from(shift - self.of_block(&term.block, limbs)).exp2();
+            let scale = self.of_block(&term.block, limbs);
+            let factor = f64::from(shift - scale).exp2();
+            let possible = largest_of(&self.bound, &term.block) * f64::from(scale).exp2() + 1.0;
+            let largest = possible.min(limbs.hi_range() as f64);
             for (sum, taps) in sums.iter_mut().zip(&term.taps) {
                 let weights = taps.iter().map(|t| t.1.abs() * factor);
                 heaviest = weights.clone().fold(heaviest, f64::max);
-                *sum += weights.sum::<f64>() * limbs.hi_range() as f64;
+                *sum += weights.sum::<f64>() * largest;
             }
         }
         let bits = |v: f64| if v > 0.0 { v.log2().ceil().min(1e6) as i32 } else { 0 };
@@ -250,10 +292,25 @@ impl Scales {
             .max(0)
     }
 
+    /// How large a linear map or a product could be, what it reads being as large as calibration allows for.
+    fn computed_from(&self, layer: &Layer<f64>) -> f64 {
+        let channel = |o: usize| {
+            let term = |t: &Term<f64>| {
+                let weights: f64 = t.taps[o].iter().map(|t| t.1.abs()).sum();
+                weights * largest_of(&self.largest, &t.block)
+            };
+            layer.bias[o].abs() + layer.terms.iter().map(term).sum::<f64>()
+        };
+        match layer.act {
+            Act::Product { .. } => layer.operands.iter().map(|o| largest_of(&self.largest, o)).product(),
+            _ if layer.operands.is_empty() => (0..layer.channels).map(channel).fold(0.0, f64::max),
+            _ => 0.0,
+        }
+    }
+
     /// Bits of the largest integer that an operand holds at this scale.
     fn bits(&self, operand: &[Source<f64>], scale: i32) -> i32 {
-        let largest = operand.iter().filter_map(node).map(|n| self.largest[n]);
-        let largest = largest.fold(largest_constant(operand), f64::max);
+        let largest = largest_of(&self.largest, operand);
         if largest > 0.0 {
             largest.log2().ceil() as i32 + scale + 1
         } else {
@@ -308,6 +365,43 @@ impl Scales {
 fn largest_constant(sources: &[Source<f64>]) -> f64 {
     let constant = |s: &Source<f64>| if let Source::Const(c) = s { c.abs() } else { 0.0 };
     sources.iter().map(constant).fold(0.0, f64::max)
+}
+
+/// The largest of the magnitudes per node and of constants.
+fn largest_of(nodes: &[f64], sources: &[Source<f64>]) -> f64 {
+    let read = sources.iter().filter_map(node).map(|n| nodes[n]);
+    read.fold(largest_constant(sources), f64::max)
+}
+
+/// Per node the largest magnitude that is possible at all, infinite where the layers say nothing of it: truth values, and what
+/// is computed from them.
+fn largest_possible(program: &Program<f64>) -> Vec<f64> {
+    let mut known = vec![f64::INFINITY];
+    for layer in &program.layers {
+        let factors = || layer.operands.iter().map(|o| largest_of(&known, o)).product::<f64>();
+        let largest = match layer.act {
+            Act::Composite(Composite::Negative) => 1.0,
+            Act::Requant | Act::Relu | Act::MaxPool { .. } | Act::Floor => {
+                let channel = |o: usize| {
+                    let term = |t: &Term<f64>| {
+                        let weights: f64 = t.taps[o].iter().map(|t| t.1.abs()).sum();
+                        if weights > 0.0 {
+                            weights * largest_of(&known, &t.block)
+                        } else {
+                            0.0
+                        }
+                    };
+                    layer.bias[o].abs() + layer.terms.iter().map(term).sum::<f64>()
+                };
+                (0..layer.channels).map(channel).fold(0.0, f64::max)
+            }
+            Act::Product { .. } => factors(),
+            Act::MatMul { .. } => factors() * layer.inner() as f64,
+            _ => f64::INFINITY,
+        };
+        known.push(if largest.is_nan() { f64::INFINITY } else { largest });
+    }
+    known
 }
 
 /// The largest magnitude that a function's layer `i` gives.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod calibration;
 mod kernels;
 mod proofs;
 mod refusals;

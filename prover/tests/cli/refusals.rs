@@ -162,6 +162,37 @@ fn an_unsupported_operator_is_named_with_the_supported_ones() {
 }
 
 #[test]
+fn models_that_cannot_be_proven_are_refused_with_place_and_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let keys = folder.path().join("keys");
+    let bad = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/bad");
+    for (name, expected) in [
+        ("unsupported_op", &["node Det(t0_0)", "op Det is not supported"][..]),
+        ("dynamic_axis", &["axis 1 of input \"x\"", "no fixed length"]),
+        (
+            "variable_weights",
+            &["node Conv(t1_0)", "input W must be a constant", "the model's input x"],
+        ),
+        ("nan_weight", &["node Gemm(t0_0)", "constant B", "not finite"]),
+        ("zero_axis", &["axis 1 of input \"x\"", "length 0"]),
+        ("empty_output", &["node Slice(t0_0)", "no elements"]),
+        (
+            "opset_too_new",
+            &["version 99 of the operator set ai.onnx", "newest that is known"],
+        ),
+        ("truncated", &["not an ONNX model"]),
+    ] {
+        let model = bad.join(name).with_extension("onnx");
+        let message = fail(command("setup").arg(&model).arg("--out").arg(&keys), 2);
+        assert!(message.contains(&format!("{name}.onnx")), "{message}");
+        for part in expected {
+            assert!(message.contains(part), "{name}, {part}: {message}");
+        }
+    }
+    assert!(!keys.exists());
+}
+
+#[test]
 fn wrong_inputs_are_refused_without_showing_them() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("input.json");

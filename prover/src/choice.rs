@@ -1,0 +1,199 @@
+//! Which limbs and scales a model gets: the first shape of a trace that it fits, or what a calibration says.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    layout::{self, Precision},
+    model::{
+        self, Calibration, Limbs, Model, Quantised,
+        accuracy::{Accuracy, LayerAccuracy},
+    },
+    pipeline::{Error, SetupOptions},
+    plonk::cs::Shape,
+};
+
+/// What keys for a model are made of.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    /// The quantised model.
+    pub quantised: Quantised,
+    /// The shape of its trace.
+    pub shape: Shape,
+    /// What it was quantised by.
+    pub calibration: Calibration,
+    /// The accuracy on the samples, where there are any.
+    pub accuracy: Option<Accuracy>,
+    /// Limbs that were tried before, and why they were refused.
+    pub refused: Vec<Refusal>,
+}
+
+/// Limbs that do not do for a model.
+#[derive(Clone, Debug, Serialize)]
+pub struct Refusal {
+    /// The limbs.
+    pub limbs: Limbs,
+    /// What is wrong with them.
+    pub reason: String,
+}
+
+/// The result of a calibration, as it stands in a file: enough to quantise the model without samples.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calibrated {
+    /// The model's hash, hexadecimal.
+    pub model_hash: String,
+    /// The limbs of all values.
+    pub limbs: Limbs,
+    /// How large values become.
+    pub calibration: Calibration,
+    /// The scale that follows for each layer's outputs, and its error: for people to read.
+    pub layers: Vec<LayerAccuracy>,
+}
+
+/// Calibrates and quantises a model, and chooses the shape of its trace.
+///
+/// `samples` are typical inputs: ranges are chosen so that values four times as large as any that occurred still fit. With
+/// no samples, random inputs in `[-1, 1]` stand in. Where the limbs that `options` ask for do not hold the model's weights,
+/// sums or integers, others are tried: [`Choice::refused`] says which and why.
+///
+/// # Errors
+/// [`Error::Model`] for a model that cannot be quantised with any limbs (what the first of them met with), [`Error::Layout`] for
+/// one that is too large.
+pub fn choose(model: &Model, samples: &[Vec<f64>], options: SetupOptions) -> Result<Choice, Error> {
+    accurate(model, samples, options, f64::INFINITY)
+}
+
+/// As [`choose`], but takes the first limbs with which the largest error of an output on the samples is at most `max_error`; where
+/// there are none, those of the least error.
+///
+/// # Errors
+/// Those of [`choose`].
+pub fn accurate(model: &Model, samples: &[Vec<f64>], options: SetupOptions, max_error: f64) -> Result<Choice, Error> {
+    let calibration = Calibration::new(&model.program, samples)?;
+    let of = |precision| layout::candidates(&model.program, options.public_input, options.profile, precision);
+    // Finer ones than were asked for only where an error is to be kept.
+    let finer = (max_error.is_finite() && options.precision != Precision::Accurate).then(|| of(Precision::Accurate));
+    let (mut refused, mut first_error) = (Vec::new(), None);
+    let mut best: Option<(f64, Choice)> = None;
+    for limbs in of(options.precision)
+        .chain(finer.into_iter().flatten())
+        .map(|s| s.limbs)
+    {
+        if refused.iter().any(|r: &Refusal| r.limbs == limbs) {
+            continue;
+        }
+        match attempt(model, samples, &calibration, limbs) {
+            Ok((quantised, accuracy)) => {
+                let Some(shape) = fitted(&quantised, options) else {
+                    let reason = "quantised, the model has more values than rows of that many bits hold".into();
+                    refused.push(Refusal { limbs, reason });
+                    continue;
+                };
+                let error = accuracy.as_ref().map_or(0.0, |a| a.error);
+                let choice = |refused: &[Refusal]| Choice {
+                    shape,
+                    quantised,
+                    calibration: calibration.clone(),
+                    accuracy,
+                    refused: refused.to_vec(),
+                };
+                if error <= max_error {
+                    return Ok(choice(&refused));
+                }
+                if best.as_ref().is_none_or(|(least, _)| error < *least) {
+                    best = Some((error, choice(&refused)));
+                }
+                let reason = format!("the largest error of an output is {error:.1e}");
+                refused.push(Refusal { limbs, reason });
+            }
+            // Samples that are none, for one, are the same for all limbs.
+            Err(error) if depends_on_limbs(&error) => {
+                let reason = error.to_string();
+                refused.push(Refusal { limbs, reason });
+                first_error.get_or_insert(error);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    match (best, first_error) {
+        (Some((_, choice)), _) => Ok(choice),
+        (None, Some(error)) => Err(error.into()),
+        (None, None) => Err(too_large(model, options)),
+    }
+}
+
+/// Quantises a model by an earlier calibration, and chooses the shape of its trace for the limbs that it names.
+///
+/// # Errors
+/// [`Error::Model`] for a calibration of another model or one that it cannot be quantised by, [`Error::Layout`] if it does not fit
+/// the rows that the limbs mean.
+pub fn calibrated(model: &Model, calibrated: &Calibrated, options: SetupOptions) -> Result<Choice, Error> {
+    let own = hex(&model.hash);
+    if calibrated.model_hash != own {
+        let what = format!("expected the hash {own}, got {}", calibrated.model_hash);
+        return Err(model::Error::Calibration { what }.into());
+    }
+    calibrated.calibration.check(&model.program)?;
+    let Limbs { bits, hi, lo } = calibrated.limbs;
+    let limbs = Limbs::new(bits, hi, lo)?;
+    let quantised = Quantised::new(&model.program, &calibrated.calibration, limbs)?;
+    Ok(Choice {
+        shape: fitted(&quantised, options).ok_or_else(|| too_large(model, options))?,
+        quantised,
+        calibration: calibrated.calibration.clone(),
+        accuracy: None,
+        refused: Vec::new(),
+    })
+}
+
+impl Choice {
+    /// What [`calibrated`] makes the same choice of.
+    pub fn to_calibrated(&self, model: &Model) -> Calibrated {
+        Calibrated {
+            model_hash: hex(&model.hash),
+            limbs: self.shape.limbs,
+            calibration: self.calibration.clone(),
+            layers: self.accuracy.iter().flat_map(|a| &a.layers).cloned().collect(),
+        }
+    }
+}
+
+fn attempt(
+    model: &Model,
+    samples: &[Vec<f64>],
+    calibration: &Calibration,
+    limbs: Limbs,
+) -> model::Result<(Quantised, Option<Accuracy>)> {
+    match samples {
+        [] => Ok((Quantised::new(&model.program, calibration, limbs)?, None)),
+        _ => {
+            let accuracy = Accuracy::measure(&model.program, samples, calibration, limbs)?;
+            Ok((accuracy.quantised.clone(), Some(accuracy)))
+        }
+    }
+}
+
+fn depends_on_limbs(error: &model::Error) -> bool {
+    use model::Error::{Overflow, Program, Range, Weight};
+    matches!(error, Overflow { .. } | Program { .. } | Range { .. } | Weight { .. })
+}
+
+/// The shape for the quantised program, in which some layers have been replaced by several.
+fn fitted(quantised: &Quantised, options: SetupOptions) -> Option<Shape> {
+    layout::choose_lanes(
+        &quantised.program,
+        quantised.limbs,
+        options.public_input,
+        options.profile,
+    )
+}
+
+fn too_large(model: &Model, options: SetupOptions) -> Error {
+    let need = layout::demand(&model.program, options.profile.max_lanes(), options.public_input);
+    let (slots, reads) = (need.slots, need.reads);
+    layout::Error::TooLarge { slots, reads }.into()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
