@@ -59,11 +59,13 @@ fn every_case_agrees_with_onnxruntime_quantised() {
             interval::bounds(&quantised.program, &limbs).unwrap();
             for (input, output) in case.inputs.iter().zip(&case.outputs) {
                 let trace = quantised.run(&quantised.quantise_input(input).unwrap()).unwrap();
-                let error = largest_difference(&quantised.dequantise_output(&trace.outputs), output);
+                // Relative, since errors grow with what they are errors of.
+                let size = output.iter().fold(1.0f64, |m, v| m.max(v.abs()));
+                let error = largest_difference(&quantised.dequantise_output(&trace.outputs), output) / size;
                 worst = if error > worst.0 { (error, name.clone()) } else { worst };
-                // An offset folded into a padded convolution makes for large pads, which 20 bits of weight resolve less well.
-                let coarse = name == "conv_normalised_input" && limbs.shift() == 20;
-                let tolerance = if coarse { 1e-4 } else { tolerance };
+                // Tables have at most as many rows as a limb has values; layouts make room for 2^10.
+                let coarse = bits < 10 && !model.program.functions.is_empty();
+                let tolerance = if coarse { 3e-4 } else { tolerance };
                 assert!(error < tolerance, "{name}, {limbs:?}: {error:e}");
             }
         }
@@ -166,23 +168,6 @@ fn summaries_count_nodes_parameters_and_macs() {
     assert_eq!(summary.ops["Relu"], 3);
 }
 
-/// Operators that no case here and no passing node test of the ONNX project runs yet.
-const WITHOUT_A_CASE: [&str; 13] = [
-    "CastLike",
-    "GlobalLpPool",
-    "IsInf",
-    "IsNaN",
-    "QLinearConv",
-    "ai.onnx.ml::ArrayFeatureExtractor",
-    "ai.onnx.ml::Binarizer",
-    "ai.onnx.ml::LinearClassifier",
-    "ai.onnx.ml::LinearRegressor",
-    "ai.onnx.ml::Normalizer",
-    "ai.onnx.ml::Scaler",
-    "ai.onnx.ml::TreeEnsembleClassifier",
-    "ai.onnx.ml::TreeEnsembleRegressor",
-];
-
 #[test]
 fn every_operator_has_a_case() {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
@@ -199,6 +184,6 @@ fn every_operator_has_a_case() {
         .filter(|op| !seen.contains_key(op.name))
         .map(|op| op.name)
         .collect();
-    assert_eq!(missing, WITHOUT_A_CASE);
+    assert!(missing.is_empty(), "{missing:?}");
     assert!(ops::supported().is_sorted_by_key(|op| op.name));
 }

@@ -46,8 +46,6 @@ pub enum Curve {
     Sin,
     /// The cosine.
     Cos,
-    /// The tangent, between two poles.
-    Tan,
     /// The inverse tangent.
     Atan,
     /// `|x|^exponent`, with the sign of `x` where the exponent is odd; `x > 0` where it is no integer or negative.
@@ -91,7 +89,6 @@ impl Curve {
             Self::Elu { gain, .. } => gain * x,
             Self::Sin => x.sin(),
             Self::Cos => x.cos(),
-            Self::Tan => x.tan(),
             Self::Atan => x.atan(),
             Self::Pow { exponent } => x.powf(exponent),
         }

@@ -124,10 +124,10 @@ pub(crate) fn not(ctx: &mut Lowering, _: &Node, mut inputs: Inputs) -> Result<Ve
 pub(crate) fn choose(ctx: &mut Lowering, _: &Node, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
     let condition = inputs.value(0, "condition")?;
     let (x, y) = (inputs.value(1, "X")?, inputs.value(2, "Y")?);
-    Ok(vec![super::primitive::choose(ctx, condition, x, y)?])
+    Ok(vec![super::combination::choose(ctx, condition, x, y)?])
 }
 
-/// Shifts by constants: to the left a product, to the right a floor.
+/// Shifts by constants: to the left a product less what is shifted out, to the right a floor.
 pub(crate) fn bit_shift(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
     let x = inputs.value(0, "X")?;
     let by = inputs.constant(1, "Y")?;
@@ -146,6 +146,23 @@ pub(crate) fn bit_shift(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> 
     let factor = map(&Tensor::float(by.shape.clone(), by.to_floats()), |v| {
         (if left { v } else { -v }).exp2()
     });
-    let moved = times(ctx, x, Value::Const(factor))?;
-    Ok(vec![if left { moved } else { floor(ctx, moved)? }])
+    if !left {
+        let moved = times(ctx, x, Value::Const(factor))?;
+        return Ok(vec![floor(ctx, moved)?]);
+    }
+    let x = shared(ctx, x)?;
+    let moved = times(ctx, x.clone(), Value::Const(factor.clone()))?;
+    match ctx.element(0).range() {
+        // Bits that are shifted out are lost: multiples of the type's span. Wider types hold more than a trace does; there, what
+        // does not fit is refused.
+        Some((low, high)) if high - low < 65536.0 && factor.to_floats().iter().any(|f| *f != 1.0) => {
+            let span = high - low + 1.0;
+            let part = times(ctx, x, Value::Const(map(&factor, |f| f / span)))?;
+            let part = affine(ctx, part, 1.0, -low / span)?;
+            let lost = floor(ctx, part)?;
+            let lost = affine(ctx, lost, span, 0.0)?;
+            Ok(vec![difference(ctx, moved, lost)?])
+        }
+        _ => Ok(vec![moved]),
+    }
 }

@@ -1,8 +1,9 @@
 //! Convolution.
 
+use super::combination::combine;
 use super::elementwise::sum;
 use super::movement::{gather_all, pick};
-use super::primitive::{combine, shared};
+use super::primitive::shared;
 use super::reshape::reshaped;
 use super::window::{Axis, Layout, axes};
 use crate::model::error::OpError;

@@ -1,7 +1,7 @@
 //! Einsum: sums, permutations and products of matrices.
 
+use super::combination::total;
 use super::movement::pick;
-use super::primitive::total;
 use super::reduce::Rows;
 use super::reshape::{permute, reshaped};
 use crate::model::error::OpError;

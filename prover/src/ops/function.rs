@@ -23,8 +23,8 @@ macro_rules! tabulated {
 }
 
 tabulated! {
-    sigmoid => Sigmoid, tanh => Tanh, erf => Erf, exp => Exp, log => Log, softplus => Softplus, softsign => Softsign,
-    mish => Mish, sin => Sin, cos => Cos, tan => Tan, atan => Atan,
+    sigmoid => Sigmoid, tanh => Tanh, erf => Erf, exp => Exp, softplus => Softplus, softsign => Softsign,
+    mish => Mish, sin => Sin, cos => Cos, atan => Atan,
 }
 
 /// An operator that is composed of others.
@@ -39,6 +39,18 @@ macro_rules! composed {
 
 composed! {
     abs(ctx, _node, x) { absolute(ctx, x)? }
+    // Twice the logarithm of the root, whose range is narrower by far: near 0 a table is too coarse for the logarithm.
+    log(ctx, _node, x) {
+        let root = super::primitive::root(ctx, x)?;
+        let half = curve(ctx, root, Curve::Log)?;
+        affine(ctx, half, 2.0, 0.0)?
+    }
+    // A quotient, since no table reaches across the poles.
+    tan(ctx, _node, x) {
+        let x = shared(ctx, x)?;
+        let (sine, cosine) = (curve(ctx, x.clone(), Curve::Sin)?, curve(ctx, x, Curve::Cos)?);
+        signed_quotient(ctx, sine, cosine)?
+    }
     floor_op(ctx, _node, x) { floor(ctx, x)? }
     ceil(ctx, _node, x) {
         let opposite = affine(ctx, x, -1.0, 0.0)?;

@@ -1,7 +1,8 @@
 //! Losses: minus the weighted logarithm of the class that a target names.
 
+use super::combination::total;
 use super::order::{equals, picked_by_class};
-use super::primitive::{affine, quotient, shared, times, total};
+use super::primitive::{affine, quotient, shared, times};
 use super::reduce::Rows;
 use super::reshape::reshaped;
 use super::softmax::log_soft;

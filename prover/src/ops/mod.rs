@@ -2,7 +2,9 @@
 
 mod attention;
 mod clip;
+mod combination;
 mod compare;
+mod constant;
 mod conv;
 mod einsum;
 mod elementwise;
@@ -21,6 +23,7 @@ mod registry;
 mod relu;
 mod reshape;
 mod resize;
+mod scatter;
 mod select;
 mod softmax;
 #[cfg(test)]

@@ -318,8 +318,8 @@ pub(crate) fn gather(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Res
     let Value::Const(picked) = picked else {
         // A secret index: its one-hot row times the values.
         let count = elements(picked.shape())?;
-        let index = super::primitive::wrapped(ctx, picked, size)?;
-        let rows = super::primitive::one_hot(ctx, index, size)?;
+        let index = super::combination::wrapped(ctx, picked, size)?;
+        let rows = super::combination::one_hot(ctx, index, size)?;
         let rows = super::reshape::reshaped(rows, vec![1, count, size]);
         let x = super::reshape::reshaped(x, vec![outer, size, inner]);
         let out = super::matmul::multiply(ctx, rows, x)?;

@@ -1,8 +1,9 @@
 //! Normalisations: with fixed statistics a scale and an offset per channel; otherwise a mean, a product and an inverse root a row.
 
+use super::combination::{combine, total};
 use super::elementwise::sum;
 use super::movement::pick;
-use super::primitive::{affine, combine, curve, difference, inverse_root, number, shared, square, times, total};
+use super::primitive::{affine, curve, difference, inverse_root, number, shared, square, times};
 use super::reduce::Rows;
 use super::reshape::reshaped;
 use crate::model::curve::Curve;

@@ -1,8 +1,9 @@
 //! Order: which element is the largest, which are the k largest, and truth values at an index.
 
+use super::combination::{combine, largest, one_hot, total};
 use super::elementwise::sum;
 use super::movement::{gather_all, pick};
-use super::primitive::{affine, combine, largest, less, negative, not, number, one_hot, shared, times, to_ints, total};
+use super::primitive::{affine, less, negative, not, number, shared, times, to_ints};
 use super::reduce::Rows;
 use super::reshape::{permute, reshaped};
 use crate::model::error::OpError;
@@ -188,14 +189,14 @@ pub(crate) fn one_hot_op(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) ->
     let values = inputs.value(2, "values")?;
     let rank = indices.shape().len() + 1;
     let along = axis(node.int("axis", -1)?, rank)?;
-    let index = super::primitive::wrapped(ctx, indices, depth)?;
+    let index = super::combination::wrapped(ctx, indices, depth)?;
     let hot = one_hot(ctx, index, depth)?;
     let mut order: Vec<usize> = (0..rank - 1).collect();
     order.insert(along, rank - 1);
     let hot = permute(ctx, hot, &order)?;
     let off = pick(ctx, values.clone(), vec![], &[0])?;
     let on = pick(ctx, values, vec![], &[1])?;
-    Ok(vec![super::primitive::choose(ctx, hot, on, off)?])
+    Ok(vec![super::combination::choose(ctx, hot, on, off)?])
 }
 
 /// Of each place the value of the class that `target` names.

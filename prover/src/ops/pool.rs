@@ -1,8 +1,9 @@
 //! Pools: means are linear maps, maxima are activations of their own.
 
+use super::combination::{combine, largest, sparse};
 use super::conv::{Filter, image_shape};
 use super::movement::pick;
-use super::primitive::{absolute, combine, largest, root, shared, sparse, square};
+use super::primitive::{absolute, root, shared, square};
 use super::reshape::{permute, reshaped};
 use super::window::{Axis, Layout, axes, kernel_shape};
 use crate::model::error::OpError;
@@ -232,7 +233,7 @@ pub(crate) fn global_lp(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> 
     let axes: Vec<usize> = (2..x.shape().len()).collect();
     let powers = powers(ctx, node, x)?;
     let rows = super::reduce::Rows::new(ctx, powers, &axes)?;
-    let sums = super::primitive::total(ctx, rows.value.clone(), 1.0)?;
+    let sums = super::combination::total(ctx, rows.value.clone(), 1.0)?;
     let y = if node.int("p", 2)? == 2 { root(ctx, sums)? } else { sums };
     Ok(vec![rows.reduced(y, true)])
 }

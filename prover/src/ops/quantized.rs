@@ -232,8 +232,8 @@ pub(crate) fn dynamic(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Re
     let n: usize = x.shape().iter().product();
     let flat = reshaped(x.clone(), vec![1, n]);
     let opposite = super::primitive::affine(ctx, flat.clone(), -1.0, 0.0)?;
-    let top = super::primitive::largest(ctx, flat)?;
-    let bottom = super::primitive::largest(ctx, opposite)?;
+    let top = super::combination::largest(ctx, flat)?;
+    let bottom = super::combination::largest(ctx, opposite)?;
     // Both with 0: the largest, and minus the smallest.
     let (top, bottom) = (
         super::primitive::positive_part(ctx, top)?,

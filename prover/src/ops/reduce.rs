@@ -1,10 +1,10 @@
 //! Reductions over axes: sums are linear maps, maxima windows, products chains of products.
 
+use super::combination::{combine, largest, total};
 use super::elementwise::sum;
 use super::movement::pick;
 use super::primitive::{
-    absolute, affine, combine, curve, difference, largest, quotient, root, shared, signed_quotient, square, times,
-    to_ints, total,
+    absolute, affine, curve, difference, negative, not, quotient, root, shared, square, times, to_ints,
 };
 use super::reshape::{permute, reshaped};
 use crate::model::curve::Curve;
@@ -308,10 +308,13 @@ fn normalized(ctx: &mut Lowering, x: Value, along: usize, kind: &str) -> Result<
             });
         }
     };
-    let y = match norm {
-        Value::Const(_) => signed_quotient(ctx, x, reshaped(norm, vec![n, 1]))?,
-        norm => quotient(ctx, x, reshaped(norm, vec![n, 1]))?,
-    };
+    // A row of zeros stays one: it is divided by 1.
+    let norm = shared(ctx, norm)?;
+    let opposite = affine(ctx, norm.clone(), -1.0, 0.0)?;
+    let some = negative(ctx, opposite)?;
+    let none = not(ctx, some)?;
+    let divisor = sum(ctx, norm, none)?;
+    let y = quotient(ctx, x, reshaped(divisor, vec![n, 1]))?;
     Ok(vec![rows.restored(ctx, y)?])
 }
 

@@ -226,7 +226,7 @@ fn along(ctx: &mut Lowering, x: Value, a: usize, rows: &[Row]) -> Result<Value, 
             rows[i].iter().map(|&(k, w)| (first + k * inner + rest, w)).collect()
         })
         .collect();
-    super::primitive::combine(ctx, x, &taps, shape)
+    super::combination::combine(ctx, x, &taps, shape)
 }
 
 fn sizes_of(t: &Tensor) -> Result<Vec<usize>, OpError> {

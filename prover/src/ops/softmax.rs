@@ -1,7 +1,8 @@
 //! Softmax and what is built on it. Exponentials are relative to the largest of a row, and a row is divided by its sum.
 
+use super::combination::{largest, total};
 use super::movement::{gather_all, pick};
-use super::primitive::{curve, difference, largest, number, quotient, shared, times, total};
+use super::primitive::{curve, difference, number, quotient, shared, times};
 use super::reduce::Rows;
 use super::reshape::reshaped;
 use crate::model::curve::Curve;

@@ -1,6 +1,8 @@
 //! Operators on random shapes against implementations that follow the definitions index by index.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod uniqueness;
+
 use std::collections::HashMap;
 
 use rand::{Rng, SeedableRng};

@@ -5,10 +5,11 @@
 
 use std::collections::HashMap;
 
+use super::combination::combine;
 use super::elementwise::sum;
 use super::movement::{gather_all, pick};
 use super::order::winner;
-use super::primitive::{affine, combine, curve, less, not, positive_part, shared, times};
+use super::primitive::{affine, curve, less, not, positive_part, shared, times};
 use super::reshape::{permute, reshaped};
 use super::softmax::soft;
 use crate::model::curve::Curve;
@@ -322,7 +323,7 @@ fn classified(
     let label = match plain {
         true => decided,
         false => {
-            let hot = super::primitive::one_hot(ctx, decided, labels.len())?;
+            let hot = super::combination::one_hot(ctx, decided, labels.len())?;
             let k = labels.len();
             let taps: Vec<Vec<_>> = (0..rows)
                 .map(|r| (0..k).map(|i| (r * k + i, labels[i])).collect())

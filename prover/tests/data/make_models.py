@@ -47,7 +47,10 @@ class Builder:
         return name
 
     def __call__(self, op, *inputs, outputs=1, **attributes):
+        """Adds a node and names its outputs. An operator of ai.onnx.ml is named with a leading `ml.`."""
         names = [i if isinstance(i, str) else self.constant(i) for i in inputs]
+        if op.startswith("ml."):
+            op, attributes = op.removeprefix("ml."), {**attributes, "domain": "ai.onnx.ml"}
         outs = [f"t{len(self.nodes)}_{i}" for i in range(outputs)]
         self.nodes.append(helper.make_node(op, names, outs, **attributes))
         return outs[0] if outputs == 1 else outs
@@ -60,7 +63,10 @@ class Builder:
             [helper.make_tensor_value_info(output, TensorProto.FLOAT, None)],
             self.initializers,
         )
-        return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+        imports = [helper.make_opsetid("", opset)]
+        if any(node.domain == "ai.onnx.ml" for node in self.nodes):
+            imports.append(helper.make_opsetid("ai.onnx.ml", 3))
+        return helper.make_model(graph, opset_imports=imports, ir_version=8)
 
 
 def case(name, shape, build, opset=13, samples=3, low=-1.0, high=1.0):
@@ -303,6 +309,105 @@ def network_cases():
     case("mixer_block", [1, 3, 4], mixer)
 
 
+def truth_cases():
+    """Casts by example, tests of floats, and a convolution that was quantised elsewhere."""
+
+    def as_float(b, x):
+        return b("Cast", x, to=TensorProto.FLOAT)
+
+    case("cast_like", [2, 3], lambda b: as_float(b, b("CastLike", b("Mul", "x", np.float32(5)), np.zeros(1, np.int32))), opset=15)
+    case("cast_like_float", [2, 3], lambda b: b("CastLike", b("Relu", "x"), np.zeros(1, np.float32)), opset=15)
+    case("global_lp_pool", [2, 3, 4, 2], lambda b: b("GlobalLpPool", "x"))
+    case("global_lp_pool_l1", [1, 3, 5], lambda b: b("GlobalLpPool", "x", p=1))
+    case("is_inf", [2, 3], lambda b: b("Add", "x", as_float(b, b("IsInf", "x"))), opset=13)
+    case("is_nan", [2, 3], lambda b: b("Sub", "x", as_float(b, b("IsNaN", "x"))), opset=13)
+
+    def quantised(b, **attributes):
+        scale, zero = np.float32(1 / 64), np.uint8(120)
+        x = b("QuantizeLinear", "x", scale, zero)
+        w = RNG.integers(0, 255, [3, 2, 3, 3]).astype(np.uint8)
+        y = b("QLinearConv", x, scale, zero, w, np.float32(1 / 128), np.uint8(131), np.float32(1 / 16), np.uint8(117), **attributes)
+        return b("DequantizeLinear", y, np.float32(1 / 16), np.uint8(117))
+
+    case("q_linear_conv", [1, 2, 5, 5], quantised)
+    case("q_linear_conv_pad", [1, 2, 5, 5], lambda b: quantised(b, pads=[1, 1, 1, 1], strides=[2, 2]))
+
+    def per_channel(b):
+        scale, zero = np.float32(1 / 64), np.uint8(128)
+        x = b("QuantizeLinear", "x", scale, zero)
+        w = RNG.integers(-127, 127, [3, 2, 2, 2]).astype(np.int8)
+        bias = RNG.integers(-900, 900, 3).astype(np.int32)
+        scales = np.array([1 / 128, 1 / 64, 1 / 256], np.float32)
+        y = b("QLinearConv", x, scale, zero, w, scales, np.zeros(3, np.int8), np.float32(1 / 16), np.uint8(128), bias)
+        return b("DequantizeLinear", y, np.float32(1 / 16), np.uint8(128))
+
+    case("q_linear_conv_channels", [1, 2, 4, 4], per_channel)
+
+
+def learner_cases():
+    """What skl2onnx exports: ai.onnx.ml."""
+
+    def both(b, pair):
+        label, scores = pair
+        label = b("Unsqueeze", b("Cast", label, to=TensorProto.FLOAT), ints([1]))
+        return b("Concat", label, scores, axis=1)
+
+    def floats(*shape):
+        return [float(v) for v in tensor(list(shape)).ravel()]
+
+    case("array_feature_extractor", [3, 4], lambda b: b("ml.ArrayFeatureExtractor", "x", ints([2, 0, 2])))
+    case("binarizer", [2, 5], lambda b: b("ml.Binarizer", "x", threshold=0.25))
+    case("binarizer_default", [2, 5], lambda b: b("ml.Binarizer", "x"))
+    case("scaler", [3, 4], lambda b: b("ml.Scaler", "x", offset=floats(4), scale=floats(4)))
+    case("scaler_one", [3, 4], lambda b: b("ml.Scaler", "x", offset=[0.25], scale=[3.0]))
+    for norm in ("MAX", "L1", "L2"):
+        case(f"normalizer_{norm.lower()}", [3, 4], lambda b, norm=norm: b("ml.Normalizer", "x", norm=norm), low=0.1 if norm == "MAX" else -1.0)
+    case("normalizer_of_zeros", [2, 4], lambda b: b("ml.Normalizer", b("Mul", "x", np.array([[1], [0]], np.float32)), norm="L2"))
+    case("lp_normalization_of_zeros", [2, 4], lambda b: b("LpNormalization", b("Mul", "x", np.array([[1], [0]], np.float32))))
+    case("linear_regressor", [2, 4], lambda b: b("ml.LinearRegressor", "x", coefficients=floats(3, 4), intercepts=floats(3), targets=3))
+    case("linear_regressor_one", [1, 4], lambda b: b("ml.LinearRegressor", "x", coefficients=floats(4)))
+    case("linear_classifier", [3, 4], lambda b: both(b, b(
+        "ml.LinearClassifier", "x", outputs=2, coefficients=floats(3, 4), intercepts=floats(3), classlabels_ints=[7, 1, 4])))
+    case("linear_classifier_softmax", [3, 4], lambda b: both(b, b(
+        "ml.LinearClassifier", "x", outputs=2, coefficients=floats(3, 4), intercepts=floats(3), classlabels_ints=[0, 1, 2],
+        post_transform="SOFTMAX")))
+    case("linear_classifier_logistic", [3, 4], lambda b: both(b, b(
+        "ml.LinearClassifier", "x", outputs=2, coefficients=floats(2, 4), intercepts=floats(2), classlabels_ints=[0, 1],
+        post_transform="LOGISTIC", multi_class=1)))
+
+    # Per tree a root and two inner nodes: nodes 0, 1, 2 and the leaves 3 to 6.
+    def trees(kind, count, targets, mode="BRANCH_LEQ"):
+        per = {"treeids": [], "nodeids": [], "featureids": [], "values": [], "modes": [], "truenodeids": [], "falsenodeids": []}
+        leaves = {"treeids": [], "nodeids": [], "ids": [], "weights": []}
+        for t in range(count):
+            for node in range(7):
+                inner = node < 3
+                per["treeids"].append(t)
+                per["nodeids"].append(node)
+                per["featureids"].append(int(RNG.integers(0, 4)) if inner else 0)
+                per["values"].append(float(np.float32(RNG.uniform(-0.6, 0.6))) if inner else 0.0)
+                per["modes"].append(mode if inner else "LEAF")
+                per["truenodeids"].append(2 * node + 1 if inner else 0)
+                per["falsenodeids"].append(2 * node + 2 if inner else 0)
+                for target in range(targets if not inner else 0):
+                    leaves["treeids"].append(t)
+                    leaves["nodeids"].append(node)
+                    leaves["ids"].append(target)
+                    leaves["weights"].append(float(np.float32(RNG.uniform(0, 1) / count)))
+        return {f"nodes_{k}": v for k, v in per.items()} | {f"{kind}_{k}": v for k, v in leaves.items()}
+
+    regress = dict(low=-1.0, high=1.0)
+    case("tree_regressor", [3, 4], lambda b: b("ml.TreeEnsembleRegressor", "x", n_targets=1, **trees("target", 3, 1)), **regress)
+    case("tree_regressor_mean", [2, 4], lambda b: b(
+        "ml.TreeEnsembleRegressor", "x", n_targets=2, aggregate_function="AVERAGE", base_values=[0.5, -0.25], **trees("target", 3, 2, "BRANCH_LT")))
+    case("tree_classifier", [3, 4], lambda b: both(b, b(
+        "ml.TreeEnsembleClassifier", "x", outputs=2, classlabels_int64s=[0, 1, 2], **trees("class", 4, 3))))
+    case("tree_classifier_labels", [3, 4], lambda b: both(b, b(
+        "ml.TreeEnsembleClassifier", "x", outputs=2, classlabels_int64s=[5, 3, 9], post_transform="SOFTMAX", **trees("class", 3, 3, "BRANCH_GTE"))))
+    case("tree_classifier_binary", [4, 4], lambda b: both(b, b(
+        "ml.TreeEnsembleClassifier", "x", outputs=2, classlabels_int64s=[0, 1], **trees("class", 3, 1, "BRANCH_GT"))))
+
+
 def bad(name, model):
     (HERE / "bad" / f"{name}.onnx").write_bytes(model if isinstance(model, bytes) else model.SerializeToString())
 
@@ -372,6 +477,8 @@ def main():
     for group in (linear_cases, conv_cases, pool_cases, elementwise_cases, movement_cases, network_cases):
         group()
     bad_cases()
+    for group in (truth_cases, learner_cases):
+        group()
     (HERE / "ops" / "cases.json").write_text(json.dumps(CASES) + "\n")
     print(len(CASES), "cases, onnx", onnx.__version__, "onnxruntime", ort.__version__)
 
