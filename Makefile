@@ -8,7 +8,7 @@ SIZE ?= 256
 TRACE ?= build/msm.fst
 
 .DEFAULT_GOAL := help
-.PHONY: help tools evm-tools web test-web demo test test-hardware synth fmt lint doc deny bench bench-ezkl bench-ezkl-conformance bench-peers waves ci clean
+.PHONY: help tools evm-tools web test-web demo test test-conformance test-hardware synth fmt lint doc deny bench bench-ezkl bench-ezkl-conformance bench-peers waves ci clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,7 +62,7 @@ bench-ezkl: ## Time EZKL and tapeout side by side in one run (MODELS=... RUNS=..
 	@build/ezkl/bin/python benches/peers/ezkl_bench.py --tapeout target/release/tapeout --out build/ezkl.json \
 		$(if $(MODELS),--models $(MODELS)) $(if $(RUNS),--runs $(RUNS))
 
-bench-ezkl-conformance: ## Run the ONNX project's node tests through EZKL (an hour), for docs/performance.md
+bench-ezkl-conformance: ## Run the ONNX project's node tests through EZKL (an hour), for docs/onnx-conformance.md
 	@.ci/tools ezkl-conformance
 	nice -n 19 build/ezkl-conformance/bin/python benches/peers/ezkl_conformance.py
 
@@ -71,6 +71,9 @@ bench-peers: ## Time MSM, of narrow scalars too, and NTT beside other libraries 
 	@peers=benches/peers/libraries/target/release/tapeout-bench-libraries; \
 	for scalars in full u1 i8 i16 i32; do $$peers msm --sizes $(SIZES) --scalars $$scalars || exit 1; done; \
 	for batch in 1 16; do $$peers ntt --sizes $(SIZES) --batch $$batch || exit 1; done
+
+test-conformance: tools ## Prove and verify every ONNX node test of moderate size (minutes)
+	$(CARGO) test --release --package tapeout-prover --test model_conformance -- --ignored --nocapture
 
 test-hardware: tools ## Test the simulated hardware on VECTORS=1000000 operations, from random register contents, and with 20,000 bits flipped
 	TAPEOUT_VECTORS=$(VECTORS) $(CARGO) test --release --package tapeout-sim --test field --test curve
