@@ -135,7 +135,7 @@ pub fn calibrated(model: &Model, calibrated: &Calibrated, options: SetupOptions)
     }
     calibrated.calibration.check(&model.program)?;
     let Limbs { bits, hi, lo } = calibrated.limbs;
-    let limbs = Limbs::new(bits, hi, lo)?;
+    let limbs = Limbs::new(bits, hi, lo).map_err(model::Error::from)?;
     let quantised = Quantised::new(&model.program, &calibrated.calibration, limbs)?;
     Ok(Choice {
         shape: fitted(&quantised, options).ok_or_else(|| too_large(model, options))?,

@@ -131,8 +131,8 @@ impl Args {
             }
         };
         let (max_error, refused) = (choice.accuracy.as_ref().map(|a| a.error), choice.refused.clone());
-        let (key, phases) = pipeline::keys(&model, choice, options, source, backend, &mut observe)
-            .with_context(cannot)?;
+        let (key, phases) =
+            pipeline::keys(&model, choice, options, source, backend, &mut observe).with_context(cannot)?;
         let verifying = key.verifying();
         let (pk_bytes, vk_bytes) = (key.to_bytes()?, verifying.to_bytes()?);
         let (pk, vk) = (keys::proving_path(&self.out), keys::verifying_path(&self.out));
