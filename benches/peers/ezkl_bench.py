@@ -6,7 +6,8 @@ from starting the process, key loading included, to its end, by the operating sy
 alternate. EZKL runs with its default settings, calibrated on the model's samples as its documentation has it, on a
 reference string made locally; its witness generation is timed apart from its proof, tapeout's proof includes it.
 
-    make bench-ezkl                                 both systems, all models
+    make bench-ezkl                                 both systems, the models without functions
+    make bench-ezkl MODELS=functions DOC=1          both systems, the models with functions; writes the table of docs/performance.md
     build/ezkl/bin/python benches/peers/ezkl_bench.py     EZKL alone
 """
 
@@ -30,6 +31,10 @@ EXAMPLES = ROOT / "examples"
 # Proofs per model. EZKL takes minutes and over 10 GB for LeNet-5, so it is proven once.
 RUNS = {"linreg": 5, "mlp_mnist": 3, "lenet5": 1}
 
+# Models with functions, products and comparisons: those of docs/performance.md.
+FUNCTIONS = ["mlp_sigmoid", "trading_mlp", "rf_iris", "lstm", "attn_tiny"]
+PAGE = ROOT / "docs" / "performance.md"
+MARKS = ("<!-- written by `make bench-ezkl MODELS=functions DOC=1` -->", "<!-- until here -->")
 
 GNU_TIME = shutil.which("gtime") or "/usr/bin/time"
 
@@ -176,21 +181,43 @@ def compare(name, runs, systems):
     """Sets both systems up for a model, then lets their proofs alternate."""
     model = EXAMPLES / name
     expected = json.loads((model / "input.json").read_text(encoding="utf-8"))["output_data"][0]
-    rows = {system.name: {"setup": system.setup(model), "proofs": []} for system in systems}
+    rows, failures = {}, {}
+
+    def attempt(system, step):
+        # The peer may not know a model; that is a result. Of tapeout it is an error.
+        if system.name in failures:
+            return
+        try:
+            step()
+        except StepFailed as error:
+            if system.name == Tapeout.name:
+                raise
+            failures[system.name] = str(error)
+            rows.pop(system.name, None)
+            note(f"{name}: {system.name} fails: {error}\n{system.log.read_text(encoding='utf-8')[-2000:]}")
+
+    def set_up(system):
+        rows[system.name] = {"setup": system.setup(model), "proofs": []}
+
+    def prove(system):
+        proof = system.prove()
+        outputs = proof.pop("outputs")
+        if len(outputs) != len(expected):
+            raise StepFailed(f"{system.name} gave {len(outputs)} outputs for {name}, expected {len(expected)}")
+        proof["max_error"] = max(abs(got - want) for got, want in zip(outputs, expected))
+        rows[system.name]["proofs"].append({**proof, "verify": system.verify()})
+
+    for system in systems:
+        attempt(system, lambda: set_up(system))
     for run in range(runs):
         for system in systems:
             note(f"{name}: proof {run + 1} of {runs}, {system.name}")
-            proof = system.prove()
-            outputs = proof.pop("outputs")
-            if len(outputs) != len(expected):
-                raise StepFailed(f"{system.name} gave {len(outputs)} outputs for {name}, expected {len(expected)}")
-            proof["max_error"] = max(abs(got - want) for got, want in zip(outputs, expected))
-            rows[system.name]["proofs"].append({**proof, "verify": system.verify()})
+            attempt(system, lambda: prove(system))
     for row in rows.values():
         proofs = row["proofs"]
         row["median"] = {key: statistics.median(proof[key] for proof in proofs) for key in proofs[0] if key not in ("witness", "verify")}
         row["median"]["verify_wall_s"] = statistics.median(proof["verify"]["wall_s"] for proof in proofs)
-    return {"model": name, "runs": runs, **rows}
+    return {"model": name, "runs": runs, "failures": failures, **rows}
 
 
 def machine():
@@ -225,6 +252,44 @@ def table(results):
                                for column, (cell, width) in enumerate(zip(line, widths))) for line in lines)
 
 
+def markdown(report):
+    """The same for docs/performance.md."""
+    machine = report["machine"]
+    load = f"load {report['load_before']:.1f} before, {report['load_after']:.1f} after"
+    lines = [
+        f"On {machine['cores']} cores of {machine['cpu']}; {load}; EZKL {report['ezkl_version']}. Of several proofs the median.",
+        "",
+        "| model | system | wall s | CPU s | peak MiB | proof B | verify s | setup CPU s | largest error |",
+        "|---|---|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    for result in report["results"]:
+        name = result["model"]
+        for system in ("ezkl", "tapeout"):
+            if system in result.get("failures", {}):
+                lines.append(f"| {name} | {system} | fails | | | | | | |")
+            if system not in result:
+                continue
+            setup, m = result[system]["setup"], result[system]["median"]
+            figures = (f"{m['wall_s']:.3f}", f"{m['cpu_s']:.3f}", f"{m['peak_rss_mib']:.0f}", f"{m['proof_bytes']:,.0f}",
+                       f"{m['verify_wall_s']:.3f}", f"{setup['cpu_s']:.2f}", f"{m['max_error']:.1e}")
+            lines.append(f"| {name} | {system} | {' | '.join(figures)} |")
+        if "ezkl" in result and "tapeout" in result:
+            a, b = result["ezkl"]["median"], result["tapeout"]["median"]
+            keys = ("wall_s", "cpu_s", "peak_rss_mib", "proof_bytes", "verify_wall_s")
+            ratios = " | ".join(f"{a[key] / b[key]:.1f}" for key in keys)
+            lines.append(f"| {name} | ratio | {ratios} | | |")
+    return "\n".join(lines)
+
+
+def write_page(report):
+    """Puts the table in its place on the page."""
+    page = PAGE.read_text(encoding="utf-8")
+    start, end = (page.find(mark) for mark in MARKS)
+    if not 0 <= start < end:
+        raise SystemExit(f"{PAGE} lacks the marks that the table stands between: {' ... '.join(MARKS)}")
+    PAGE.write_text(f"{page[:start]}{MARKS[0]}\n\n{markdown(report)}\n\n{page[end:]}", encoding="utf-8")
+
+
 def note(text):
     print(text, file=sys.stderr, flush=True)
 
@@ -235,10 +300,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tapeout", type=pathlib.Path, help="the tapeout binary; without it EZKL is measured alone")
     parser.add_argument("--without-ezkl", action="store_true", help="measure tapeout alone")
-    parser.add_argument("--models", type=lambda text: text.split(","), default=list(RUNS), help="comma-separated; default: %(default)s")
+    parser.add_argument("--models", default=",".join(RUNS), help="comma-separated; `functions` for " + ", ".join(FUNCTIONS) + "; default: %(default)s")
     parser.add_argument("--runs", type=int, help="proofs per model and system; default: " + str(RUNS))
     parser.add_argument("--out", type=pathlib.Path, help="write the figures here as JSON")
+    parser.add_argument("--doc", action="store_true", help="write the table of docs/performance.md")
     options = parser.parse_args()
+    options.models = FUNCTIONS if options.models == "functions" else options.models.split(",")
     for name in options.models:
         if not (EXAMPLES / name / "network.onnx").is_file():
             parser.error(f"no example model is named {name}; there are: {', '.join(sorted(p.parent.name for p in EXAMPLES.glob('*/network.onnx')))}")
@@ -279,6 +346,8 @@ def main():
         partial.write_text(json.dumps(report, indent=1), encoding="utf-8")
         partial.replace(options.out)
     print(table(report["results"]))
+    if options.doc:
+        write_page(report)
     return 0
 
 

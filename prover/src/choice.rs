@@ -174,8 +174,11 @@ fn attempt(
 }
 
 fn depends_on_limbs(error: &model::Error) -> bool {
-    use model::Error::{Overflow, Program, Range, Weight};
-    matches!(error, Overflow { .. } | Program { .. } | Range { .. } | Weight { .. })
+    use model::Error::{Coarse, Overflow, Program, Range, Weight};
+    matches!(
+        error,
+        Coarse { .. } | Overflow { .. } | Program { .. } | Range { .. } | Weight { .. }
+    )
 }
 
 /// The shape for the quantised program, in which some layers have been replaced by several.

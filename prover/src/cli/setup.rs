@@ -20,6 +20,9 @@ use super::precision::{PrecisionArgs, describe};
 use super::srs::{SrsArgs, SrsFile};
 use super::{files, progress};
 
+/// The largest error of an output, relative to the largest output or to 1 where that is larger, that goes without a warning.
+const ERROR_WARNED_OF: f64 = 1e-3;
+
 /// Make the proving and the verifying key of a model
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -130,6 +133,17 @@ impl Args {
                 choice::calibrated(&model, &calibrated, options).with_context(cannot)?
             }
         };
+        if let Some(measured) = choice
+            .accuracy
+            .as_ref()
+            .filter(|a| a.error > ERROR_WARNED_OF * a.largest.max(1.0))
+        {
+            tracing::warn!(
+                "the largest error of an output on the samples is {:.1e}; tapeout calibrate looks for finer limbs and says which layer \
+                 loses most",
+                measured.error
+            );
+        }
         let (max_error, refused) = (choice.accuracy.as_ref().map(|a| a.error), choice.refused.clone());
         let (key, phases) =
             pipeline::keys(&model, choice, options, source, backend, &mut observe).with_context(cannot)?;

@@ -261,7 +261,7 @@ pub fn candidates<W>(
     let mut wanted: Vec<Shape> = sizes()
         .filter_map(|bits| shape(profile.limbs(bits, precision)))
         .collect();
-    wanted.sort_by_key(cost);
+    wanted.sort_by_cached_key(cost);
     let limbs: Vec<Limbs> = wanted.iter().map(|s| s.limbs).collect();
     let others = move || {
         // Of the traces' lengths the shortest are enough to choose from.
@@ -270,7 +270,7 @@ pub fn candidates<W>(
         let mut others: Vec<Shape> = others.take(4 * OTHERS).collect();
         let (value, shift) = Precision::Fast.wanted();
         let coarse = |s: &Shape| s.limbs.hi_bits() < value || s.limbs.shift() < shift;
-        others.sort_by_key(|s| (coarse(s), cost(s)));
+        others.sort_by_cached_key(|s| (coarse(s), cost(s)));
         others.truncate(OTHERS);
         others
     };

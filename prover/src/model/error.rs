@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::fixed::Scale;
+
 /// The result of reading, lowering, quantising or running a model.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -81,6 +83,20 @@ pub enum Error {
         bits: u32,
         /// Bits there are.
         limit: u32,
+    },
+    /// No scale has room for what an output is computed from and still tells its values apart.
+    #[error(
+        "layer {layer}: the scale of its outputs would be 2^{}, and their range needs 2^{}: what they are sums of is far larger than \
+         they are",
+        scale.0, needed.0
+    )]
+    Coarse {
+        /// The layer's name.
+        layer: String,
+        /// The finest scale that there is room for.
+        scale: Scale,
+        /// The coarsest that will do.
+        needed: Scale,
     },
     /// A weight, a bias or a constant cannot be represented.
     #[error("layer {layer}: {what} is not finite or too large to be quantised")]

@@ -1,10 +1,13 @@
 //! Which scale every tensor has.
 
+mod magnitude;
+
 use super::calibrate::Calibration;
 use super::error::{Error, Result};
 use super::fixed::{Limbs, Scale};
 use super::interval;
-use super::program::{Act, Composite, Function, Layer, Program, Source, Term};
+use super::program::{Act, Composite, Layer, Program, Source};
+use magnitude::{largest, largest_constant, largest_of, largest_possible, largest_sum};
 
 /// Weights stay below this many bits.
 pub(super) const WEIGHT_BITS: i32 = 40;
@@ -15,6 +18,9 @@ const ACTIVATION_BITS: u32 = 20;
 /// What is smaller than this much of what it could be, by the sizes of what it is computed from, is taken for rounding errors:
 /// a difference that vanishes in floats does not in integers.
 const NOISE: f64 = 1.0 / 4096.0;
+
+/// Values of an output are told apart to this many bits of the calibrated range, or of 1 where that is larger.
+const OUTPUT_BITS: i32 = 10;
 
 /// Dividends and radicands of assertions stay below this many bits.
 const ASSERTION_BITS: i32 = 60;
@@ -101,7 +107,29 @@ impl Scales {
         }
         scales.balance(program, limbs);
         scales.fit(program, limbs);
+        scales.check_outputs(program, calibration)?;
         Ok(scales)
+    }
+
+    /// Refuses scales that leave next to nothing of the output: where large sums cancel out, no scale has room for the sums and
+    /// tells apart what is left.
+    fn check_outputs(&self, program: &Program<f64>, calibration: &Calibration) -> Result<()> {
+        let layers = || program.outputs.iter().filter_map(node).filter_map(|n| n.checked_sub(1));
+        let range = layers().fold(1.0, |range: f64, l| {
+            range.max(calibration.layers[l]).max(calibration.outputs[l])
+        });
+        let coarse = layers().find(|l| {
+            let root = self.find(l + 1);
+            !self.fixed[root] && f64::from(-self.exponent[root]).exp2() > range * f64::from(-OUTPUT_BITS).exp2()
+        });
+        match coarse {
+            None => Ok(()),
+            Some(l) => Err(Error::Coarse {
+                layer: program.layers[l].name.clone(),
+                scale: Scale(self.of(l + 1)),
+                needed: Scale(OUTPUT_BITS - range.log2().floor() as i32),
+            }),
+        }
     }
 
     /// Takes over what the model fixes.
@@ -294,16 +322,9 @@ impl Scales {
 
     /// How large a linear map or a product could be, what it reads being as large as calibration allows for.
     fn computed_from(&self, layer: &Layer<f64>) -> f64 {
-        let channel = |o: usize| {
-            let term = |t: &Term<f64>| {
-                let weights: f64 = t.taps[o].iter().map(|t| t.1.abs()).sum();
-                weights * largest_of(&self.largest, &t.block)
-            };
-            layer.bias[o].abs() + layer.terms.iter().map(term).sum::<f64>()
-        };
         match layer.act {
             Act::Product { .. } => layer.operands.iter().map(|o| largest_of(&self.largest, o)).product(),
-            _ if layer.operands.is_empty() => (0..layer.channels).map(channel).fold(0.0, f64::max),
+            _ if layer.operands.is_empty() => largest_sum(&self.largest, layer),
             _ => 0.0,
         }
     }
@@ -360,60 +381,4 @@ impl Scales {
         let exact = |e: &i32| operand.iter().all(|s| integer(s, *e));
         (0..finest).find(exact).unwrap_or(finest)
     }
-}
-
-fn largest_constant(sources: &[Source<f64>]) -> f64 {
-    let constant = |s: &Source<f64>| if let Source::Const(c) = s { c.abs() } else { 0.0 };
-    sources.iter().map(constant).fold(0.0, f64::max)
-}
-
-/// The largest of the magnitudes per node and of constants.
-fn largest_of(nodes: &[f64], sources: &[Source<f64>]) -> f64 {
-    let read = sources.iter().filter_map(node).map(|n| nodes[n]);
-    read.fold(largest_constant(sources), f64::max)
-}
-
-/// Per node the largest magnitude that is possible at all, infinite where the layers say nothing of it: truth values, and what
-/// is computed from them.
-fn largest_possible(program: &Program<f64>) -> Vec<f64> {
-    let mut known = vec![f64::INFINITY];
-    for layer in &program.layers {
-        let factors = || layer.operands.iter().map(|o| largest_of(&known, o)).product::<f64>();
-        let largest = match layer.act {
-            Act::Composite(Composite::Negative) => 1.0,
-            Act::Requant | Act::Relu | Act::MaxPool { .. } | Act::Floor => {
-                let channel = |o: usize| {
-                    let term = |t: &Term<f64>| {
-                        let weights: f64 = t.taps[o].iter().map(|t| t.1.abs()).sum();
-                        if weights > 0.0 {
-                            weights * largest_of(&known, &t.block)
-                        } else {
-                            0.0
-                        }
-                    };
-                    layer.bias[o].abs() + layer.terms.iter().map(term).sum::<f64>()
-                };
-                (0..layer.channels).map(channel).fold(0.0, f64::max)
-            }
-            Act::Product { .. } => factors(),
-            Act::MatMul { .. } => factors() * layer.inner() as f64,
-            _ => f64::INFINITY,
-        };
-        known.push(if largest.is_nan() { f64::INFINITY } else { largest });
-    }
-    known
-}
-
-/// The largest magnitude that a function's layer `i` gives.
-fn largest(function: &Function<f64>, calibration: &Calibration, i: usize) -> f64 {
-    let max = match function {
-        Function::Curve(_) => calibration.outputs[i],
-        Function::Table(rows) => {
-            let ends = rows
-                .iter()
-                .flat_map(|(value, rise)| [value.abs(), (value + rise).abs()]);
-            ends.fold(0.0, f64::max)
-        }
-    };
-    if max > 0.0 { max } else { 1.0 }
 }
