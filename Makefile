@@ -72,8 +72,9 @@ bench-peers: ## Time MSM, of narrow scalars too, and NTT beside other libraries 
 	for scalars in full u1 i8 i16 i32; do $$peers msm --sizes $(SIZES) --scalars $$scalars || exit 1; done; \
 	for batch in 1 16; do $$peers ntt --sizes $(SIZES) --batch $$batch || exit 1; done
 
-test-conformance: tools ## Prove and verify every ONNX node test of moderate size (minutes)
+test-conformance: tools ## Prove and verify every ONNX node test of moderate size; change every cell of every operator's circuit (minutes)
 	$(CARGO) test --release --package tapeout-prover --test model_conformance -- --ignored --nocapture
+	$(CARGO) test --release --package tapeout-prover --lib ops::tests::circuits -- --ignored --nocapture
 
 test-hardware: tools ## Test the simulated hardware on VECTORS=1000000 operations, from random register contents, and with 20,000 bits flipped
 	TAPEOUT_VECTORS=$(VECTORS) $(CARGO) test --release --package tapeout-sim --test field --test curve

@@ -50,36 +50,59 @@ pub struct Calibrated {
     pub layers: Vec<LayerAccuracy>,
 }
 
+/// Up to this error of an output, relative to the largest output or to 1 where that is larger, [`choose`] looks no further.
+pub const ACCEPTED_ERROR: f64 = 1e-3;
+
+/// [`choose`] looks for a smaller error in traces of at most this many times as many rows.
+const LONGER: usize = 4;
+
 /// Calibrates and quantises a model, and chooses the shape of its trace.
 ///
 /// `samples` are typical inputs: ranges are chosen so that values four times as large as any that occurred still fit. With
 /// no samples, random inputs in `[-1, 1]` stand in. Where the limbs that `options` ask for do not hold the model's weights,
-/// sums or integers, others are tried: [`Choice::refused`] says which and why.
+/// sums or integers, or the largest error of an output on the samples is above [`ACCEPTED_ERROR`] (of an output of integers, is
+/// one at all), others are tried: [`Choice::refused`] says which and why. Where all err, those of the least error are taken.
 ///
 /// # Errors
 /// [`Error::Model`] for a model that cannot be quantised with any limbs (what the first of them met with), [`Error::Layout`] for
 /// one that is too large.
 pub fn choose(model: &Model, samples: &[Vec<f64>], options: SetupOptions) -> Result<Choice, Error> {
-    accurate(model, samples, options, f64::INFINITY)
+    let whole = model.outputs.iter().all(|port| !port.element.is_float());
+    let good = |a: &Accuracy| match whole {
+        true => a.error < 0.5,
+        false => a.error <= ACCEPTED_ERROR * a.largest.max(1.0),
+    };
+    let shapes = layout::candidates(&model.program, options.public_input, options.profile, options.precision);
+    search(model, samples, options, shapes, LONGER, good)
 }
 
-/// As [`choose`], but takes the first limbs with which the largest error of an output on the samples is at most `max_error`; where
-/// there are none, those of the least error.
+/// As [`choose`], but takes the first limbs with which the largest error of an output on the samples is at most `max_error`, finer
+/// ones than `options` ask for among them; where there are none, those of the least error.
 ///
 /// # Errors
 /// Those of [`choose`].
 pub fn accurate(model: &Model, samples: &[Vec<f64>], options: SetupOptions, max_error: f64) -> Result<Choice, Error> {
-    let calibration = Calibration::new(&model.program, samples)?;
     let of = |precision| layout::candidates(&model.program, options.public_input, options.profile, precision);
-    // Finer ones than were asked for only where an error is to be kept.
-    let finer = (max_error.is_finite() && options.precision != Precision::Accurate).then(|| of(Precision::Accurate));
+    let finer = (options.precision != Precision::Accurate).then(|| of(Precision::Accurate));
+    let shapes = of(options.precision).chain(finer.into_iter().flatten());
+    search(model, samples, options, shapes, usize::MAX, |a| a.error <= max_error)
+}
+
+/// The first choice that is good; or the best of those whose traces are at most `longer` times as long as the first that will do.
+fn search(
+    model: &Model,
+    samples: &[Vec<f64>],
+    options: SetupOptions,
+    shapes: impl Iterator<Item = Shape>,
+    longer: usize,
+    good: impl Fn(&Accuracy) -> bool,
+) -> Result<Choice, Error> {
+    let calibration = Calibration::new(&model.program, samples)?;
     let (mut refused, mut first_error) = (Vec::new(), None);
     let mut best: Option<(f64, Choice)> = None;
-    for limbs in of(options.precision)
-        .chain(finer.into_iter().flatten())
-        .map(|s| s.limbs)
-    {
-        if refused.iter().any(|r: &Refusal| r.limbs == limbs) {
+    let mut most_rows = usize::MAX;
+    for limbs in shapes.map(|s| s.limbs) {
+        if 1 << limbs.bits > most_rows || refused.iter().any(|r: &Refusal| r.limbs == limbs) {
             continue;
         }
         match attempt(model, samples, &calibration, limbs) {
@@ -90,6 +113,8 @@ pub fn accurate(model: &Model, samples: &[Vec<f64>], options: SetupOptions, max_
                     continue;
                 };
                 let error = accuracy.as_ref().map_or(0.0, |a| a.error);
+                let rows = shape.n();
+                let is_good = accuracy.as_ref().is_none_or(&good);
                 let choice = |refused: &[Refusal]| Choice {
                     shape,
                     quantised,
@@ -97,9 +122,10 @@ pub fn accurate(model: &Model, samples: &[Vec<f64>], options: SetupOptions, max_
                     accuracy,
                     refused: refused.to_vec(),
                 };
-                if error <= max_error {
+                if is_good {
                     return Ok(choice(&refused));
                 }
+                most_rows = most_rows.min(rows.saturating_mul(longer));
                 if best.as_ref().is_none_or(|(least, _)| error < *least) {
                     best = Some((error, choice(&refused)));
                 }

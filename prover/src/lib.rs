@@ -26,6 +26,10 @@
 //! [`srs`], [`transcript`] and [`encoding`] are what it stands on. What a verifier needs of all that is a crate of its own,
 //! [`tapeout_verifier`], whose items stand here too. The protocol is written down in `docs/protocol.md`.
 
+// Unit tests share files with the tests under tests/, which name the crate.
+#[cfg(test)]
+extern crate self as tapeout_prover;
+
 pub mod choice;
 pub mod encoding;
 pub mod evm;

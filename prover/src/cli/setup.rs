@@ -20,9 +20,6 @@ use super::precision::{PrecisionArgs, describe};
 use super::srs::{SrsArgs, SrsFile};
 use super::{files, progress};
 
-/// The largest error of an output, relative to the largest output or to 1 where that is larger, that goes without a warning.
-const ERROR_WARNED_OF: f64 = 1e-3;
-
 /// Make the proving and the verifying key of a model
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -136,7 +133,7 @@ impl Args {
         if let Some(measured) = choice
             .accuracy
             .as_ref()
-            .filter(|a| a.error > ERROR_WARNED_OF * a.largest.max(1.0))
+            .filter(|a| a.error > choice::ACCEPTED_ERROR * a.largest.max(1.0))
         {
             tracing::warn!(
                 "the largest error of an output on the samples is {:.1e}; tapeout calibrate looks for finer limbs and says which layer \

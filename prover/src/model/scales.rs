@@ -219,7 +219,9 @@ impl Scales {
         }
         for (root, depth) in of_root.into_iter().enumerate().filter(|(root, _)| !self.fixed[*root]) {
             let less = (surplus as usize * (deepest - depth) / deepest) as i32;
-            self.exponent[root] = self.exponent[root].saturating_sub(less);
+            // No coarser than integers: of large values every unit may count.
+            let exponent = self.exponent[root];
+            self.exponent[root] = exponent.min(exponent.saturating_sub(less).max(0));
         }
     }
 

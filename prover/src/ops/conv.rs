@@ -2,7 +2,7 @@
 
 use super::combination::combine;
 use super::elementwise::sum;
-use super::movement::{gather_all, pick};
+use super::movement::gather_all;
 use super::primitive::shared;
 use super::reshape::reshaped;
 use super::window::{Axis, Layout, axes};
@@ -98,11 +98,12 @@ pub(super) fn per_image(
     let size: usize = shape[1..].iter().product();
     let one = [&[1], &shape[1..]].concat();
     let x = shared(ctx, x)?;
+    let x = ctx.affine(x)?;
     let mut images = Vec::new();
     for b in 0..shape[0] {
         let places: Vec<usize> = (b * size..(b + 1) * size).collect();
-        let image = pick(ctx, x.clone(), one.clone(), &places)?;
-        images.push(each(ctx, image)?);
+        let image = x.gather(one.clone(), &places);
+        images.push(each(ctx, Value::Affine(image))?);
     }
     let mut out = images[0].shape().to_vec();
     out[0] = shape[0];

@@ -6,7 +6,7 @@ use super::reshape::reshaped;
 use crate::model::error::OpError;
 use crate::model::graph::Node;
 use crate::model::lower::{Inputs, Lowering};
-use crate::model::tensor::{Element, axis};
+use crate::model::tensor::{Element, Tensor, axis};
 use crate::model::value::Value;
 
 pub(crate) const ATTRIBUTES: &[&str] = &["axis", "block_size", "output_dtype", "precision", "saturate"];
@@ -134,15 +134,35 @@ pub(crate) fn matmul_integer(ctx: &mut Lowering, _: &Node, mut inputs: Inputs) -
     Ok(vec![super::matmul::multiply(ctx, a, b)?])
 }
 
+/// The scales of the two operands and of the result of a quantised layer: constants, since among integers of 8 bits that are read
+/// from the same tensor a number such as 1/255 would keep few bits.
+struct Scales([Value; 3]);
+
+impl Scales {
+    fn read(inputs: &mut Inputs, names: [&'static str; 3]) -> Result<Self, OpError> {
+        let [a, b, y] = names;
+        let read = [(1, a), (4, b), (6, y)].map(|(i, name)| inputs.constant(i, name).map(Value::Const));
+        let [a, b, y] = read;
+        Ok(Self([a?, b?, y?]))
+    }
+
+    /// What a product of integers is to be multiplied by; the first operand's scales are one per column or one per row.
+    fn factor(self, ctx: &mut Lowering, columns: bool) -> Result<Value, OpError> {
+        let [a, b, y] = self.0;
+        let scale = times(ctx, single(a, columns), single(b, true))?;
+        quotient(ctx, scale, single(y, true))
+    }
+}
+
 pub(crate) fn qlinear_matmul(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
     let to = ctx.element(7);
-    let (a, a_scale, za) = (inputs.value(0, "a")?, inputs.value(1, "a_scale")?, inputs.optional(2));
-    let (b, b_scale, zb) = (inputs.value(3, "b")?, inputs.value(4, "b_scale")?, inputs.optional(5));
-    let (y_scale, zy) = (inputs.value(6, "y_scale")?, inputs.value(7, "y_zero_point")?);
+    let (a, za) = (inputs.value(0, "a")?, inputs.optional(2));
+    let (b, zb) = (inputs.value(3, "b")?, inputs.optional(5));
+    let scales = Scales::read(&mut inputs, ["a_scale", "b_scale", "y_scale"])?;
+    let zy = inputs.value(7, "y_zero_point")?;
     let (a, b) = (centred(ctx, a, za, false)?, centred(ctx, b, zb, true)?);
     let product = super::matmul::multiply(ctx, a, b)?;
-    let scale = times(ctx, single(a_scale, false), single(b_scale, true))?;
-    let factor = quotient(ctx, scale, single(y_scale, true))?;
+    let factor = scales.factor(ctx, false)?;
     let y = times(ctx, product, factor)?;
     let rounded = super::function::rounded(ctx, node, y)?;
     let y = sum(ctx, rounded, single(zy, true))?;
@@ -167,18 +187,19 @@ fn single(v: Value, columns: bool) -> Value {
 
 pub(crate) fn conv_integer(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
     let (x, w) = (inputs.value(0, "x")?, inputs.constant(1, "w")?);
-    let (zx, zw) = (inputs.optional(2), inputs.optional(3));
+    let (zx, zw) = (inputs.optional(2), inputs.optional_constant(3, "w_zero_point")?);
     let x = centred(ctx, x, zx, true)?;
-    let w = weights(ctx, Value::Const(w), zw)?;
+    let w = weights(ctx, w, zw)?;
     super::conv::convolve(ctx, node, x, w, None)
 }
 
 /// Weights less their zero points, one for all or one per output channel.
-fn weights(ctx: &mut Lowering, w: Value, zero: Option<Value>) -> Result<Value, OpError> {
-    let Some(z) = zero else { return Ok(w) };
-    let z = per_channel(z, w.shape().len());
-    let w = difference(ctx, w, z)?;
-    Ok(w)
+fn weights(ctx: &mut Lowering, w: Tensor, zero: Option<Tensor>) -> Result<Value, OpError> {
+    let rank = w.shape.len();
+    match zero {
+        None => Ok(Value::Const(w)),
+        Some(z) => difference(ctx, Value::Const(w), per_channel(Value::Const(z), rank)),
+    }
 }
 
 /// One number, or one per index of the first axis.
@@ -196,20 +217,16 @@ fn per_channel(v: Value, rank: usize) -> Value {
 
 pub(crate) fn qlinear_conv(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
     let to = ctx.element(7);
-    let (x, x_scale, zx) = (inputs.value(0, "x")?, inputs.value(1, "x_scale")?, inputs.optional(2));
-    let (w, w_scale, zw) = (
-        inputs.constant(3, "w")?,
-        inputs.value(4, "w_scale")?,
-        inputs.optional(5),
-    );
-    let (y_scale, zy) = (inputs.value(6, "y_scale")?, inputs.value(7, "y_zero_point")?);
+    let (x, zx) = (inputs.value(0, "x")?, inputs.optional(2));
+    let (w, zw) = (inputs.constant(3, "w")?, inputs.optional_constant(5, "w_zero_point")?);
+    let scales = Scales::read(&mut inputs, ["x_scale", "w_scale", "y_scale"])?;
+    let zy = inputs.value(7, "y_zero_point")?;
     let bias = inputs.optional_constant(8, "B")?;
     let x = centred(ctx, x, zx, true)?;
-    let w = weights(ctx, Value::Const(w), zw)?;
+    let w = weights(ctx, w, zw)?;
     let y = super::conv::convolve(ctx, node, x, w, bias)?.swap_remove(0);
     let rank = y.shape().len();
-    let scale = times(ctx, single(x_scale, true), single(w_scale, true))?;
-    let factor = quotient(ctx, scale, single(y_scale, true))?;
+    let factor = scales.factor(ctx, true)?;
     let factor = match factor.shape() {
         [] => factor,
         &[n] => {

@@ -199,13 +199,12 @@ pub(crate) fn reduce_prod(ctx: &mut Lowering, node: &Node, inputs: Inputs) -> Re
     reduce(ctx, node, inputs, same, rows, same)
 }
 
-/// Running sums or products along an axis.
+/// Running sums or products along an axis: `rows` computes those of each row of `[rows, K]`, up to each element or before it.
 fn cumulate(
     ctx: &mut Lowering,
     node: &Node,
     mut inputs: Inputs,
-    empty: f64,
-    rows: impl Fn(&mut Lowering, Value, usize) -> Result<Value, OpError>,
+    rows: impl Fn(&mut Lowering, Value, bool) -> Result<Value, OpError>,
 ) -> Result<Vec<Value>, OpError> {
     let x = inputs.value(0, "x")?;
     let along = inputs.constant(1, "axis")?;
@@ -221,15 +220,7 @@ fn cumulate(
     if reverse {
         x = pick(ctx, x, vec![n, count], &flip)?;
     }
-    let mut y = rows(ctx, x, count)?;
-    if exclusive {
-        let first = Value::Const(Tensor::float(vec![1], vec![empty]));
-        let joined = super::movement::gather_all(ctx, vec![y, first])?;
-        let shifted: Vec<usize> = (0..n * count)
-            .map(|e| if e % count == 0 { n * count } else { e - 1 })
-            .collect();
-        y = pick(ctx, joined, vec![n, count], &shifted)?;
-    }
+    let mut y = rows(ctx, x, exclusive)?;
     if reverse {
         y = pick(ctx, y, vec![n, count], &flip)?;
     }
@@ -237,26 +228,34 @@ fn cumulate(
 }
 
 pub(crate) fn cum_sum(ctx: &mut Lowering, node: &Node, inputs: Inputs) -> Result<Vec<Value>, OpError> {
-    cumulate(ctx, node, inputs, 0.0, |ctx, x, count| {
-        let n = x.shape()[0];
+    cumulate(ctx, node, inputs, |ctx, x, exclusive| {
+        let (n, count) = (x.shape()[0], x.shape()[1]);
         let taps: Vec<Vec<_>> = (0..n * count)
-            .map(|e| (e / count * count..=e).map(|i| (i, 1.0)).collect())
+            .map(|e| {
+                (e / count * count..e + usize::from(!exclusive))
+                    .map(|i| (i, 1.0))
+                    .collect()
+            })
             .collect();
         combine(ctx, x, &taps, vec![n, count])
     })
 }
 
 pub(crate) fn cum_prod(ctx: &mut Lowering, node: &Node, inputs: Inputs) -> Result<Vec<Value>, OpError> {
-    cumulate(ctx, node, inputs, 1.0, |ctx, x, count| {
-        let n = x.shape()[0];
+    cumulate(ctx, node, inputs, |ctx, x, exclusive| {
+        let (n, count) = (x.shape()[0], x.shape()[1]);
         let column = |ctx: &mut Lowering, i: usize| {
             let at: Vec<usize> = (0..n).map(|r| r * count + i).collect();
             pick(ctx, x.clone(), vec![n], &at)
         };
         let mut columns = vec![column(ctx, 0)?];
-        for i in 1..count {
+        for i in 1..count - usize::from(exclusive && count > 1) {
             let (so_far, next) = (columns[i - 1].clone(), column(ctx, i)?);
             columns.push(times(ctx, so_far, next)?);
+        }
+        if exclusive {
+            columns.insert(0, Value::Const(Tensor::float(vec![n], vec![1.0; n])));
+            columns.truncate(count);
         }
         let all = super::movement::gather_all(ctx, columns)?;
         let order: Vec<usize> = (0..n * count).map(|e| e % count * n + e / count).collect();

@@ -1,6 +1,7 @@
 //! Operators on random shapes against implementations that follow the definitions index by index.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod circuits;
 mod uniqueness;
 
 use std::collections::HashMap;

@@ -78,11 +78,20 @@ pub(crate) fn root() -> PathBuf {
 }
 
 /// Names of the inputs that stay inputs, in order, and the model; inputs that operators need to know are constants.
-pub(crate) fn import(bytes: &[u8], values: &BTreeMap<String, Tensor>) -> Result<(Model, Vec<String>), Error> {
-    let mut import = Import {
+fn import(bytes: &[u8], values: &BTreeMap<String, Tensor>) -> Result<(Model, Vec<String>), Error> {
+    let import = Import {
         constant_outputs: true,
         ..Import::default()
     };
+    import_with(bytes, values, import)
+}
+
+/// As [`import`], from these constants on.
+pub(crate) fn import_with(
+    bytes: &[u8],
+    values: &BTreeMap<String, Tensor>,
+    mut import: Import,
+) -> Result<(Model, Vec<String>), Error> {
     loop {
         match Model::import(bytes, &import) {
             Ok(model) => return Ok((model, import.constants.into_keys().collect())),
@@ -120,6 +129,12 @@ fn input_names(bytes: &[u8]) -> Vec<String> {
     model.graph.unwrap().input.into_iter().map(|i| i.name).collect()
 }
 
+/// The values of a test's inputs, by name.
+pub(crate) fn values(suite: &Suite, case: &Case) -> Vec<(String, Tensor)> {
+    let names = input_names(suite.model(case)).into_iter();
+    names.zip(case.inputs.iter().map(|p| suite.tensor(p))).collect()
+}
+
 /// A test that has been imported, and what is expected of it.
 pub(crate) struct Imported {
     pub(crate) model: Model,
@@ -137,10 +152,7 @@ impl Imported {
             return Err(format!("element type {types}"));
         }
         let bytes = suite.model(case);
-        let values: BTreeMap<String, Tensor> = input_names(bytes)
-            .into_iter()
-            .zip(case.inputs.iter().map(|p| suite.tensor(p)))
-            .collect();
+        let values: BTreeMap<String, Tensor> = values(suite, case).into_iter().collect();
         let expected: Vec<Tensor> = case.outputs.iter().map(|p| suite.tensor(p)).collect();
         let finite = |t: &Tensor| t.to_floats().iter().all(|v| v.is_finite());
         if !values.values().chain(&expected).all(finite) {

@@ -72,7 +72,12 @@ impl Expansion<'_> {
                 Function::Table(rows) => (None, round(rows)),
                 Function::Curve(curve) => {
                     let ranges = used(f).map(|i| self.calibration.ranges[i]);
-                    let range = ranges.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).unwrap_or((0.0, 0.0));
+                    let mut range = ranges.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))).unwrap_or((0.0, 0.0));
+                    if *curve == Curve::Exp {
+                        // Beyond where its values leave the room that they have, a table is of no use.
+                        let largest = used(f).map(|i| self.calibration.outputs[i]).fold(0.0, f64::max);
+                        range.1 = range.1.min(largest.ln()).max(range.0);
+                    }
                     let clamped = clamp(*curve, range).range;
                     if most < 4 {
                         return Err(too_long());

@@ -121,6 +121,7 @@ fn no_commitment_confirms_a_guess() {
     assert_no_guess_confirmed(&pool(2, vec![1, 2], vec![0, 1], true), &[100, 7]);
 }
 
+/// Traps A5 and T14: the running sum of products of matrices depends on the witness, and is blinded as the rest.
 #[test]
 fn no_commitment_of_a_primitive_confirms_a_guess() {
     for (name, program, input) in primitives() {

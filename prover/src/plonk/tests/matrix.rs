@@ -44,7 +44,7 @@ fn a_running_sum_of_ones_own_is_rejected() {
     attack.needs_gate("S: running sum");
 }
 
-/// Trap T5 for the left parts' coefficients: chosen after `eta` they could be anything.
+/// Traps A5 and T5 for the left parts' coefficients: chosen after `eta` they could be anything.
 #[test]
 fn coefficients_chosen_after_eta_are_rejected() {
     let attack = one_more().linear(|fixture, columns, eta| {

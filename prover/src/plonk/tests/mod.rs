@@ -12,7 +12,7 @@ mod function;
 mod honest;
 mod linear;
 mod matrix;
-mod mutation;
+pub(crate) mod mutation;
 mod pool;
 mod product;
 mod programs;
