@@ -85,15 +85,7 @@ composed! {
         }
     }
     swish(ctx, node, x) {
-        match node.float("alpha", 1.0)? {
-            1.0 => curve(ctx, x, Curve::Silu)?,
-            0.0 => affine(ctx, x, 0.5, 0.0)?,
-            alpha => {
-                let inner = affine(ctx, x, alpha, 0.0)?;
-                let y = curve(ctx, inner, Curve::Silu)?;
-                affine(ctx, y, 1.0 / alpha, 0.0)?
-            }
-        }
+        swished(ctx, x, node.float("alpha", 1.0)?)?
     }
     hard_sigmoid(ctx, node, x) {
         let (alpha, beta) = (node.float("alpha", f64::from(0.2f32))?, node.float("beta", 0.5)?);
@@ -268,31 +260,22 @@ pub(crate) fn cast_like(ctx: &mut Lowering, _: &Node, mut inputs: Inputs) -> Res
     Ok(vec![convert(ctx, x, from, to)?])
 }
 
-/// `swish(x W) ...` in one: the first half of the last axis gates the second.
+/// `x sigmoid(alpha x)`.
+fn swished(ctx: &mut Lowering, x: Value, alpha: f64) -> Result<Value, OpError> {
+    match alpha {
+        1.0 => curve(ctx, x, Curve::Silu),
+        0.0 => affine(ctx, x, 0.5, 0.0),
+        alpha => {
+            let inner = affine(ctx, x, alpha, 0.0)?;
+            let y = curve(ctx, inner, Curve::Silu)?;
+            affine(ctx, y, 1.0 / alpha, 0.0)
+        }
+    }
+}
+
+/// The first input's Swish gates the second.
 pub(crate) fn swiglu(ctx: &mut Lowering, node: &Node, mut inputs: Inputs) -> Result<Vec<Value>, OpError> {
-    let x = inputs.value(0, "X")?;
-    let alpha = node.float("alpha", 1.0)?;
-    let Some(&last) = x.shape().last().filter(|&&n| n % 2 == 0) else {
-        return Err(OpError::Shape {
-            what: "X",
-            expected: "an even last axis".into(),
-            got: x.shape().to_vec(),
-        });
-    };
-    let n = crate::model::tensor::elements(x.shape())?;
-    let mut shape = x.shape().to_vec();
-    shape.pop();
-    shape.push(last / 2);
-    let half = |second: usize| -> Vec<usize> {
-        (0..n / 2)
-            .map(|e| e / (last / 2) * last + second * (last / 2) + e % (last / 2))
-            .collect()
-    };
-    let x = shared(ctx, x)?;
-    let gate = super::movement::pick(ctx, x.clone(), shape.clone(), &half(0))?;
-    let value = super::movement::pick(ctx, x, shape, &half(1))?;
-    let gate = affine(ctx, gate, alpha, 0.0)?;
-    let gate = curve(ctx, gate, Curve::Silu)?;
-    let gate = affine(ctx, gate, 1.0 / alpha, 0.0)?;
+    let (gate, value) = (inputs.value(0, "A")?, inputs.value(1, "B")?);
+    let gate = swished(ctx, gate, node.float("alpha", 1.0)?)?;
     Ok(vec![times(ctx, gate, value)?])
 }

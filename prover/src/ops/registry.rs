@@ -140,7 +140,7 @@ pub(super) const OPS: &[Op] = &[
     Op { name: "Squeeze", lowers_to: "wires", slots: "0", doc: "removes axes of length 1", inputs: (1, 2), attributes: &["axes"], types: SAME, lower: reshape::squeeze },
     Op { name: "Sub", lowers_to: "linear map", slots: "0", doc: "difference, broadcast", inputs: (2, 2), attributes: &["axis", "broadcast"], types: SAME, lower: elementwise::sub },
     Op { name: "Sum", lowers_to: "linear map", slots: "0", doc: "of any number of tensors", inputs: (1, usize::MAX), attributes: &[], types: SAME, lower: elementwise::sum_all },
-    Op { name: "SwiGLU", lowers_to: "table, product", slots: "3 per output", doc: "a gate of half of the last axis", inputs: (1, 1), attributes: &["alpha"], types: SAME, lower: function::swiglu },
+    Op { name: "SwiGLU", lowers_to: "table, product", slots: "3 per element", doc: "Swish of the first operand times the second", inputs: (2, 2), attributes: &["alpha"], types: SAME, lower: function::swiglu },
     Op { name: "Swish", lowers_to: "table", slots: "2 per element", doc: "x sigmoid(alpha x)", inputs: (1, 1), attributes: &["alpha"], types: SAME, lower: function::swish },
     Op { name: "Tan", lowers_to: "tables, quotient", slots: "15 per element", doc: "tangent: the sine by the cosine", inputs: (1, 1), attributes: &[], types: SAME, lower: function::tan },
     Op { name: "Tanh", lowers_to: "table", slots: "2 per element", doc: "hyperbolic tangent", inputs: (1, 1), attributes: &[], types: SAME, lower: function::tanh },

@@ -181,7 +181,7 @@ pub(crate) const INSTANCES: &[Instance] = &[
     node("Softplus", "softplus", &[("element", 60)]),
     node("Softsign", "softsign", &[("element", 60)]),
     node("Sqrt", "sqrt", &[("element", 60)]),
-    node("SwiGLU", "swiglu_1", &[("output", 1)]),
+    node("SwiGLU", "swiglu", &[("element", 8)]),
     node("Swish", "swish", &[("element", 3)]),
     node("Tan", "tan", &[("element", 60)]),
     node("Tanh", "tanh_example", &[("element", 3)]),
