@@ -312,6 +312,8 @@ def main():
     names = [*([] if options.without_ezkl else ["ezkl"]), *(["tapeout"] if options.tapeout else [])]
     if not names:
         parser.error("--without-ezkl leaves nothing to measure: give --tapeout")
+    if options.doc and names != [Ezkl.name, Tapeout.name]:
+        parser.error("--doc writes figures of both systems: give --tapeout, and not --without-ezkl")
     if options.runs is not None and options.runs < 1:
         parser.error("--runs must be at least 1")
 
@@ -320,7 +322,7 @@ def main():
     report = {
         "machine": machine(),
         "load_before": os.getloadavg()[0],
-        "ezkl_version": importlib.metadata.version("ezkl"),
+        "ezkl_version": importlib.metadata.version("ezkl") if Ezkl.name in names else None,
         "results": [],
     }
     with tempfile.TemporaryDirectory(prefix="bench-ezkl-") as folder:
@@ -348,6 +350,7 @@ def main():
     print(table(report["results"]))
     if options.doc:
         write_page(report)
+        note(f"{PAGE.relative_to(ROOT)} is written")
     return 0
 
 
