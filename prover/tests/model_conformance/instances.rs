@@ -12,8 +12,9 @@ pub(crate) struct Instance {
     pub(crate) model: bool,
     /// Inputs of the node test that are constants here, as they are in models; besides those that the operator must know.
     pub(crate) constants: &'static [&'static str],
-    /// Slots of other operators in the model.
-    pub(crate) besides: usize,
+    /// Slots of other operators in the model; less than none where the first step of a recurrent one starts from zeros, which costs
+    /// one slot less per hidden value.
+    pub(crate) besides: isize,
     pub(crate) units: Units,
 }
 
@@ -46,7 +47,7 @@ const fn with(op: &'static str, name: &'static str, constants: &'static [&'stati
     }
 }
 
-const fn file(op: &'static str, name: &'static str, besides: usize, units: Units) -> Instance {
+const fn file(op: &'static str, name: &'static str, besides: isize, units: Units) -> Instance {
     Instance {
         op,
         name,
@@ -54,6 +55,14 @@ const fn file(op: &'static str, name: &'static str, besides: usize, units: Units
         constants: &[],
         besides,
         units,
+    }
+}
+
+/// With so many hidden values in a first step from zeros.
+const fn after_zeros(hidden: isize, instance: Instance) -> Instance {
+    Instance {
+        besides: -hidden,
+        ..instance
     }
 }
 
@@ -88,8 +97,6 @@ pub(crate) const INSTANCES: &[Instance] = &[
     node("Erf", "erf", &[("element", 3072)]),
     node("Exp", "exp_example", &[("element", 3)]),
     node("Floor", "floor_example", &[("element", 3)]),
-    with("GRU", "gru_defaults", &["W", "R"], &[("hidden value and step", 15)]),
-    with("GRU", "gru_with_initial_bias", &["W", "R", "B"], &[("hidden value and step", 9)]),
     node("Gelu", "gelu_default_2", &[("element", 60)]),
     node("Gelu", "gelu_tanh_2", &[("element", 60)]),
     file("GlobalLpPool", "global_lp_pool", 0, &[("element", 48), ("output", 6)]),
@@ -106,8 +113,6 @@ pub(crate) const INSTANCES: &[Instance] = &[
     node("InstanceNormalization", "instancenorm_epsilon", &[("element", 120), ("channel", 6)]),
     node("InstanceNormalization", "instancenorm_example", &[("element", 6), ("channel", 2)]),
     node("LRN", "lrn", &[("element", 625)]),
-    with("LSTM", "lstm_defaults", &["W", "R"], &[("hidden value and step", 9)]),
-    with("LSTM", "lstm_with_initial_bias", &["W", "R", "B"], &[("hidden value and step", 12)]),
     node("LayerNormalization", "layer_normalization_2d_axis0", &[("element", 12), ("row", 1)]),
     node("LayerNormalization", "layer_normalization_2d_axis1", &[("element", 12), ("row", 3)]),
     node("LeakyRelu", "leakyrelu_example", &[("element", 3)]),
@@ -149,8 +154,6 @@ pub(crate) const INSTANCES: &[Instance] = &[
     with("QuantizeLinear", "quantizelinear", &["y_scale", "y_zero_point"], &[("element", 6)]),
     node("RMSNormalization", "rms_normalization_2d_axis0", &[("element", 12), ("row", 1)]),
     node("RMSNormalization", "rms_normalization_2d_axis1", &[("element", 12), ("row", 3)]),
-    with("RNN", "simple_rnn_defaults", &["W", "R"], &[("hidden value and step", 12)]),
-    with("RNN", "simple_rnn_with_initial_bias", &["W", "R", "B"], &[("hidden value and step", 15)]),
     node("Reciprocal", "reciprocal_example", &[("element", 2)]),
     node("ReduceL1", "reduce_l1_keep_dims_example", &[("element", 12)]),
     node("ReduceL2", "reduce_l2_default_axes_keepdims_example", &[("element", 12), ("output", 1)]),
@@ -201,6 +204,12 @@ pub(crate) const INSTANCES: &[Instance] = &[
     file("ai.onnx.ml::TreeEnsembleClassifier", "tree_classifier", 0, &[("node", 36), ("leaf", 48), ("class", 9), ("row", 3)]),
     file("ai.onnx.ml::TreeEnsembleRegressor", "tree_regressor", 0, &[("node", 27), ("leaf", 36)]),
     file("ai.onnx.ml::TreeEnsembleRegressor", "tree_regressor_mean", 0, &[("node", 18), ("leaf", 24)]),
+    after_zeros(15, with("GRU", "gru_defaults", &["W", "R"], &[("hidden value and step", 15)])),
+    after_zeros(5, with("GRU", "gru_reverse", &["W", "R"], &[("hidden value and step", 15)])),
+    after_zeros(9, with("LSTM", "lstm_defaults", &["W", "R"], &[("hidden value and step", 9)])),
+    after_zeros(3, with("LSTM", "lstm_reverse", &["W", "R"], &[("hidden value and step", 9)])),
+    after_zeros(0, with("RNN", "simple_rnn_defaults", &["W", "R"], &[("hidden value and step", 12)])),
+    after_zeros(0, with("RNN", "simple_rnn_reverse", &["W", "R"], &[("hidden value and step", 12)])),
     file("Cast", "cast", 0, &[]),
     file("CastLike", "cast_like_float", 6, &[]),
     file("IsInf", "is_inf", 0, &[]),

@@ -98,11 +98,8 @@ fn found(suite: &Suite, instance: &Instance) -> Result<usize, String> {
             instance.constants.contains(&name)
         }),
     };
-    found.and_then(|slots| {
-        slots
-            .checked_sub(instance.besides)
-            .ok_or_else(|| format!("{slots} in all"))
-    })
+    let own = |slots: usize| slots.checked_add_signed(-instance.besides);
+    found.and_then(|slots| own(slots).ok_or_else(|| format!("{slots} in all")))
 }
 
 #[test]
