@@ -243,9 +243,7 @@ pub fn demand<W>(program: &Program<W>, lanes: usize, public_input: bool) -> Dema
 /// The cost counted is that of the commitments, which dominates: full-width columns, and columns of small values at a twelfth of
 /// that (docs/protocol.md, "Cost").
 pub fn choose<W>(program: &Program<W>, public_input: bool, profile: Profile) -> Option<Shape> {
-    candidates(program, public_input, profile, Precision::default())
-        .into_iter()
-        .next()
+    candidates(program, public_input, profile, Precision::default()).next()
 }
 
 /// The shapes that `program` fits in, those to be preferred first: of as many limbs as `precision` wants, the cheapest first; then
