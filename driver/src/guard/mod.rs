@@ -2,7 +2,7 @@
 //!
 //! [`Guard::wrap`] makes a backend of any backend. Each result is held against a random relation that a right one satisfies; one that does
 //! not is an [`Error::Fault`], which names the engine, or, where a fallback is given, is computed again there. The relations
-//! cost a part of the work that they check ([`msm`] and [`ntt`] say how much). They find what hardware does wrong by accident, in
+//! cost a part of the work that they check (`docs/faults.md` says how much). They find what hardware does wrong by accident, in
 //! arithmetic, memory or on the way, with a chance of at most 2^-32 to miss; they do not stand up to hardware that wants to deceive,
 //! which the proof's verification does.
 
