@@ -19,6 +19,7 @@ fn fault(engine: &mut Engine) -> Option<Fault> {
         engine.step();
     }
     assert_eq!(engine.model.bits(engine.model.port("ready_o").unwrap()), 0);
+    assert_eq!(engine.model.bits(engine.model.port("s_ready_o").unwrap()), 0);
     Fault::of_status((engine.model.bits(port) as u32) << 8)
 }
 
