@@ -33,8 +33,9 @@ const FEW: [&str; 8] = [
     "Where",
 ];
 
-/// Operators without a node test or a model that fits [`LIMBS`]: what they lower to, tables and products, others do too.
-const TOO_LARGE: [&str; 4] = ["Erf", "LRN", "Mish", "RotaryEmbedding"];
+/// Operators without a circuit of their own that fits [`LIMBS`]: what they lower to, tables and products, others do too. Floor is
+/// one layer of sums that are rounded, as in every circuit.
+const NOT_SCANNED: [&str; 5] = ["Erf", "Floor", "LRN", "Mish", "RotaryEmbedding"];
 
 /// Traces of 128 rows; where that is too few, or values are too large for 14 bits, of up to 1024.
 const LIMBS: [Limbs; 4] = [
@@ -91,7 +92,7 @@ fn smallest(suite: &Suite, op: &ops::Op) -> Option<Circuit> {
         let circuit = circuit(&case.name, &imported.model, &imported.input)?;
         // One that its constants leave nothing of but sums would show nothing.
         let layers = &circuit.quantised.program.layers;
-        layers.iter().any(|l| l.act != Act::Requant).then_some(circuit)
+        (layers.len() > 1 || layers[0].act != Act::Requant).then_some(circuit)
     });
     tests.take(3).min_by_key(|c| c.shape.n())
 }
@@ -145,6 +146,6 @@ fn no_cell_of_these_circuits_is_free() {
 fn no_cell_of_any_operator_is_free() {
     assert_eq!(
         scan(|name| ops::find(name).is_some_and(|op| op.slots != "0")),
-        TOO_LARGE
+        NOT_SCANNED
     );
 }
