@@ -72,7 +72,7 @@ pub fn choose(model: &Model, samples: &[Vec<f64>], options: SetupOptions) -> Res
         true => a.error < 0.5,
         false => a.error <= ACCEPTED_ERROR * a.largest.max(1.0),
     };
-    let shapes = layout::candidates(&model.program, options.public_input, options.profile, options.precision);
+    let shapes = layout::candidates(&model.program, options.disclosure, options.profile, options.precision);
     search(model, samples, options, shapes, LONGER, good)
 }
 
@@ -82,7 +82,7 @@ pub fn choose(model: &Model, samples: &[Vec<f64>], options: SetupOptions) -> Res
 /// # Errors
 /// Those of [`choose`].
 pub fn accurate(model: &Model, samples: &[Vec<f64>], options: SetupOptions, max_error: f64) -> Result<Choice, Error> {
-    let of = |precision| layout::candidates(&model.program, options.public_input, options.profile, precision);
+    let of = |precision| layout::candidates(&model.program, options.disclosure, options.profile, precision);
     let finer = (options.precision != Precision::Accurate).then(|| of(Precision::Accurate));
     let shapes = of(options.precision).chain(finer.into_iter().flatten());
     search(model, samples, options, shapes, usize::MAX, |a| a.error <= max_error)
@@ -212,13 +212,13 @@ fn fitted(quantised: &Quantised, options: SetupOptions) -> Option<Shape> {
     layout::choose_lanes(
         &quantised.program,
         quantised.limbs,
-        options.public_input,
+        options.disclosure,
         options.profile,
     )
 }
 
 fn too_large(model: &Model, options: SetupOptions) -> Error {
-    let need = layout::demand(&model.program, options.profile.max_lanes(), options.public_input);
+    let need = layout::demand(&model.program, options.profile.max_lanes(), options.disclosure);
     let (slots, reads) = (need.slots, need.reads);
     layout::Error::TooLarge { slots, reads }.into()
 }

@@ -9,7 +9,7 @@ use tapeout_verifier::keys::{length, read_header};
 use crate::{
     encoding::{DecodeError, Reader, Writer, g1_points},
     field::signed,
-    layout::{self, Wiring},
+    layout::{self, Disclosure, Wiring},
     model::{Quantised, program::Program},
     plonk::{
         cs::Shape,
@@ -21,7 +21,7 @@ use crate::{
 };
 
 const MAGIC: [u8; 8] = *b"TAPEOUTP";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// All that a prover needs, the verifying key included.
 #[derive(Clone, Debug)]
@@ -78,8 +78,8 @@ pub struct Powers {
 ///
 /// # Errors
 /// [`KeyError::Layout`] when the shape is too small.
-pub fn powers_needed(program: &Program<i64>, shape: &Shape, public_input: bool) -> Result<Powers, KeyError> {
-    let (interface, _) = layout::compile(program, shape, public_input)?;
+pub fn powers_needed(program: &Program<i64>, shape: &Shape, disclosure: Disclosure) -> Result<Powers, KeyError> {
+    let (interface, _) = layout::compile(program, shape, disclosure)?;
     Ok(powers_of(&Fold::new(&interface.linear), shape))
 }
 
@@ -104,12 +104,12 @@ impl ProvingKey {
     pub fn generate(
         program: Program<i64>,
         shape: &Shape,
-        public_input: bool,
+        disclosure: Disclosure,
         model: ModelInfo,
         srs: &Srs,
         backend: &dyn Backend,
     ) -> Result<Self, KeyError> {
-        let (interface, wiring) = layout::compile(&program, shape, public_input)?;
+        let (interface, wiring) = layout::compile(&program, shape, disclosure)?;
         let fold = Fold::new(&interface.linear);
         let needed = powers_of(&fold, shape);
         srs.require(needed.g1, needed.g2)?;
@@ -222,16 +222,16 @@ impl ProvingKey {
         if checksum != <[u8; 32]>::from(Keccak256::digest(&bytes[..covered])) {
             return Err(KeyFormatError::Mismatch("its checksum is wrong").into());
         }
-        let (input, public_input) = match &verifying.interface.input {
-            layout::Input::Private { len } => (*len, false),
-            layout::Input::Public(written) => (written.len(), true),
+        let input = match &verifying.interface.input {
+            layout::Input::Private { len } => *len,
+            layout::Input::Public(written) => written.len(),
         };
         let quantised = quantised(&verifying, program);
         quantised.check()?;
         if quantised.program.input_len() != input {
             return Err(KeyFormatError::Mismatch("the program has another input than the circuit").into());
         }
-        let (interface, wiring) = layout::compile(&quantised.program, shape, public_input)?;
+        let (interface, wiring) = layout::compile(&quantised.program, shape, verifying.interface.disclosure())?;
         if interface != verifying.interface {
             return Err(KeyFormatError::Mismatch("the program's circuit is not the verifying key's").into());
         }

@@ -16,7 +16,7 @@
 //! let proof = proven.statement.to_bytes();
 //!
 //! let verified = pipeline::verify(key.verifying(), &proof, &NO_CONTEXT, Trust::InsecureDev)?;
-//! assert_eq!(verified.outputs, proven.outputs);
+//! assert_eq!(verified.outputs, Some(proven.outputs));
 //! # Ok(())
 //! # }
 //! ```
@@ -31,6 +31,7 @@
 extern crate self as tapeout_prover;
 
 pub mod choice;
+pub mod commitment;
 pub mod encoding;
 pub mod evm;
 pub mod field;

@@ -8,8 +8,9 @@ pub use tapeout_verifier::{Trust, Verified, verify};
 
 use crate::{
     choice::{self, Choice},
+    commitment::{Opening, OpeningError, Shown, Use, Values},
     keys::{KeyError, ModelInfo, Powers, ProvingKey, powers_needed},
-    layout::{self, Input, Precision, Profile},
+    layout::{self, Disclosure, Precision, Profile, Visibility},
     model::{self, Model},
     plonk::{
         kernels::{KernelRow, Kernels},
@@ -36,6 +37,9 @@ pub enum Error {
     /// The reference string.
     #[error(transparent)]
     Srs(#[from] SrsError),
+    /// A commitment.
+    #[error(transparent)]
+    Opening(#[from] OpeningError),
     /// The proof.
     #[error(transparent)]
     Prove(#[from] ProveError),
@@ -57,8 +61,8 @@ pub enum Error {
 /// What keys are to be made for.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SetupOptions {
-    /// The input is part of the statement, not a secret of the prover.
-    pub public_input: bool,
+    /// Who sees the input and the output.
+    pub disclosure: Disclosure,
     /// What proofs are to be cheap for.
     pub profile: Profile,
     /// How finely values are represented.
@@ -107,7 +111,7 @@ pub fn keys(
     let Choice { quantised, shape, .. } = choice;
     let mut phases = Phases::new(observe);
     phases.begin("reference string");
-    let needed = powers_needed(&quantised.program, &shape, options.public_input)?;
+    let needed = powers_needed(&quantised.program, &shape, options.disclosure)?;
     let srs = match srs {
         Some(source) => source(needed)?,
         None => Srs::insecure_dev(needed.g1, needed.g2)?,
@@ -120,7 +124,7 @@ pub fn keys(
         input_scale: quantised.input_scale,
         output_scale: quantised.output_scale,
     };
-    let key = ProvingKey::generate(quantised.program, &shape, options.public_input, info, &srs, backend)?;
+    let key = ProvingKey::generate(quantised.program, &shape, options.disclosure, info, &srs, backend)?;
     Ok((key, phases.finish()))
 }
 
@@ -135,6 +139,48 @@ pub struct Proven {
     pub phases: Vec<PhaseTime>,
     /// Kernel calls.
     pub kernels: Vec<KernelRow>,
+    /// What opens the commitment to the input, if the proof has a new one.
+    pub input_opening: Option<Opening>,
+    /// What opens the commitment to the output, if the proof has a new one.
+    pub output_opening: Option<Opening>,
+}
+
+/// The commitments that a proof is to show. Where the key commits and none is given, the proof has a new one.
+#[derive(Debug, Default)]
+pub struct Standing {
+    /// That to the input.
+    pub input: Option<Use>,
+    /// That to the output.
+    pub output: Option<Use>,
+}
+
+/// Commits to an input, row-major, without a proof: what a data owner publishes beforehand. Proofs under `key` and under keys with
+/// as many rows, the same scale and the same reference string can show the commitment.
+///
+/// # Errors
+/// [`Error::Model`] for an input that is none, [`Error::Opening`] for a key that commits to no input, and when the backend fails.
+pub fn commit(key: &ProvingKey, input: &[f64], backend: &dyn Backend, seed: Option<u64>) -> Result<Opening, Error> {
+    if key.verifying.interface.disclosure().input != Visibility::Committed {
+        return Err(OpeningError::NotCommitted("input").into());
+    }
+    let values = Values {
+        what: "input",
+        values: key.quantised().quantise_input(input)?,
+        scale: key.verifying.model.input_scale,
+        log_rows: key.verifying.interface.shape.log_n(),
+    };
+    Ok(Opening::new(key, values, backend, &mut generator(seed)?)?)
+}
+
+fn generator(seed: Option<u64>) -> Result<ChaCha20Rng, Error> {
+    match seed {
+        Some(seed) => Ok(ChaCha20Rng::seed_from_u64(seed)),
+        None => {
+            let mut seed = [0; 32];
+            OsRng.try_fill_bytes(&mut seed)?;
+            Ok(ChaCha20Rng::from_seed(seed))
+        }
+    }
 }
 
 /// Proves what the model gives for `input`, row-major.
@@ -156,14 +202,23 @@ pub fn prove(
     seed: Option<u64>,
     observe: &mut dyn FnMut(&'static str),
 ) -> Result<Proven, Error> {
-    let mut rng = match seed {
-        Some(seed) => ChaCha20Rng::seed_from_u64(seed),
-        None => {
-            let mut seed = [0; 32];
-            OsRng.try_fill_bytes(&mut seed)?;
-            ChaCha20Rng::from_seed(seed)
-        }
-    };
+    prove_standing(key, input, Standing::default(), context, backend, seed, observe)
+}
+
+/// As [`prove`], with commitments that are known already.
+///
+/// # Errors
+/// Those of [`prove`], and [`Error::Opening`] where a commitment is to something else or was made for other keys.
+pub fn prove_standing(
+    key: &ProvingKey,
+    input: &[f64],
+    standing: Standing,
+    context: &Context,
+    backend: &dyn Backend,
+    seed: Option<u64>,
+    observe: &mut dyn FnMut(&'static str),
+) -> Result<Proven, Error> {
+    let mut rng = generator(seed)?;
     let mut phases = Phases::new(observe);
     phases.begin("load bases");
     let mut kernels = Kernels::new(backend, &key.bases).map_err(ProveError::from)?;
@@ -174,13 +229,23 @@ pub fn prove(
     let execution = quantised.run(&input)?;
     let trace = layout::trace(&verifying.interface, &key.wiring, &verifying.cs, &input, &execution);
     let outputs = quantised.dequantise_output(&execution.outputs);
-    let mut public = if let Input::Public(_) = verifying.interface.input {
-        input
-    } else {
-        Vec::new()
+    let disclosure = verifying.interface.disclosure();
+    let when_public = |visibility, values: &Vec<i64>| match visibility {
+        Visibility::Public => values.clone(),
+        _ => Vec::new(),
     };
-    public.extend_from_slice(&execution.outputs);
-    drop(execution);
+    let mut public = when_public(disclosure.input, &input);
+    public.extend(when_public(disclosure.output, &execution.outputs));
+    let (columns, model) = (&verifying.cs.columns, &verifying.model);
+    let log_rows = verifying.interface.shape.log_n();
+    let mut shown = |what, columns, given, values, scale| {
+        let values = Values { what, values, scale, log_rows };
+        Shown::new(columns, given, values, &mut rng)
+    };
+    let shown_input = shown("input", columns.committed_input, standing.input, input, model.input_scale)?;
+    let outputs_scale = model.output_scale;
+    let shown_output = shown("output", columns.committed_output, standing.output, execution.outputs, outputs_scale)?;
+    let standing: Vec<_> = [&shown_input, &shown_output].into_iter().flatten().map(Shown::blinds).collect();
     let instance = Instance {
         cs: &verifying.cs,
         interface: &verifying.interface,
@@ -189,6 +254,7 @@ pub fn prove(
         fold: &verifying.weights.fold,
         public: &public,
         context,
+        standing: &standing,
     };
     let proof = prover::prove(
         &instance,
@@ -209,10 +275,14 @@ pub fn prove(
     statement
         .verify(verifying, context)
         .map_err(|source| Error::SelfCheck { backend, source })?;
+    let opening = |shown: Option<Shown>| Ok(shown.map(|s| s.finish(&statement.proof)).transpose()?.flatten());
+    let (input_opening, output_opening) = (opening(shown_input)?, opening(shown_output)?);
     Ok(Proven {
         statement,
         outputs,
         phases: phases.finish(),
         kernels: kernels.into_rows(),
+        input_opening,
+        output_opening,
     })
 }

@@ -5,7 +5,7 @@
 
 use tapeout_prover::{
     keys::{ModelInfo, ProvingKey, powers_needed},
-    layout::{self, Profile},
+    layout::{self, Disclosure, Profile},
     model::{
         Calibration, Program, Quantised,
         curve::Curve,
@@ -116,10 +116,10 @@ fn attention_is_proven_and_close_to_the_reals() {
         .collect();
     let program = attention();
     let calibration = Calibration::new(&program, &samples).unwrap();
-    let shape = layout::choose(&program, false, Profile::Native).unwrap();
+    let shape = layout::choose(&program, Disclosure::default(), Profile::Native).unwrap();
     let quantised = Quantised::new(&program, &calibration, shape.limbs).unwrap();
-    let shape = layout::choose_lanes(&quantised.program, shape.limbs, false, Profile::Native).unwrap();
-    let needed = powers_needed(&quantised.program, &shape, false).unwrap();
+    let shape = layout::choose_lanes(&quantised.program, shape.limbs, Disclosure::default(), Profile::Native).unwrap();
+    let needed = powers_needed(&quantised.program, &shape, Disclosure::default()).unwrap();
     let srs = Srs::insecure_dev(needed.g1, needed.g2).unwrap();
     let info = ModelInfo {
         hash: [3; 32],
@@ -130,7 +130,7 @@ fn attention_is_proven_and_close_to_the_reals() {
     };
     let backend = tapeout_driver::backend::open("cpu").unwrap();
     let mut quiet = |_| {};
-    let key = ProvingKey::generate(quantised.program, &shape, false, info, &srs, backend.as_ref()).unwrap();
+    let key = ProvingKey::generate(quantised.program, &shape, Disclosure::default(), info, &srs, backend.as_ref()).unwrap();
     let key = ProvingKey::from_bytes(&key.to_bytes().unwrap()).unwrap();
     for sample in &samples[..2] {
         let proven = pipeline::prove(&key, sample, &[0; 32], backend.as_ref(), Some(1), &mut quiet).unwrap();
@@ -139,6 +139,6 @@ fn attention_is_proven_and_close_to_the_reals() {
         }
         let bytes = proven.statement.to_bytes();
         let verified = pipeline::verify(key.verifying(), &bytes, &[0; 32], Trust::InsecureDev).unwrap();
-        assert_eq!(verified.outputs, proven.outputs);
+        assert_eq!(verified.outputs.as_ref(), Some(&proven.outputs));
     }
 }

@@ -21,9 +21,10 @@ impl ContextArgs {
     }
 }
 
-fn parse(text: &str) -> Result<Context, String> {
+/// 32 bytes in hexadecimal.
+pub(crate) fn parse(text: &str) -> Result<[u8; 32], String> {
     let digits = text.strip_prefix("0x").unwrap_or(text);
-    let wrong = || format!("'{text}' is no context: expected 64 hexadecimal digits");
+    let wrong = || format!("'{text}' is not 32 bytes: expected 64 hexadecimal digits");
     if digits.len() != 64 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return Err(wrong());
     }

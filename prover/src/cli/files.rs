@@ -14,23 +14,32 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 /// Writes a file beside its place and renames it, so that a reader sees all of it or nothing, and so that what was there stays
 /// there when writing fails.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    write_beside(path, bytes).with_context(|| format!("cannot write '{}'", path.display()))
+    // As for any new file: what the umask leaves.
+    write_beside(path, bytes, 0o666).with_context(|| format!("cannot write '{}'", path.display()))
 }
 
-fn write_beside(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let folder = path
-        .parent()
+/// As [`write`], readable for the owner alone.
+pub(crate) fn write_secret(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    write_beside(path, bytes, 0o600).with_context(|| format!("cannot write '{}'", path.display()))
+}
+
+/// The folder that a file is in.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    path.parent()
         .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+        .unwrap_or(Path::new("."))
+}
+
+#[cfg_attr(not(unix), expect(unused_variables, reason = "only there do files have modes"))]
+fn write_beside(path: &Path, bytes: &[u8], mode: u32) -> anyhow::Result<()> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".tapeout-");
     #[cfg(unix)]
     {
-        // As for any new file: what the umask leaves.
         use std::os::unix::fs::PermissionsExt;
-        builder.permissions(Permissions::from_mode(0o666));
+        builder.permissions(Permissions::from_mode(mode));
     }
-    let mut file = builder.tempfile_in(folder)?;
+    let mut file = builder.tempfile_in(folder_of(path))?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(path)?;
@@ -58,6 +67,17 @@ mod tests {
         fs::create_dir(&place).unwrap();
         assert!(write(&place, b"new").unwrap_err().to_string().contains("place"));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_secret_is_for_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("place");
+        write(&place, b"for all").unwrap();
+        write_secret(&place, b"for one").unwrap();
+        assert_eq!(fs::metadata(&place).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use serde::Serialize;
 use tapeout_prover::keys::{KeyError, KeyFormatError, ProvingKey, VerifyingKey};
-use tapeout_prover::layout::{self, Input, Profile};
+use tapeout_prover::layout::{self, Disclosure, Profile, Visibility};
 use tapeout_prover::model::program::{Act, Composite, Layer};
 use tapeout_prover::model::{Limbs, Model, Summary};
 use tapeout_prover::srs::ptau::{self, Ptau};
@@ -93,7 +93,8 @@ struct KeyReport {
     srs: &'static str,
     input_shape: Vec<usize>,
     output_shape: Vec<usize>,
-    public_input: bool,
+    input: Visibility,
+    output: Visibility,
     rows: usize,
     lanes: usize,
     limbs: Limbs,
@@ -177,7 +178,8 @@ fn key_report(key: &VerifyingKey, bytes: usize) -> KeyReport {
         srs: origin_name(key.origin()),
         input_shape: key.model().input_shape.clone(),
         output_shape: key.model().output_shape.clone(),
-        public_input: matches!(interface.input, Input::Public(_)),
+        input: interface.disclosure().input,
+        output: interface.disclosure().output,
         rows: interface.shape.n(),
         lanes: interface.shape.lanes,
         limbs: interface.shape.limbs,
@@ -191,8 +193,8 @@ fn key_report(key: &VerifyingKey, bytes: usize) -> KeyReport {
 
 fn model_report(model: Model, bytes: usize) -> ModelReport {
     let program = &model.program;
-    let trace = layout::choose(program, false, Profile::Native).map(|shape| {
-        let need = layout::demand(program, shape.lanes, false);
+    let trace = layout::choose(program, Disclosure::default(), Profile::Native).map(|shape| {
+        let need = layout::demand(program, shape.lanes, Disclosure::default());
         Trace {
             rows: shape.n(),
             lanes: shape.lanes,
@@ -333,13 +335,9 @@ fn human_key(kind: &str, key: &KeyReport) -> String {
         ("reference string", key.srs.to_owned()),
         (
             "input",
-            format!(
-                "{}, {}",
-                shape(&key.input_shape),
-                if key.public_input { "public" } else { "private" }
-            ),
+            format!("{}, {}", shape(&key.input_shape), key.input),
         ),
-        ("output", shape(&key.output_shape)),
+        ("output", format!("{}, {}", shape(&key.output_shape), key.output)),
         ("trace", format!("{} rows, {} slots in a row", key.rows, key.lanes)),
         (
             "columns",

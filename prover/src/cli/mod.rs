@@ -6,6 +6,7 @@
 mod backends;
 mod bench;
 mod calibrate;
+mod commit;
 mod context;
 mod device;
 mod evm;
@@ -14,6 +15,7 @@ mod files;
 mod inspect;
 mod keys;
 mod meter;
+mod opening;
 mod ops;
 mod output;
 mod page;
@@ -65,6 +67,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Verb {
     Setup(setup::Args),
+    Commit(commit::Args),
     Prove(prove::Args),
     Verify(verify::Args),
     Evm(evm::Args),
@@ -86,6 +89,7 @@ pub(crate) fn main() -> ExitCode {
     let output = Output { json: cli.json };
     let status = match cli.verb {
         Verb::Setup(args) => args.run(&output),
+        Verb::Commit(args) => args.run(&output),
         Verb::Prove(args) => args.run(&output),
         Verb::Verify(args) => args.run(&output),
         Verb::Evm(args) => args.run(&output),

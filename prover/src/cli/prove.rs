@@ -9,8 +9,11 @@ use sha3::{Digest, Keccak256};
 use tapeout_driver::Backend;
 use tapeout_driver::guard::Log;
 use tapeout_driver::trace::Recorder;
+use tapeout_prover::commitment::OpeningError;
+use tapeout_prover::keys::VerifyingKey;
+use tapeout_prover::layout::Visibility;
 use tapeout_prover::model::io;
-use tapeout_prover::pipeline;
+use tapeout_prover::pipeline::{self, Standing};
 use tapeout_prover::plonk::cost::{self, Prediction};
 use tapeout_prover::plonk::kernels::KernelRow;
 use tapeout_prover::plonk::prover::{PhaseTime, Phases};
@@ -20,7 +23,7 @@ use super::device::{self, BackendArgs, Device};
 use super::keys::{self, hex, origin_name};
 use super::meter::{Cost, Meter};
 use super::output::{Output, Status, facts, numbers, phases, table};
-use super::{files, progress};
+use super::{files, opening, progress};
 
 /// Run a model on an input and prove the output
 #[derive(clap::Args)]
@@ -39,6 +42,22 @@ pub(crate) struct Args {
     /// File that the proof is written to
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+
+    /// The opening of a commitment to the input that the proof is to show; each proof is counted in it
+    #[arg(long, value_name = "FILE")]
+    input_opening: Option<PathBuf>,
+
+    /// The opening of a commitment to the output that the proof is to show; each proof is counted in it
+    #[arg(long, value_name = "FILE")]
+    output_opening: Option<PathBuf>,
+
+    /// Keep what opens the new commitment to the input in FILE, for other proofs about it
+    #[arg(long, value_name = "FILE", conflicts_with = "input_opening")]
+    keep_input: Option<PathBuf>,
+
+    /// Keep what opens the new commitment to the output in FILE: the next model's input, for one
+    #[arg(long, value_name = "FILE", conflicts_with = "output_opening")]
+    keep_output: Option<PathBuf>,
 
     #[command(flatten)]
     context: ContextArgs,
@@ -73,6 +92,9 @@ struct Report {
     outputs: Vec<f64>,
     /// The public words that the proof is about, as fixed-point integers.
     public_words: Vec<i64>,
+    /// The commitment to the input that the proof shows.
+    input_commitment: Option<String>,
+    output_commitment: Option<String>,
     backend: &'static str,
     device: String,
     /// The clock that the device's cycles are converted to time with.
@@ -165,7 +187,9 @@ impl Args {
         }
         let input = io::read_input(&self.input, key.quantised().program.input_len())?;
         let mut times = reading.finish();
-        let proven = pipeline::prove(&key, &input, &self.context.bytes(), backend, self.seed, &mut observe)
+        let context = self.context.bytes();
+        let standing = self.standing(verifying)?;
+        let proven = pipeline::prove_standing(&key, &input, standing, &context, backend, self.seed, &mut observe)
             .with_context(|| format!("no proof for the input '{}'", self.input.display()))?;
         let formula_covers = |phase: &&PhaseTime| !NOT_PREDICTED.contains(&phase.name);
         let measured_cpu_s = proven
@@ -177,6 +201,14 @@ impl Args {
         let trace = recorder.as_ref().map(Recorder::trace);
         times.extend(proven.phases);
         let bytes = proven.statement.to_bytes();
+        for (path, opening) in [
+            (&self.keep_input, &proven.input_opening),
+            (&self.keep_output, &proven.output_opening),
+        ] {
+            if let (Some(path), Some(opening)) = (path, opening) {
+                opening::write(path, opening)?;
+            }
+        }
         files::write(&self.out, &bytes)?;
         if let (Some(path), Some(trace)) = (&self.record, trace) {
             files::write(path, &serde_json::to_vec_pretty(&trace)?)?;
@@ -202,6 +234,8 @@ impl Args {
             proof: self.out.clone(),
             proof_bytes: bytes.len(),
             outputs: proven.outputs,
+            input_commitment: proven.statement.input_commitment(verifying).map(|c| c.to_string()),
+            output_commitment: proven.statement.output_commitment(verifying).map(|c| c.to_string()),
             public_words: proven.statement.public,
             backend: info.name,
             device: info.device,
@@ -214,6 +248,25 @@ impl Args {
             prediction,
         })
     }
+
+    /// The commitments that the proof is to show.
+    fn standing(&self, key: &VerifyingKey) -> anyhow::Result<Standing> {
+        // Openings that no proof can show are not counted, and none is promised that cannot be kept.
+        let disclosure = key.interface().disclosure();
+        for (what, visibility, given, kept) in [
+            ("input", disclosure.input, &self.input_opening, &self.keep_input),
+            ("output", disclosure.output, &self.output_opening, &self.keep_output),
+        ] {
+            if visibility != Visibility::Committed && given.as_ref().or(kept.as_ref()).is_some() {
+                bail!(OpeningError::NotCommitted(what));
+            }
+        }
+        let spend = |path: &Option<PathBuf>| path.as_deref().map(opening::spend).transpose();
+        Ok(Standing {
+            input: spend(&self.input_opening)?,
+            output: spend(&self.output_opening)?,
+        })
+    }
 }
 
 fn human(report: &Report) -> String {
@@ -224,10 +277,17 @@ fn human(report: &Report) -> String {
             "proof",
             format!("{} ({} bytes)", report.proof.display(), report.proof_bytes),
         ),
+    ];
+    let commitments = [
+        ("input commitment", &report.input_commitment),
+        ("output commitment", &report.output_commitment),
+    ];
+    rows.extend(commitments.into_iter().filter_map(|(name, c)| Some((name, c.clone()?))));
+    rows.extend([
         ("key digest", report.vk_digest.clone()),
         ("backend", format!("{}: {}", report.backend, report.device)),
         ("cost", report.cost.to_string()),
-    ];
+    ]);
     rows.extend(report.device_time.as_ref().map(|time| ("device", time.to_string())));
     rows.extend(report.results.as_ref().map(|log| ("results", device::summary(log))));
     let facts = facts(&rows);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use serde::Serialize;
 use tapeout_prover::choice::{self, Refusal};
-use tapeout_prover::layout::Profile;
+use tapeout_prover::layout::{Disclosure, Profile, Visibility};
 use tapeout_prover::model::{Limbs, io};
 use tapeout_prover::pipeline::{self, SetupOptions, SrsSource};
 use tapeout_prover::plonk::prover::PhaseTime;
@@ -48,9 +48,13 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t = ProfileArg::Native)]
     profile: ProfileArg,
 
-    /// Make the input a part of the public statement, not the prover's secret
-    #[arg(long)]
-    public_input: bool,
+    /// Who sees the input: everybody, the prover alone, or the prover alone with a commitment that can stand in several proofs
+    #[arg(long, value_enum, value_name = "WHO", default_value_t = VisibilityArg::Private)]
+    input: VisibilityArg,
+
+    /// Who sees the output, likewise
+    #[arg(long, value_enum, value_name = "WHO", default_value_t = VisibilityArg::Public)]
+    output: VisibilityArg,
 
     #[command(flatten)]
     backend: BackendArgs,
@@ -72,6 +76,23 @@ impl From<ProfileArg> for Profile {
     }
 }
 
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum VisibilityArg {
+    Public,
+    Private,
+    Committed,
+}
+
+impl From<VisibilityArg> for Visibility {
+    fn from(visibility: VisibilityArg) -> Self {
+        match visibility {
+            VisibilityArg::Public => Self::Public,
+            VisibilityArg::Private => Self::Private,
+            VisibilityArg::Committed => Self::Committed,
+        }
+    }
+}
+
 #[derive(Serialize)]
 struct Report {
     model_hash: String,
@@ -89,7 +110,8 @@ struct Report {
     refused: Vec<Refusal>,
     parameters: usize,
     macs: u64,
-    public_input: bool,
+    input: Visibility,
+    output: Visibility,
     profile: ProfileArg,
     /// A proof file's length.
     proof_bytes: usize,
@@ -115,7 +137,10 @@ impl Args {
         let mut powers = srs.as_mut().map(|file| |needed| file.powers(needed));
         let source = powers.as_mut().map(|source| source as SrsSource<'_>);
         let options = SetupOptions {
-            public_input: self.public_input,
+            disclosure: Disclosure {
+                input: self.input.into(),
+                output: self.output.into(),
+            },
             profile: self.profile.into(),
             precision: self.precision.into(),
         };
@@ -177,7 +202,8 @@ impl Args {
             refused,
             parameters: model.summary.params,
             macs: model.summary.macs,
-            public_input: self.public_input,
+            input: self.input.into(),
+            output: self.output.into(),
             profile: self.profile,
             proof_bytes: Statement::len(verifying),
             srs: origin_name(verifying.origin()),
@@ -221,10 +247,8 @@ fn human(report: &Report) -> String {
             format!("{} rows, {} slots in a row", report.rows, report.lanes),
         ),
         ("limbs", limbs(report)),
-        (
-            "input",
-            if report.public_input { "public" } else { "private" }.to_owned(),
-        ),
+        ("input", report.input.to_string()),
+        ("output", report.output.to_string()),
         ("proofs", format!("{} bytes", report.proof_bytes)),
         ("reference string", report.srs.to_owned()),
         (

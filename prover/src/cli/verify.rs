@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use tapeout_prover::keys::VerifyingKey;
-use tapeout_prover::pipeline::{self, Trust};
+use tapeout_prover::commitment::Commitment;
+use tapeout_prover::pipeline::{self, Trust, Verified};
 use tapeout_prover::srs::Origin;
 use tapeout_prover::statement::{Statement, VerifyError};
 
-use super::context::ContextArgs;
+use super::context::{self, ContextArgs};
 use super::files;
 use super::keys::{self, hex, origin_name};
 use super::meter::Meter;
@@ -28,6 +29,18 @@ pub(crate) struct Args {
     /// Check these outputs, {"outputs": [...]}, in place of those that the proof file states
     #[arg(long, value_name = "FILE")]
     outputs: Option<PathBuf>,
+
+    /// Refuse proofs of another model than the one with this hash (keccak256 of its file, hexadecimal)
+    #[arg(long, value_name = "HEX", value_parser = context::parse)]
+    model_hash: Option<[u8; 32]>,
+
+    /// Refuse proofs about another input than the one with this commitment
+    #[arg(long, value_name = "HEX")]
+    input_commitment: Option<Commitment>,
+
+    /// Refuse proofs about another output than the one with this commitment
+    #[arg(long, value_name = "HEX")]
+    output_commitment: Option<Commitment>,
 
     #[command(flatten)]
     context: ContextArgs,
@@ -50,6 +63,11 @@ struct Report {
     public: Option<Vec<f64>>,
     inputs: Option<Vec<f64>>,
     outputs: Option<Vec<f64>>,
+    /// The commitments that the proof shows.
+    input_commitment: Option<String>,
+    output_commitment: Option<String>,
+    /// What was compared with what the caller named, beside the proof.
+    checked: Vec<&'static str>,
     /// Reading the files included.
     wall_s: f64,
     /// Of that, decoding and checking the proof.
@@ -82,26 +100,54 @@ impl Args {
         if reason.is_none() && key.origin() == Origin::InsecureDev {
             tracing::warn!("the key's reference string stems from no ceremony: whoever made it can forge proofs");
         }
-        let (inputs, outputs) = verified.map(|v| (v.input, v.outputs)).unzip();
-        let inputs = inputs.flatten();
+        let (checked, mismatch) = match &verified {
+            Some(verified) => self.compare(&key, verified),
+            None => (Vec::new(), None),
+        };
+        let (reason, verified) = match mismatch {
+            Some(mismatch) => (Some(mismatch), None),
+            None => (reason, verified),
+        };
+        let shown = verified.as_ref().map(|v| (v.input_commitment, v.output_commitment));
+        let (input_commitment, output_commitment) = shown.unwrap_or_default();
+        let (inputs, outputs) = verified.map(|v| (v.input, v.outputs)).unwrap_or_default();
+        let ok = reason.is_none();
         let report = Report {
-            ok: reason.is_none(),
+            ok,
             reason,
             model_hash: hex(&key.model().hash),
             vk_digest: hex(&key.digest()),
             srs: origin_name(key.origin()),
             proof_bytes: proof.len(),
-            public: outputs
-                .as_ref()
-                .map(|outputs| inputs.iter().flatten().chain(outputs).copied().collect()),
+            public: ok.then(|| inputs.iter().chain(&outputs).flatten().copied().collect()),
             inputs,
             outputs,
+            input_commitment: input_commitment.map(|c| c.to_string()),
+            output_commitment: output_commitment.map(|c| c.to_string()),
+            checked,
             wall_s: meter.read().wall_s,
             check_s,
         };
         let status = if report.ok { Status::Ok } else { Status::DoesNotVerify };
         output.result(&report, human)?;
         Ok(status)
+    }
+
+    /// Compares what the caller expects: what was compared, and the first thing that is another.
+    fn compare(&self, key: &VerifyingKey, verified: &Verified) -> (Vec<&'static str>, Option<String>) {
+        let named = |c: Option<Commitment>| c.map_or("none".to_owned(), |c| c.to_string());
+        let commitment = |what, expected: Option<Commitment>, got| {
+            expected.map(|c| (what, c.to_string(), named(got)))
+        };
+        let pairs = [
+            self.model_hash.map(|hash| ("model hash", hex(&hash), hex(&key.model().hash))),
+            commitment("input commitment", self.input_commitment, verified.input_commitment),
+            commitment("output commitment", self.output_commitment, verified.output_commitment),
+        ];
+        let pairs: Vec<_> = pairs.into_iter().flatten().collect();
+        let other = pairs.iter().find(|(_, expected, got)| expected != got);
+        let mismatch = other.map(|(what, expected, got)| format!("the {what} is {got}, not {expected}"));
+        (pairs.iter().map(|(what, ..)| *what).collect(), mismatch)
     }
 
     fn unreadable(&self) -> String {
@@ -130,6 +176,9 @@ fn with_outputs(key: &VerifyingKey, proof: &[u8], path: &Path) -> anyhow::Result
         Err(error) => return Err(error.into()),
     };
     let expected = key.interface().outputs.len();
+    if expected == 0 {
+        bail!("the output is not public: there is none to put others in the place of");
+    }
     if claimed.len() != expected {
         bail!(
             "'{}' holds {} outputs, the model has {expected}",
@@ -154,6 +203,14 @@ fn human(report: &Report) -> String {
     let mut rows = vec![("model", report.model_hash.clone())];
     rows.extend(report.inputs.as_ref().map(|inputs| ("input", numbers(inputs))));
     rows.extend(report.outputs.as_ref().map(|outputs| ("output", numbers(outputs))));
+    let commitments = [
+        ("input commitment", &report.input_commitment),
+        ("output commitment", &report.output_commitment),
+    ];
+    rows.extend(commitments.into_iter().filter_map(|(name, c)| Some((name, c.clone()?))));
+    if !report.checked.is_empty() {
+        rows.push(("checked", report.checked.join(", ")));
+    }
     rows.extend([
         ("key digest", report.vk_digest.clone()),
         ("reference string", report.srs.to_owned()),

@@ -69,7 +69,12 @@ impl<'a> Ids<'a> {
 pub(super) struct Reads<'a> {
     pub(super) first: &'a [Source<i64>],
     pub(super) second: &'a [Source<i64>],
+    /// The output, where the verifier reads it.
     pub(super) outputs: &'a [Source<i64>],
+    /// What is committed to of the input.
+    pub(super) committed_input: &'a [Source<i64>],
+    /// What is committed to of the output.
+    pub(super) committed_output: &'a [Source<i64>],
 }
 
 /// The fixed columns, in the constraint system's order.
@@ -94,6 +99,15 @@ pub(super) fn columns(
     fixed[columns.read_id] = port(reads.first);
     if let Some(products) = &columns.products {
         fixed[products.read_id] = port(reads.second);
+    }
+    let committed = [
+        (columns.committed_input, reads.committed_input),
+        (columns.committed_output, reads.committed_output),
+    ];
+    for (columns, sources) in committed {
+        if let Some(columns) = columns {
+            fixed[columns.read_id] = port(sources);
+        }
     }
     for source in reads.outputs {
         ids.read(source);

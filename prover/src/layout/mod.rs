@@ -15,7 +15,7 @@ use build::Builder;
 pub use shape::{Demand, Precision, Profile, candidates, choose, choose_lanes, demand, shape_for};
 pub(crate) use slots::Slots;
 pub use slots::{Place, Regions};
-pub use tapeout_verifier::interface::{Inconsistent, Input, Interface, Written};
+pub use tapeout_verifier::interface::{Disclosure, Inconsistent, Input, Interface, Visibility, Written};
 pub use witness::{Trace, trace};
 
 use crate::{
@@ -72,6 +72,10 @@ pub struct Wiring {
     pub reads: Vec<Source<i64>>,
     /// The same of the second read port.
     pub second_reads: Vec<Source<i64>>,
+    /// What the column that commits to the input holds.
+    pub committed_input: Vec<Source<i64>>,
+    /// What the column that commits to the output holds.
+    pub committed_output: Vec<Source<i64>>,
     /// The layers' activations, in the order of [`Interface::linear`].
     pub acts: Vec<Act>,
     /// Where the layers' values are.
@@ -89,9 +93,13 @@ pub struct Wiring {
 /// # Errors
 /// [`Error::TooLarge`] when the shape is too small for it, [`Error::Axes`] when a layer has too many position axes,
 /// [`Error::Tables`] when tables are too long, [`Error::Composite`] for a program that is not quantised.
-pub fn compile(program: &Program<i64>, shape: &Shape, public_input: bool) -> Result<(Interface, Wiring), Error> {
+pub fn compile(
+    program: &Program<i64>,
+    shape: &Shape,
+    disclosure: Disclosure,
+) -> Result<(Interface, Wiring), Error> {
     let n = shape.n();
-    let need = demand(program, shape.lanes, public_input);
+    let need = demand(program, shape.lanes, disclosure);
     if need.slots.max(need.reads) > n {
         return Err(Error::TooLarge {
             slots: need.slots,
@@ -107,6 +115,7 @@ pub fn compile(program: &Program<i64>, shape: &Shape, public_input: bool) -> Res
     let inputs: usize = program.input_shape.iter().product();
     // An image of ones for a bias costs reads, which must not make the trace longer, and saves a tile.
     let images = need.reads + program.layers.iter().map(shape::image_rows).sum::<usize>() <= n;
+    let public_input = disclosure.input == Visibility::Public;
     let mut builder = Builder::new(program, shape, if public_input { 0 } else { inputs }, images);
     for layer in &program.layers {
         builder.add(layer)?;
@@ -136,13 +145,20 @@ pub fn compile(program: &Program<i64>, shape: &Shape, public_input: bool) -> Res
         regions,
     };
     let mut ids = fixed::Ids::new(&slots, public_input.then_some(inputs));
+    let when = |wanted, sources: &[Source<i64>]| if wanted { sources.to_vec() } else { Vec::new() };
+    let elements_of_input: Vec<_> = (0..inputs as u32).map(Source::Input).collect();
+    let committed_input = when(shape.committed_input, &elements_of_input);
+    let committed_output = when(shape.committed_output, &program.outputs);
+    let public_output = when(disclosure.output == Visibility::Public, &program.outputs);
     let ports = fixed::Reads {
         first: &reads,
         second: &second_reads,
-        outputs: &program.outputs,
+        outputs: &public_output,
+        committed_input: &committed_input,
+        committed_output: &committed_output,
     };
     let fixed = fixed::columns(&slots, &ports, &tables, &mut ids);
-    let outputs = program.outputs.iter().map(|s| ids.of(s)).collect();
+    let outputs = public_output.iter().map(|s| ids.of(s)).collect();
     let input = match &ids.public {
         Some(base) => Input::Public((0..inputs as u64).map(|i| ids.written(base + i)).collect()),
         None => Input::Private { len: inputs },
@@ -160,6 +176,8 @@ pub fn compile(program: &Program<i64>, shape: &Shape, public_input: bool) -> Res
         weights,
         reads,
         second_reads,
+        committed_input,
+        committed_output,
         acts,
         places,
         elements,

@@ -8,7 +8,7 @@ use crate::{
     plonk::cs::{ConstraintSystem, Phase, Shape},
 };
 
-use super::slots::Regions;
+use super::{Disclosure, Visibility, slots::Regions};
 
 /// Rows that are set aside for the table of a curve, whose range calibration decides.
 const CURVE_ROWS: usize = 1 << 10;
@@ -111,7 +111,7 @@ const LOG_ROWS: std::ops::RangeInclusive<u32> = 5..=20;
 pub struct Demand {
     /// Rows of slots, for the number of lanes asked about.
     pub slots: usize,
-    /// Rows of the read column.
+    /// Rows of the longest column that reads: the read column, or one that commits to the input or the output.
     pub reads: usize,
     /// Rows of the tables of functions.
     pub tables: usize,
@@ -221,9 +221,11 @@ pub(super) fn regions<W>(program: &Program<W>, inputs: usize) -> Regions {
 }
 
 /// What `program` takes with `lanes` slots in a row.
-pub fn demand<W>(program: &Program<W>, lanes: usize, public_input: bool) -> Demand {
+pub fn demand<W>(program: &Program<W>, lanes: usize, disclosure: Disclosure) -> Demand {
     let inputs: usize = program.input_shape.iter().product();
-    let regions = regions(program, if public_input { 0 } else { inputs });
+    let regions = regions(program, if disclosure.input == Visibility::Public { 0 } else { inputs });
+    let committed = [(disclosure.input, inputs), (disclosure.output, program.outputs.len())];
+    let committed = committed.into_iter().filter(|(v, _)| *v == Visibility::Committed).map(|(_, len)| len).max();
     let layers = program.layers.iter().map(|l| (l, parts(program, l)));
     let rows = |(l, parts): (&Layer<W>, Parts)| parts.linear * l.channels.div_ceil(lanes) * group_rows(l);
     let tables = program.functions.iter().map(|f| match f {
@@ -232,7 +234,8 @@ pub fn demand<W>(program: &Program<W>, lanes: usize, public_input: bool) -> Dema
     });
     Demand {
         slots: regions.rows(lanes) + layers.clone().map(rows).sum::<usize>(),
-        reads: regions.products + regions.raw + layers.map(|(_, parts)| parts.reads).sum::<usize>(),
+        reads: (regions.products + regions.raw + layers.map(|(_, parts)| parts.reads).sum::<usize>())
+            .max(committed.unwrap_or(0)),
         tables: tables.sum(),
     }
 }
@@ -242,20 +245,20 @@ pub fn demand<W>(program: &Program<W>, lanes: usize, public_input: bool) -> Dema
 ///
 /// The cost counted is that of the commitments, which dominates: full-width columns, and columns of small values at a twelfth of
 /// that (docs/protocol.md, "Cost").
-pub fn choose<W>(program: &Program<W>, public_input: bool, profile: Profile) -> Option<Shape> {
-    candidates(program, public_input, profile, Precision::default()).next()
+pub fn choose<W>(program: &Program<W>, disclosure: Disclosure, profile: Profile) -> Option<Shape> {
+    candidates(program, disclosure, profile, Precision::default()).next()
 }
 
 /// The shapes that `program` fits in, those to be preferred first: of as many limbs as `precision` wants, the cheapest first; then
 /// of other limbs, for programs whose weights or integers these do not hold.
 pub fn candidates<W>(
     program: &Program<W>,
-    public_input: bool,
+    disclosure: Disclosure,
     profile: Profile,
     precision: Precision,
 ) -> impl Iterator<Item = Shape> {
     let sizes = move || profile.min_log_rows()..=*LOG_ROWS.end();
-    let shape = move |limbs| choose_lanes(program, limbs, public_input, profile);
+    let shape = move |limbs| choose_lanes(program, limbs, disclosure, profile);
     let mut wanted: Vec<Shape> = sizes()
         .filter_map(|bits| shape(profile.limbs(bits, precision)))
         .collect();
@@ -276,20 +279,31 @@ pub fn candidates<W>(
 }
 
 /// The cheapest shape of as many rows as these limbs mean.
-pub fn choose_lanes<W>(program: &Program<W>, limbs: Limbs, public_input: bool, profile: Profile) -> Option<Shape> {
+pub fn choose_lanes<W>(
+    program: &Program<W>,
+    limbs: Limbs,
+    disclosure: Disclosure,
+    profile: Profile,
+) -> Option<Shape> {
     let fits = |lanes: &usize| {
-        let need = demand(program, *lanes, public_input);
+        let need = demand(program, *lanes, disclosure);
         need.slots.max(need.reads).max(need.tables) <= 1 << limbs.bits
     };
     let acts = || program.layers.iter().map(|l| l.act);
     let lanes = (1..=profile.max_lanes()).filter(fits);
     lanes
-        .map(|lanes| shape_for(limbs, lanes, acts(), program.functions.len()))
+        .map(|lanes| shape_for(limbs, lanes, acts(), program.functions.len(), disclosure))
         .min_by_key(cost)
 }
 
 /// The shape that has the kinds of rows that layers of these kinds take.
-pub fn shape_for(limbs: Limbs, lanes: usize, acts: impl IntoIterator<Item = Act>, functions: usize) -> Shape {
+pub fn shape_for(
+    limbs: Limbs,
+    lanes: usize,
+    acts: impl IntoIterator<Item = Act>,
+    functions: usize,
+    disclosure: Disclosure,
+) -> Shape {
     let mut shape = Shape {
         limbs,
         lanes,
@@ -301,6 +315,8 @@ pub fn shape_for(limbs: Limbs, lanes: usize, acts: impl IntoIterator<Item = Act>
         raw: false,
         matmul: false,
         functions,
+        committed_input: disclosure.input == Visibility::Committed,
+        committed_output: disclosure.output == Visibility::Committed,
     };
     for act in acts {
         match act {

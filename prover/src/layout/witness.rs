@@ -60,6 +60,8 @@ pub fn trace(
     let ports = [
         (Some(cs.columns.x), &wiring.reads),
         (cs.columns.products.map(|p| p.x2), &wiring.second_reads),
+        (cs.columns.committed_input.map(|c| c.values), &wiring.committed_input),
+        (cs.columns.committed_output.map(|c| c.values), &wiring.committed_output),
     ];
     for (column, sources) in ports {
         let Some(column) = column else { continue };

@@ -6,7 +6,11 @@ use ark_ec::{AffineRepr, CurveGroup};
 use serde::Serialize;
 use tapeout_driver::{Backend, Dir, Fr, G1Affine, G1Projective, Msm, Ntt, Run, Scalars, Width};
 
-use super::{fold::Cache, proof::Folded};
+use super::{
+    cs::{COMMITMENT_BLINDS, SLACK},
+    fold::Cache,
+    proof::Folded,
+};
 
 /// One kind of kernel call, all its calls together.
 #[derive(Clone, Debug, Serialize)]
@@ -61,11 +65,11 @@ pub struct Bases {
     pub fold: Cache,
 }
 
-/// How many coefficients beyond `n` a committed polynomial may have.
-pub const TAIL: usize = 8;
+/// How many coefficients beyond `n` a committed polynomial may have: the quotient's upper half has the most.
+pub const TAIL: usize = SLACK + 1;
 
 /// The largest number of blinding coefficients of a column.
-pub const MAX_BLINDS: usize = 4;
+pub const MAX_BLINDS: usize = COMMITMENT_BLINDS;
 
 impl Kernels {
     /// Loads a key's bases and domain into `backend`.

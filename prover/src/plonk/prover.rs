@@ -150,6 +150,8 @@ pub(crate) struct Instance<'a> {
     pub(crate) fold: &'a Fold,
     pub(crate) public: &'a [i64],
     pub(crate) context: &'a Context,
+    /// Blinds of columns whose commitment stands across proofs, by the column; where there are none, new ones are drawn.
+    pub(crate) standing: &'a [(usize, Vec<Fr>)],
 }
 
 /// The state of a proof under way.
@@ -182,14 +184,18 @@ pub(crate) fn prove(
         fold,
         public,
         context,
+        standing,
     } = instance;
     let n = interface.shape.n();
     let public_words: Vec<Fr> = public.iter().map(|v| signed(*v)).collect();
-    let blinds = cs
+    let mut blinds: Vec<Vec<Fr>> = cs
         .advice
         .iter()
         .map(|c| (0..c.blinds).map(|_| random(rng)).collect())
         .collect();
+    for (column, given) in *standing {
+        blinds[*column].clone_from(given);
+    }
     let to_field = |column: &Vec<i64>| column.iter().map(|v| signed(*v)).collect();
     let mut session = Session {
         instance,
@@ -397,6 +403,7 @@ fn widths(cs: &ConstraintSystem, trace: &Trace) -> Vec<Width> {
             .map(|l| l.y)
             .chain([cs.columns.x])
             .chain(products.map(|p| p.x2))
+            .chain([cs.columns.committed_input, cs.columns.committed_output].into_iter().flatten().map(|c| c.values))
             .collect(),
         segments().map(|s| s.value).collect(),
         segments().map(|s| s.rise).collect(),

@@ -1,7 +1,7 @@
 //! The quotient `t = N / Z_H` of the gates' random combination `N`.
 //!
-//! `N` has degree at most `3n + 7`, so `t` has degree at most `2n + 7`: the `2n` values on two cosets of `H` determine it but
-//! for a remainder `e` of degree at most 7, `t = (t mod X^(2n) - g^(2n)) + (X^(2n) - g^(2n)) e`, which eight more values
+//! `N` has degree at most `3n + 15`, so `t` has degree at most `2n + 15`: the `2n` values on two cosets of `H` determine it but
+//! for a remainder `e` of degree at most 15, `t = (t mod X^(2n) - g^(2n)) + (X^(2n) - g^(2n)) e`, which sixteen more values
 //! determine. Nothing larger than `n` is ever transformed, and one coset is held at a time.
 
 use ark_ff::{Field, One, Zero};
@@ -21,13 +21,13 @@ use crate::field::{horner, powers};
 /// every subgroup of a power of two.
 const COSET: u64 = 5;
 
-/// Offset of the coset of eight points that determine the remainder.
+/// Offset of the coset of sixteen points that determine the remainder.
 const OVERFLOW_COSET: u64 = 7;
 
 /// Points that determine the remainder.
 const POINTS: usize = SLACK + 1;
 
-/// The coefficients of `t`, `2n + 8` of them. `advice` and `fixed` are coefficients, of `n + 8` terms at most.
+/// The coefficients of `t`, `2n + 16` of them. `advice` and `fixed` are coefficients, of `n + 16` terms at most.
 ///
 /// If a gate is not satisfied the result is no quotient at all, and no verifier accepts it.
 ///
@@ -109,7 +109,7 @@ fn lagrange_first(x: &[Fr], z_h: Fr) -> Vec<Fr> {
     first
 }
 
-/// The coefficients of `e`, from the values of everything at eight points.
+/// The coefficients of `e`, from the values of everything at sixteen points.
 fn remainder(
     numerator: &Expr,
     advice: &[Vec<Fr>],
@@ -148,7 +148,7 @@ fn remainder(
     interpolate(&values, offset)
 }
 
-/// The values at `x`, the points of a coset of the group of order [`POINTS`]: folds modulo `X^8 - x^8` first, so that one
+/// The values at `x`, the points of a coset of the group of order [`POINTS`]: folds modulo `X^16 - x^16` first, so that one
 /// multiplication a coefficient serves all points.
 fn at_points(coefficients: &[Fr], x: &[Fr]) -> Vec<Fr> {
     let x_k = x[0].pow([POINTS as u64]);
@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn folded_evaluation_matches_horner() {
         let rng = &mut ark_std::test_rng();
-        for len in [1, 7, 8, 9, 64, 72] {
+        for len in [1, 15, 16, 17, 64, 80] {
             let p: Vec<Fr> = (0..len).map(|_| Fr::rand(rng)).collect();
             let x: Vec<Fr> = powers(root_of_unity(POINTS), POINTS)
                 .iter()

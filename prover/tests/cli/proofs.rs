@@ -107,7 +107,7 @@ fn an_array_is_the_same_input() {
 fn a_public_input_is_part_of_the_statement() {
     let folder = tempfile::tempdir().unwrap();
     let (keys, proof) = (folder.path().join("keys"), folder.path().join("proof"));
-    assert_eq!(setup(&keys, &["--public-input"])["public_input"], true);
+    assert_eq!(setup(&keys, &["--input", "public"])["input"], "public");
     let proved = prove(&keys, &proof, &[]);
     let verified = succeed(&mut verify_command(&proof, &keys.join("model.vk")));
     let input = floats(&read_json(&linreg("input.json"))["input_data"][0]);

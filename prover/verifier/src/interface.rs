@@ -1,5 +1,7 @@
 //! What a verifier needs to know of a circuit beside its constraints: where everything is, and what it writes on the bus itself.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -31,6 +33,47 @@ pub enum Input {
     Public(Vec<Written>),
 }
 
+/// Who sees the input or the output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Visibility {
+    /// Everybody: it is part of the statement.
+    Public,
+    /// The prover alone.
+    #[default]
+    Private,
+    /// The prover alone; a proof shows a commitment to it, which can stand in other proofs too.
+    Committed,
+}
+
+impl fmt::Display for Visibility {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Public => "public",
+            Self::Private => "private",
+            Self::Committed => "committed",
+        })
+    }
+}
+
+/// Who sees what of a statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disclosure {
+    /// Who sees the input.
+    pub input: Visibility,
+    /// Who sees the output.
+    pub output: Visibility,
+}
+
+impl Default for Disclosure {
+    fn default() -> Self {
+        Self {
+            input: Visibility::Private,
+            output: Visibility::Public,
+        }
+    }
+}
+
 /// The part of a circuit that the verifier needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Interface {
@@ -42,7 +85,7 @@ pub struct Interface {
     pub constants: Vec<(i64, Written)>,
     /// The input.
     pub input: Input,
-    /// Ids of the slots that the output is read from.
+    /// Ids of the slots that a public output is read from; none if the output is not public.
     pub outputs: Vec<u64>,
 }
 
@@ -52,6 +95,21 @@ pub struct Interface {
 pub struct Inconsistent(&'static str);
 
 impl Interface {
+    /// Who sees what.
+    pub fn disclosure(&self) -> Disclosure {
+        let hidden = |committed| if committed { Visibility::Committed } else { Visibility::Private };
+        Disclosure {
+            input: match self.input {
+                Input::Public(_) => Visibility::Public,
+                Input::Private { .. } => hidden(self.shape.committed_input),
+            },
+            output: match self.outputs.is_empty() {
+                false => Visibility::Public,
+                true => hidden(self.shape.committed_output),
+            },
+        }
+    }
+
     /// The number of public words: the input's if it is public, then the output's.
     pub fn public_words(&self) -> usize {
         let inputs = if let Input::Public(written) = &self.input {
@@ -82,6 +140,16 @@ impl Interface {
                 "the input has more elements than the trace has slots",
             )?;
         }
+        if self.shape.committed_input {
+            require(
+                matches!(self.input, Input::Private { len } if len <= n),
+                "a commitment to an input that is public, or has more elements than a column",
+            )?;
+        }
+        require(
+            !self.shape.committed_output || self.outputs.is_empty(),
+            "a commitment to an output that is public",
+        )?;
         for layer in &self.linear {
             require(layer.axes.len() <= MAX_DIMS, "too many position axes")?;
             let groups = (layer.group_stride, layer.groups);

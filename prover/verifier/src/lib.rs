@@ -18,6 +18,7 @@
 //! A key says which model it is for ([`keys::ModelInfo`]) and where its reference string stems from ([`keys::Origin`]); who
 //! verifies must have the key, or its digest, from somebody they trust. The protocol is written down in `docs/protocol.md`.
 
+pub mod commitment;
 pub mod encoding;
 pub mod field;
 pub mod fixed;

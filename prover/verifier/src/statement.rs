@@ -12,10 +12,11 @@
 //! The verifying key fixes every length, so that no byte can be added or left out.
 
 use crate::{
+    commitment::Commitment,
     encoding::{DecodeError, Reader, SCALAR_BYTES, Writer},
     field::{signed, to_signed},
     keys::VerifyingKey,
-    plonk::{proof::Proof, rounds::Defences, verifier::Rejection},
+    plonk::{cs::Committed, proof::Proof, rounds::Defences, verifier::Rejection},
 };
 
 const MAGIC: [u8; 8] = *b"TAPEOUTR";
@@ -155,6 +156,20 @@ impl Statement {
             public,
             proof,
         })
+    }
+
+    /// The commitment to the input that the proof shows, if the key has one.
+    pub fn input_commitment(&self, key: &VerifyingKey) -> Option<Commitment> {
+        self.committed(key.cs.columns.committed_input)
+    }
+
+    /// The commitment to the output that the proof shows, if the key has one.
+    pub fn output_commitment(&self, key: &VerifyingKey) -> Option<Commitment> {
+        self.committed(key.cs.columns.committed_output)
+    }
+
+    fn committed(&self, columns: Option<Committed>) -> Option<Commitment> {
+        self.proof.advice.get(columns?.values).copied().map(Commitment)
     }
 
     /// Checks the proof, which must have been made for `context`.

@@ -1,8 +1,9 @@
 //! A proof file in, a verdict out.
 
 use crate::{
+    commitment::Commitment,
     fixed::Scale,
-    interface::Input,
+    interface::{Disclosure, Visibility},
     keys::{Origin, VerifyingKey},
     plonk::verifier::Rejection,
     statement::{Context, Statement, VerifyError},
@@ -22,8 +23,12 @@ pub enum Trust {
 pub struct Verified {
     /// The input, if it is public, dequantised.
     pub input: Option<Vec<f64>>,
-    /// The output, dequantised.
-    pub outputs: Vec<f64>,
+    /// The output, if it is public, dequantised.
+    pub outputs: Option<Vec<f64>>,
+    /// The commitment to the input, if it is committed to. It says nothing by itself: compare it with one that is known.
+    pub input_commitment: Option<Commitment>,
+    /// The commitment to the output, if it is committed to.
+    pub output_commitment: Option<Commitment>,
     /// The public words as they stand in the statement.
     pub words: Vec<i64>,
 }
@@ -43,10 +48,15 @@ pub fn verify(key: &VerifyingKey, proof: &[u8], context: &Context, trust: Trust)
     let (input, outputs) = statement
         .public
         .split_at(statement.public.len() - key.interface.outputs.len());
-    let public_input = matches!(key.interface.input, Input::Public(_));
+    let Disclosure {
+        input: sees_input,
+        output: sees_output,
+    } = key.interface.disclosure();
     Ok(Verified {
-        input: public_input.then(|| dequantise(input, key.model.input_scale)),
-        outputs: dequantise(outputs, key.model.output_scale),
+        input: (sees_input == Visibility::Public).then(|| dequantise(input, key.model.input_scale)),
+        outputs: (sees_output == Visibility::Public).then(|| dequantise(outputs, key.model.output_scale)),
+        input_commitment: statement.input_commitment(key),
+        output_commitment: statement.output_commitment(key),
         words: statement.public,
     })
 }

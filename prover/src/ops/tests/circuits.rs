@@ -13,7 +13,7 @@ use rayon::prelude::*;
 use suite::{Imported, Suite, root};
 
 use crate::keys::powers_needed;
-use crate::layout;
+use crate::layout::{self, Disclosure};
 use crate::model::program::Act;
 use crate::model::{Calibration, Limbs, Model, Quantised};
 use crate::ops;
@@ -57,13 +57,13 @@ fn circuit(name: &str, model: &Model, input: &[f64]) -> Option<Circuit> {
     let calibration = Calibration::new(&model.program, &[input.to_vec()]).ok()?;
     LIMBS.into_iter().find_map(|limbs| {
         let quantised = Quantised::new(&model.program, &calibration, limbs).ok()?;
-        let need = layout::demand(&quantised.program, 1, false);
+        let need = layout::demand(&quantised.program, 1, Disclosure::default());
         if need.slots.max(need.reads).max(need.tables) > 1 << limbs.bits {
             return None;
         }
         let acts = quantised.program.layers.iter().map(|l| l.act);
-        let shape = layout::shape_for(limbs, 1, acts, quantised.program.functions.len());
-        let powers = powers_needed(&quantised.program, &shape, false).ok()?;
+        let shape = layout::shape_for(limbs, 1, acts, quantised.program.functions.len(), Disclosure::default());
+        let powers = powers_needed(&quantised.program, &shape, Disclosure::default()).ok()?;
         if powers.g1 > srs().powers_g1().len() || powers.g2 > srs().powers_g2().len() {
             return None;
         }

@@ -9,10 +9,11 @@ use tapeout_driver::G1Projective;
 
 use super::*;
 use crate::{
+    commitment::MAX_PROOFS,
     field::powers,
     plonk::{
         at::root_of_unity,
-        cs::AdviceColumn,
+        cs::{AdviceColumn, COMMITMENT_BLINDS},
         eval::{Compiled, Table},
         expr::{Expr, Scalars},
         kernels::MAX_BLINDS,
@@ -118,7 +119,17 @@ fn confirmed(fixture: &Fixture, guess: &Guess, proof: &Proof) -> Vec<String> {
 /// Trap T14: with the blinds of one column left out, a guess of the input can be confirmed; with all of them in place, not.
 #[test]
 fn no_commitment_confirms_a_guess() {
-    assert_no_guess_confirmed(&pool(2, vec![1, 2], vec![0, 1], true), &[100, 7]);
+    let fixture = Fixture::new(&pool(2, vec![1, 2], vec![0, 1], true), 1, false);
+    assert_no_guess_confirmed(fixture, &[100, 7]);
+}
+
+#[test]
+fn no_standing_commitment_confirms_a_guess() {
+    let committed = Disclosure {
+        input: Visibility::Committed,
+        output: Visibility::Committed,
+    };
+    assert_no_guess_confirmed(Fixture::committed(&small_network(), committed, |_| {}), &small_input());
 }
 
 /// Traps A5 and T14: the running sum of products of matrices depends on the witness, and is blinded as the rest.
@@ -126,13 +137,12 @@ fn no_commitment_confirms_a_guess() {
 fn no_commitment_of_a_primitive_confirms_a_guess() {
     for (name, program, input) in primitives() {
         if ["products", "functions", "matrices"].contains(&name) {
-            assert_no_guess_confirmed(&program, &input);
+            assert_no_guess_confirmed(Fixture::new(&program, 1, false), &input);
         }
     }
 }
 
-fn assert_no_guess_confirmed(program: &Program<i64>, input: &[i64]) {
-    let mut fixture = Fixture::new(program, 1, false);
+fn assert_no_guess_confirmed(mut fixture: Fixture, input: &[i64]) {
     let (trace, public) = fixture.run(input);
     let confirmed_by = |fixture: &Fixture| {
         let mut guess = Guess::default();
@@ -249,4 +259,16 @@ fn every_secret_column_has_a_blind_for_each_time_it_is_revealed() {
             }
         }
     }
+}
+
+/// Correction A6: what all proofs together reveal of a column whose commitment stands across them is uniform, up to the last proof
+/// that an opening gives, and would not be behind one proof more.
+#[test]
+fn a_standing_commitment_hides_its_values_for_as_many_proofs_as_an_opening_gives() {
+    let rng = &mut ark_std::test_rng();
+    let points: Vec<Fr> = (0..MAX_PROOFS + 2).map(|_| Fr::rand(rng)).collect();
+    let (blinds, n) = (COMMITMENT_BLINDS, 1 << LIMBS.bits);
+    let revealed = 1 + MAX_PROOFS as usize;
+    assert_eq!(rank(blinding_matrix(&points[..revealed], blinds, n)), revealed);
+    assert!(rank(blinding_matrix(&points, blinds, n)) < points.len());
 }

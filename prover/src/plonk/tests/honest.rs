@@ -8,7 +8,7 @@ fn honest_proofs_verify_with_any_number_of_lanes() {
     for lanes in 1..=4 {
         for public_input in [false, true] {
             let program = small_network();
-            let fixture = match layout::demand(&program, lanes, public_input).slots {
+            let fixture = match layout::demand(&program, lanes, disclosure(public_input)).slots {
                 rows if rows > 128 => continue,
                 _ => Fixture::new(&program, lanes, public_input),
             };

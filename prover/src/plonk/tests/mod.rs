@@ -5,6 +5,7 @@
 mod binding;
 mod blinding;
 mod bus;
+mod commitment;
 mod composite;
 pub(crate) mod fold;
 mod forge;
@@ -38,7 +39,7 @@ use super::{
 };
 use crate::{
     keys::{ModelInfo, ProvingKey},
-    layout::{self, Trace},
+    layout::{self, Disclosure, Trace, Visibility},
     model::{
         Limbs, Scale, execute,
         program::{Act, Function, Layer, Program, Rule, Source, Term},
@@ -68,7 +69,16 @@ pub(crate) fn shape(program: &Program<i64>, lanes: usize) -> Shape {
         lanes,
         program.layers.iter().map(|l| l.act),
         program.functions.len(),
+        Disclosure::default(),
     )
+}
+
+/// A public output, and an input that is public or private.
+pub(crate) fn disclosure(public_input: bool) -> Disclosure {
+    Disclosure {
+        input: if public_input { Visibility::Public } else { Visibility::Private },
+        output: Visibility::Public,
+    }
 }
 
 /// A prepared circuit, whose constraint system may have been weakened.
@@ -92,11 +102,35 @@ impl Fixture {
         Self::shaped(program, &shape(program, lanes), public_input, weaken)
     }
 
+    /// With commitments, in one lane.
+    pub(crate) fn committed(
+        program: &Program<i64>,
+        disclosure: Disclosure,
+        weaken: impl FnOnce(&mut Draft),
+    ) -> Self {
+        let committed = |visibility| visibility == Visibility::Committed;
+        let shape = Shape {
+            committed_input: committed(disclosure.input),
+            committed_output: committed(disclosure.output),
+            ..shape(program, 1)
+        };
+        Self::disclosed(program, &shape, disclosure, weaken)
+    }
+
     /// As [`Self::weakened`], with limbs that may be others than [`LIMBS`].
     pub(crate) fn shaped(
         program: &Program<i64>,
         shape: &Shape,
         public_input: bool,
+        weaken: impl FnOnce(&mut Draft),
+    ) -> Self {
+        Self::disclosed(program, shape, disclosure(public_input), weaken)
+    }
+
+    fn disclosed(
+        program: &Program<i64>,
+        shape: &Shape,
+        disclosure: Disclosure,
         weaken: impl FnOnce(&mut Draft),
     ) -> Self {
         let mut draft = Draft::new(shape);
@@ -110,7 +144,7 @@ impl Fixture {
             output_scale: Scale(0),
         };
         let program = program.clone();
-        let mut key = ProvingKey::generate(program, shape, public_input, info, srs(), backend().as_ref()).unwrap();
+        let mut key = ProvingKey::generate(program, shape, disclosure, info, srs(), backend().as_ref()).unwrap();
         key.verifying.cs = cs;
         Self {
             key,
@@ -158,11 +192,13 @@ impl Fixture {
     /// Trace and public words of an honest execution.
     pub(crate) fn run(&self, input: &[i64]) -> (Trace, Vec<i64>) {
         let execution = reference_run(&self.key.quantised.program, input);
+        let disclosure = self.key.verifying.interface.disclosure();
         let mut public = Vec::new();
-        if matches!(self.key.verifying.interface.input, layout::Input::Public(_)) {
-            public.extend_from_slice(input);
+        for (visibility, values) in [(disclosure.input, input), (disclosure.output, &execution.outputs[..])] {
+            if visibility == Visibility::Public {
+                public.extend_from_slice(values);
+            }
         }
-        public.extend_from_slice(&execution.outputs);
         let trace = layout::trace(
             &self.key.verifying.interface,
             &self.key.wiring,
@@ -205,6 +241,18 @@ impl Fixture {
         forger: &mut dyn Forger,
         rng: &mut impl CryptoRng,
     ) -> Result<Proof, ProveError> {
+        self.prove_standing(&[], context, trace, public, forger, rng)
+    }
+
+    pub(crate) fn prove_standing(
+        &self,
+        standing: &[(usize, Vec<Fr>)],
+        context: &Context,
+        trace: Trace,
+        public: &[i64],
+        forger: &mut dyn Forger,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Proof, ProveError> {
         let verifying = &self.key.verifying;
         let instance = Instance {
             cs: &verifying.cs,
@@ -214,6 +262,7 @@ impl Fixture {
             fold: &verifying.weights.fold,
             public,
             context,
+            standing,
         };
         let mut kernels = Kernels::new(backend().as_ref(), &self.key.bases)?;
         let mut quiet = |_| {};

@@ -285,7 +285,7 @@ pub(crate) fn survivors(
     assert!(scanner.balances(sum, &public), "{name}");
     let honest = Accepted { advice, terms, sum };
     // Of the rows that nothing uses, one stands for all.
-    let need = layout::demand(program, shape.lanes, false);
+    let need = layout::demand(program, shape.lanes, disclosure(false));
     let used = need.slots.max(need.reads).max(need.tables).min(n - 1);
     let mut survivors = BTreeMap::new();
     for column in cs.phase(Phase::Trace) {

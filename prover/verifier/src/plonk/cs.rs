@@ -25,7 +25,7 @@ mod columns;
 mod gates;
 mod shape;
 
-pub use columns::{Columns, Functions, Lane, MatrixColumns, Products, Segment};
+pub use columns::{Columns, Committed, Functions, Lane, MatrixColumns, Products, Segment};
 pub use shape::Shape;
 
 use super::expr::{Expr, Scalar};
@@ -33,9 +33,13 @@ use super::expr::{Expr, Scalar};
 /// The largest degree, in multiples of the number of rows, that the two-coset quotient has room for.
 pub const MAX_DEGREE: usize = 3;
 
-/// How far the numerator's degree may exceed `3n`: the quotient then has degree at most `2n + SLACK`, which eight evaluations
+/// How far the numerator's degree may exceed `3n`: the quotient then has degree at most `2n + SLACK`, which sixteen evaluations
 /// on a further coset determine.
-pub const SLACK: usize = 7;
+pub const SLACK: usize = 15;
+
+/// The number of random coefficients that hide a column whose commitment stands across proofs. The commitment is one functional of
+/// them and each proof's opening another, so that it hides its values for one proof fewer (`docs/protocol.md`, "Commitments").
+pub const COMMITMENT_BLINDS: usize = 8;
 
 /// When a column is committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,7 +60,8 @@ pub struct AdviceColumn {
     /// When it is committed.
     pub phase: Phase,
     /// Number of random coefficients, times `Z_H`, that hide it: 0 for what is public, 2 where it is opened at one point,
-    /// 4 where it is opened at two (the quotient's commitment is a further functional of each; `docs/protocol.md`).
+    /// 4 where it is opened at two (the quotient's commitment is a further functional of each; `docs/protocol.md`),
+    /// [`COMMITMENT_BLINDS`] where its commitment stands across proofs.
     pub blinds: usize,
     /// Whether it is opened one row back as well.
     pub rotated: bool,
@@ -146,6 +151,8 @@ impl Draft {
             m: usize::MAX,
         });
         let sides = shape.matmul.then(|| (fix("q_left".into()), fix("q_right".into())));
+        let input_id = shape.committed_input.then(|| fix("committed_input.id".into()));
+        let output_id = shape.committed_output.then(|| fix("committed_output.id".into()));
 
         let mut advice = Vec::new();
         let mut add = |name: String, phase, blinds, rotated| {
@@ -188,6 +195,14 @@ impl Draft {
             m: add("function.m".into(), Phase::Trace, 2, false),
             ..columns
         });
+        let mut committed = |name: &str, read_id: Option<usize>| {
+            read_id.map(|read_id| Committed {
+                values: add(name.into(), Phase::Trace, COMMITMENT_BLINDS, false),
+                read_id,
+            })
+        };
+        let committed_input = committed("committed_input", input_id);
+        let committed_output = committed("committed_output", output_id);
         // C, E and D follow from the challenges and the public weights: there is nothing to hide.
         let c = add("C".into(), Phase::Linear, 0, false);
         let e = add("E".into(), Phase::Linear, 0, false);
@@ -211,6 +226,8 @@ impl Draft {
             products,
             functions,
             matrices,
+            committed_input,
+            committed_output,
             lanes,
             x,
             m,

@@ -69,6 +69,15 @@ pub struct MatrixColumns {
     pub s: usize,
 }
 
+/// Indices of the columns of a commitment that stands for itself: element `i` on row `i`, zeros behind.
+#[derive(Clone, Copy, Debug)]
+pub struct Committed {
+    /// The column.
+    pub values: usize,
+    /// Fixed: the id that each row reads.
+    pub read_id: usize,
+}
+
 /// Indices of the columns.
 #[derive(Clone, Debug)]
 pub struct Columns {
@@ -96,6 +105,10 @@ pub struct Columns {
     pub functions: Option<Functions>,
     /// Products of matrices.
     pub matrices: Option<MatrixColumns>,
+    /// The commitment of the input.
+    pub committed_input: Option<Committed>,
+    /// The commitment of the output.
+    pub committed_output: Option<Committed>,
     /// The lanes.
     pub lanes: Vec<Lane>,
     /// The read port.

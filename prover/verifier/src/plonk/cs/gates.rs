@@ -168,6 +168,11 @@ pub(super) fn bus_terms(shape: &Shape, c: &Columns) -> Vec<BusTerm> {
     if let Some(products) = &c.products {
         read("second read", products.x2, products.read_id);
     }
+    for (name, columns) in [("committed input", c.committed_input), ("committed output", c.committed_output)] {
+        if let Some(columns) = columns {
+            read(name, columns.values, columns.read_id);
+        }
+    }
     for (l, lane) in c.lanes.iter().enumerate() {
         let id = Expr::Fixed(c.table) + Expr::int(shape.slot_id(0, l) as i64);
         bus.push(BusTerm {

@@ -27,6 +27,10 @@ pub struct Shape {
     pub matmul: bool,
     /// Number of functions that are looked up.
     pub functions: usize,
+    /// Whether a column of its own commits to the input.
+    pub committed_input: bool,
+    /// Whether a column of its own commits to the output.
+    pub committed_output: bool,
 }
 
 impl Shape {

@@ -1,0 +1,112 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha20Rng;
+
+use super::*;
+use crate::{
+    layout::{Disclosure, Visibility},
+    pipeline::{self, Error, Standing},
+    plonk::tests::{Fixture, backend, small_input, small_network},
+    statement::NO_CONTEXT,
+};
+
+fn key() -> ProvingKey {
+    let disclosure = Disclosure {
+        input: Visibility::Committed,
+        output: Visibility::Committed,
+    };
+    Fixture::committed(&small_network(), disclosure, |_| {}).key
+}
+
+fn input() -> Vec<f64> {
+    small_input().iter().map(|v| *v as f64).collect()
+}
+
+fn prove(key: &ProvingKey, input: &[f64], standing: Standing) -> Result<pipeline::Proven, Error> {
+    pipeline::prove_standing(key, input, standing, &NO_CONTEXT, backend().as_ref(), Some(4), &mut |_| {})
+}
+
+fn standing(opening: &mut Opening) -> Standing {
+    Standing {
+        input: Some(opening.spend().unwrap()),
+        output: None,
+    }
+}
+
+#[test]
+fn a_commitment_made_beforehand_is_in_the_proof_and_the_outputs_can_be_the_next_inputs() {
+    let key = key();
+    let mut opening = pipeline::commit(&key, &input(), backend().as_ref(), None).unwrap();
+    let proven = prove(&key, &input(), standing(&mut opening)).unwrap();
+    assert_eq!(proven.statement.input_commitment(key.verifying()), Some(opening.commitment()));
+    assert!(proven.input_opening.is_none() && proven.statement.public.is_empty());
+    let output = proven.output_opening.unwrap();
+    assert_eq!(proven.statement.output_commitment(key.verifying()), Some(output.commitment()));
+    assert_eq!((opening.proofs(), output.proofs()), (1, 1));
+    // Without one that stands, a proof commits anew.
+    let fresh = prove(&key, &input(), Standing::default()).unwrap();
+    assert_ne!(fresh.statement.input_commitment(key.verifying()), Some(opening.commitment()));
+    let fresh = fresh.input_opening.unwrap();
+    assert_eq!(fresh.proofs(), 1);
+    let again = prove(&key, &input(), standing(&mut fresh.clone())).unwrap();
+    assert_eq!(again.statement.input_commitment(key.verifying()), Some(fresh.commitment()));
+}
+
+#[test]
+fn an_opening_gives_no_use_too_many() {
+    let mut opening = pipeline::commit(&key(), &input(), backend().as_ref(), None).unwrap();
+    for proofs in 1..=MAX_PROOFS {
+        opening.spend().unwrap();
+        opening = Opening::from_bytes(&opening.to_bytes()).unwrap();
+        assert_eq!(opening.proofs(), proofs);
+    }
+    assert!(matches!(opening.spend(), Err(OpeningError::Exhausted)));
+}
+
+#[test]
+fn an_opening_is_refused_where_it_does_not_fit() {
+    let key = key();
+    let opening = pipeline::commit(&key, &input(), backend().as_ref(), Some(1)).unwrap();
+    let fails = |change: fn(&mut Use), input: &[f64]| {
+        let mut opening = opening.clone();
+        change(&mut opening.known);
+        match prove(&key, input, standing(&mut opening)) {
+            Err(Error::Opening(error)) => error.to_string(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let mut other = input();
+    other[0] += 1.0;
+    assert!(fails(|_| {}, &other).contains("another input"));
+    assert!(fails(|known| known.log_rows = 9, &input()).contains("2^9 rows, these have 2^7"));
+    assert!(fails(|known| known.scale = Scale(3), &input()).contains("another scale"));
+    assert!(fails(|known| known.point = -known.point, &input()).contains("another reference string"));
+    let plain = Fixture::new(&small_network(), 1, false).key;
+    let result = prove(&plain, &input(), standing(&mut opening.clone()));
+    assert!(matches!(result, Err(Error::Opening(OpeningError::NotCommitted("input")))), "{result:?}");
+    let result = pipeline::commit(&plain, &input(), backend().as_ref(), None);
+    assert!(matches!(result, Err(Error::Opening(OpeningError::NotCommitted("input")))));
+}
+
+#[test]
+fn a_damaged_opening_is_not_read_and_secrets_are_not_shown() {
+    let mut opening = pipeline::commit(&key(), &input(), backend().as_ref(), Some(1)).unwrap();
+    let shown = format!("{opening:?} {:?}", opening.spend().unwrap());
+    assert!(!shown.contains("blinds") && !shown.contains("values"), "{shown}");
+    let bytes = opening.to_bytes();
+    assert_eq!(Opening::from_bytes(&bytes).unwrap().to_bytes(), bytes);
+    for len in 0..bytes.len() {
+        assert!(Opening::from_bytes(&bytes[..len]).is_err(), "{len}");
+    }
+    assert!(Opening::from_bytes(&[&bytes[..], &[0]].concat()).is_err());
+    let rng = &mut ChaCha20Rng::seed_from_u64(5);
+    for _ in 0..500 {
+        let mut wrong = bytes.clone();
+        let at = rng.random_range(0..wrong.len());
+        wrong[at] ^= 1 << rng.random_range(0..8);
+        assert!(Opening::from_bytes(&wrong).is_err(), "byte {at}");
+        let noise: Vec<u8> = (0..at).map(|_| rng.random()).collect();
+        assert!(Opening::from_bytes(&noise).is_err());
+    }
+}
