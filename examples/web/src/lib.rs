@@ -33,11 +33,16 @@ pub struct KeyReport {
 
 /// What a proof says that verifies.
 #[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ProofReport {
     /// The input, where it is public.
     pub input: Option<Vec<f64>>,
-    /// The output.
-    pub outputs: Vec<f64>,
+    /// The output, where it is public.
+    pub outputs: Option<Vec<f64>>,
+    /// The commitments to input and output that the proof shows.
+    pub input_commitment: Option<String>,
+    /// See [`ProofReport::input_commitment`].
+    pub output_commitment: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -79,6 +84,8 @@ pub fn check(proof: &[u8], context: &Context) -> Result<ProofReport, String> {
     Ok(ProofReport {
         input: verified.input,
         outputs: verified.outputs,
+        input_commitment: verified.input_commitment.map(|c| c.to_string()),
+        output_commitment: verified.output_commitment.map(|c| c.to_string()),
     })
 }
 
