@@ -49,7 +49,9 @@ pub struct Use {
 
 impl std::fmt::Debug for Use {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Use").field("commitment", &self.commitment()).finish_non_exhaustive()
+        f.debug_struct("Use")
+            .field("commitment", &self.commitment())
+            .finish_non_exhaustive()
     }
 }
 
@@ -131,7 +133,9 @@ impl Opening {
         let mut column: Vec<Fr> = known.values.iter().map(|v| signed(*v)).collect();
         column.resize(1 << known.log_rows, Fr::from(0u8));
         let columns = [(&column[..], Width::covering(&known.values), &known.blinds[..])];
-        known.point = Kernels::new(backend, key.bases())?.commit_columns(&columns)?.swap_remove(0);
+        known.point = Kernels::new(backend, key.bases())?
+            .commit_columns(&columns)?
+            .swap_remove(0);
         column.iter_mut().for_each(|v| v.0.0.zeroize());
         Ok(Self { known, proofs: 0 })
     }
@@ -280,7 +284,11 @@ impl Shown {
             Some(known) => known.check(&of).map(|()| known)?,
             None => Use::new(of, rng),
         };
-        Ok(Some(Self { column, known, standing }))
+        Ok(Some(Self {
+            column,
+            known,
+            standing,
+        }))
     }
 
     /// The column and its blinds.
@@ -293,10 +301,17 @@ impl Shown {
         let point = proof.advice[self.column];
         if self.standing {
             // The values and blinds are the same: the bases are not.
-            return if point == self.known.point { Ok(None) } else { Err(OpeningError::OtherString) };
+            return if point == self.known.point {
+                Ok(None)
+            } else {
+                Err(OpeningError::OtherString)
+            };
         }
         self.known.point = point;
-        Ok(Some(Opening { known: self.known, proofs: 1 }))
+        Ok(Some(Opening {
+            known: self.known,
+            proofs: 1,
+        }))
     }
 }
 

@@ -239,13 +239,34 @@ pub fn prove_standing(
     let (columns, model) = (&verifying.cs.columns, &verifying.model);
     let log_rows = verifying.interface.shape.log_n();
     let mut shown = |what, columns, given, values, scale| {
-        let values = Values { what, values, scale, log_rows };
+        let values = Values {
+            what,
+            values,
+            scale,
+            log_rows,
+        };
         Shown::new(columns, given, values, &mut rng)
     };
-    let shown_input = shown("input", columns.committed_input, standing.input, input, model.input_scale)?;
+    let shown_input = shown(
+        "input",
+        columns.committed_input,
+        standing.input,
+        input,
+        model.input_scale,
+    )?;
     let outputs_scale = model.output_scale;
-    let shown_output = shown("output", columns.committed_output, standing.output, execution.outputs, outputs_scale)?;
-    let standing: Vec<_> = [&shown_input, &shown_output].into_iter().flatten().map(Shown::blinds).collect();
+    let shown_output = shown(
+        "output",
+        columns.committed_output,
+        standing.output,
+        execution.outputs,
+        outputs_scale,
+    )?;
+    let standing: Vec<_> = [&shown_input, &shown_output]
+        .into_iter()
+        .flatten()
+        .map(Shown::blinds)
+        .collect();
     let instance = Instance {
         cs: &verifying.cs,
         interface: &verifying.interface,
@@ -275,7 +296,7 @@ pub fn prove_standing(
     statement
         .verify(verifying, context)
         .map_err(|source| Error::SelfCheck { backend, source })?;
-    let opening = |shown: Option<Shown>| Ok(shown.map(|s| s.finish(&statement.proof)).transpose()?.flatten());
+    let opening = |shown: Option<Shown>| shown.map_or(Ok(None), |shown| shown.finish(&statement.proof));
     let (input_opening, output_opening) = (opening(shown_input)?, opening(shown_output)?);
     Ok(Proven {
         statement,

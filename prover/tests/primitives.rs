@@ -130,7 +130,15 @@ fn attention_is_proven_and_close_to_the_reals() {
     };
     let backend = tapeout_driver::backend::open("cpu").unwrap();
     let mut quiet = |_| {};
-    let key = ProvingKey::generate(quantised.program, &shape, Disclosure::default(), info, &srs, backend.as_ref()).unwrap();
+    let key = ProvingKey::generate(
+        quantised.program,
+        &shape,
+        Disclosure::default(),
+        info,
+        &srs,
+        backend.as_ref(),
+    )
+    .unwrap();
     let key = ProvingKey::from_bytes(&key.to_bytes().unwrap()).unwrap();
     for sample in &samples[..2] {
         let proven = pipeline::prove(&key, sample, &[0; 32], backend.as_ref(), Some(1), &mut quiet).unwrap();

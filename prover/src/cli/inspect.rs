@@ -333,10 +333,7 @@ fn human_key(kind: &str, key: &KeyReport) -> String {
         ("digest", key.vk_digest.clone()),
         ("model", key.model_hash.clone()),
         ("reference string", key.srs.to_owned()),
-        (
-            "input",
-            format!("{}, {}", shape(&key.input_shape), key.input),
-        ),
+        ("input", format!("{}, {}", shape(&key.input_shape), key.input)),
         ("output", format!("{}, {}", shape(&key.output_shape), key.output)),
         ("trace", format!("{} rows, {} slots in a row", key.rows, key.lanes)),
         (

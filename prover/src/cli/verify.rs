@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
-use tapeout_prover::keys::VerifyingKey;
 use tapeout_prover::commitment::Commitment;
+use tapeout_prover::keys::VerifyingKey;
 use tapeout_prover::pipeline::{self, Trust, Verified};
 use tapeout_prover::srs::Origin;
 use tapeout_prover::statement::{Statement, VerifyError};
@@ -136,11 +136,10 @@ impl Args {
     /// Compares what the caller expects: what was compared, and the first thing that is another.
     fn compare(&self, key: &VerifyingKey, verified: &Verified) -> (Vec<&'static str>, Option<String>) {
         let named = |c: Option<Commitment>| c.map_or("none".to_owned(), |c| c.to_string());
-        let commitment = |what, expected: Option<Commitment>, got| {
-            expected.map(|c| (what, c.to_string(), named(got)))
-        };
+        let commitment = |what, expected: Option<Commitment>, got| expected.map(|c| (what, c.to_string(), named(got)));
         let pairs = [
-            self.model_hash.map(|hash| ("model hash", hex(&hash), hex(&key.model().hash))),
+            self.model_hash
+                .map(|hash| ("model hash", hex(&hash), hex(&key.model().hash))),
             commitment("input commitment", self.input_commitment, verified.input_commitment),
             commitment("output commitment", self.output_commitment, verified.output_commitment),
         ];

@@ -24,7 +24,15 @@ fn input() -> Vec<f64> {
 }
 
 fn prove(key: &ProvingKey, input: &[f64], standing: Standing) -> Result<pipeline::Proven, Error> {
-    pipeline::prove_standing(key, input, standing, &NO_CONTEXT, backend().as_ref(), Some(4), &mut |_| {})
+    pipeline::prove_standing(
+        key,
+        input,
+        standing,
+        &NO_CONTEXT,
+        backend().as_ref(),
+        Some(4),
+        &mut |_| {},
+    )
 }
 
 fn standing(opening: &mut Opening) -> Standing {
@@ -39,18 +47,30 @@ fn a_commitment_made_beforehand_is_in_the_proof_and_the_outputs_can_be_the_next_
     let key = key();
     let mut opening = pipeline::commit(&key, &input(), backend().as_ref(), None).unwrap();
     let proven = prove(&key, &input(), standing(&mut opening)).unwrap();
-    assert_eq!(proven.statement.input_commitment(key.verifying()), Some(opening.commitment()));
+    assert_eq!(
+        proven.statement.input_commitment(key.verifying()),
+        Some(opening.commitment())
+    );
     assert!(proven.input_opening.is_none() && proven.statement.public.is_empty());
     let output = proven.output_opening.unwrap();
-    assert_eq!(proven.statement.output_commitment(key.verifying()), Some(output.commitment()));
+    assert_eq!(
+        proven.statement.output_commitment(key.verifying()),
+        Some(output.commitment())
+    );
     assert_eq!((opening.proofs(), output.proofs()), (1, 1));
     // Without one that stands, a proof commits anew.
     let fresh = prove(&key, &input(), Standing::default()).unwrap();
-    assert_ne!(fresh.statement.input_commitment(key.verifying()), Some(opening.commitment()));
+    assert_ne!(
+        fresh.statement.input_commitment(key.verifying()),
+        Some(opening.commitment())
+    );
     let fresh = fresh.input_opening.unwrap();
     assert_eq!(fresh.proofs(), 1);
     let again = prove(&key, &input(), standing(&mut fresh.clone())).unwrap();
-    assert_eq!(again.statement.input_commitment(key.verifying()), Some(fresh.commitment()));
+    assert_eq!(
+        again.statement.input_commitment(key.verifying()),
+        Some(fresh.commitment())
+    );
 }
 
 #[test]
@@ -84,9 +104,15 @@ fn an_opening_is_refused_where_it_does_not_fit() {
     assert!(fails(|known| known.point = -known.point, &input()).contains("another reference string"));
     let plain = Fixture::new(&small_network(), 1, false).key;
     let result = prove(&plain, &input(), standing(&mut opening.clone()));
-    assert!(matches!(result, Err(Error::Opening(OpeningError::NotCommitted("input")))), "{result:?}");
+    assert!(
+        matches!(result, Err(Error::Opening(OpeningError::NotCommitted("input")))),
+        "{result:?}"
+    );
     let result = pipeline::commit(&plain, &input(), backend().as_ref(), None);
-    assert!(matches!(result, Err(Error::Opening(OpeningError::NotCommitted("input")))));
+    assert!(matches!(
+        result,
+        Err(Error::Opening(OpeningError::NotCommitted("input")))
+    ));
 }
 
 #[test]

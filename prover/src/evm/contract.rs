@@ -19,7 +19,7 @@ use crate::{
     keys::VerifyingKey,
     layout::Input,
     plonk::{
-        cs::{ConstraintSystem, Phase},
+        cs::{Committed, ConstraintSystem, Phase},
         expr::{SCALARS, Scalar},
         linear::LinearLayer,
         proof::Proof,
@@ -124,7 +124,7 @@ pub fn contract(key: &VerifyingKey, form: Form) -> String {
     };
     format!(
         include_str!("contract.sol.txt"),
-        head = head.trim_end(),
+        head = head.trim_end().to_owned() + &commitments(cs),
         name = if shared.is_some() { SHARED_NAME } else { SINGLE_NAME },
         parameter = if shared.is_some() { "address key, " } else { "" },
         load = load,
@@ -147,6 +147,22 @@ pub fn contract(key: &VerifyingKey, form: Form) -> String {
         rejected = selector("Rejected()"),
         body = body.trim_end(),
     )
+}
+
+/// Where a proof has its commitments, for contracts that compare them.
+fn commitments(cs: &ConstraintSystem) -> String {
+    let columns = [
+        ("input", "INPUT", cs.columns.committed_input),
+        ("output", "OUTPUT", cs.columns.committed_output),
+    ];
+    let line = |(what, name, columns): (&str, &str, Option<Committed>)| {
+        let offset = columns?.values * G1_BYTES;
+        Some(format!(
+            "\n    /// Where the commitment to the {what} begins in a proof: x and y, 32 bytes each.\n    \
+             uint256 public constant {name}_COMMITMENT = {offset};"
+        ))
+    };
+    columns.into_iter().filter_map(line).collect()
 }
 
 /// The transcript behind the key's digest, the same for every proof.

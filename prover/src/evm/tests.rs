@@ -14,6 +14,7 @@ use ark_ff::{BigInteger, PrimeField};
 use super::{tools::*, *};
 use crate::{
     keys::VerifyingKey,
+    layout::{Disclosure, Visibility},
     model::program::{Act, Source},
     plonk::{
         rounds::Defences,
@@ -247,4 +248,42 @@ fn contracts_refuse_proofs_for_other_keys() {
     let data = calldata(&statement(&one, &[100]), &CONTEXT);
     assert!(ask(&tools, one.key.verifying(), vec![call(&data)])[0].ok);
     assert!(!ask(&tools, other.key.verifying(), vec![call(&data)])[0].ok);
+}
+
+/// A key that commits to input and output: no public words, commitments where the constants say, and no other ones accepted.
+#[test]
+fn contracts_check_proofs_that_commit() {
+    let Some(tools) = tools() else { return };
+    let committed = Disclosure {
+        input: Visibility::Committed,
+        output: Visibility::Committed,
+    };
+    let fixture = Fixture::committed(&small_network(), committed, |_| {});
+    let key = fixture.key.verifying();
+    let statements = [1, 2].map(|first| {
+        let mut input = small_input();
+        input[0] = first;
+        statement(&fixture, &input)
+    });
+    let shown = [
+        statements[0].input_commitment(key).unwrap(),
+        statements[0].output_commitment(key).unwrap(),
+    ];
+    let mut calls = vec![call(&calldata(&statements[0], &CONTEXT))];
+    for (name, commitment) in [("INPUT_COMMITMENT()", shown[0]), ("OUTPUT_COMMITMENT()", shown[1])] {
+        calls.push(call(&selector_bytes(name)));
+        let at = proof_bytes(&statements[0])
+            .windows(64)
+            .position(|w| w == commitment.to_bytes());
+        let mut other = statements[0].clone();
+        other.proof.advice[at.unwrap() / 64] = statements[1].proof.advice[at.unwrap() / 64];
+        calls.push(call(&calldata(&other, &CONTEXT)));
+    }
+    let outcomes = ask(&tools, key, calls);
+    assert!(outcomes[0].output == TRUE, "{:?}", outcomes[0]);
+    for (i, commitment) in shown.iter().enumerate() {
+        let at = u64::from_str_radix(&outcomes[1 + 2 * i].output, 16).unwrap() as usize;
+        assert_eq!(proof_bytes(&statements[0])[at..at + 64], commitment.to_bytes());
+        assert_eq!(outcomes[2 + 2 * i].output, selector("Rejected()"));
+    }
 }

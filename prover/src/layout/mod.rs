@@ -93,11 +93,7 @@ pub struct Wiring {
 /// # Errors
 /// [`Error::TooLarge`] when the shape is too small for it, [`Error::Axes`] when a layer has too many position axes,
 /// [`Error::Tables`] when tables are too long, [`Error::Composite`] for a program that is not quantised.
-pub fn compile(
-    program: &Program<i64>,
-    shape: &Shape,
-    disclosure: Disclosure,
-) -> Result<(Interface, Wiring), Error> {
+pub fn compile(program: &Program<i64>, shape: &Shape, disclosure: Disclosure) -> Result<(Interface, Wiring), Error> {
     let n = shape.n();
     let need = demand(program, shape.lanes, disclosure);
     if need.slots.max(need.reads) > n {

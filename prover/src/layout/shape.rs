@@ -223,9 +223,20 @@ pub(super) fn regions<W>(program: &Program<W>, inputs: usize) -> Regions {
 /// What `program` takes with `lanes` slots in a row.
 pub fn demand<W>(program: &Program<W>, lanes: usize, disclosure: Disclosure) -> Demand {
     let inputs: usize = program.input_shape.iter().product();
-    let regions = regions(program, if disclosure.input == Visibility::Public { 0 } else { inputs });
+    let regions = regions(
+        program,
+        if disclosure.input == Visibility::Public {
+            0
+        } else {
+            inputs
+        },
+    );
     let committed = [(disclosure.input, inputs), (disclosure.output, program.outputs.len())];
-    let committed = committed.into_iter().filter(|(v, _)| *v == Visibility::Committed).map(|(_, len)| len).max();
+    let committed = committed
+        .into_iter()
+        .filter(|(v, _)| *v == Visibility::Committed)
+        .map(|(_, len)| len)
+        .max();
     let layers = program.layers.iter().map(|l| (l, parts(program, l)));
     let rows = |(l, parts): (&Layer<W>, Parts)| parts.linear * l.channels.div_ceil(lanes) * group_rows(l);
     let tables = program.functions.iter().map(|f| match f {
@@ -279,12 +290,7 @@ pub fn candidates<W>(
 }
 
 /// The cheapest shape of as many rows as these limbs mean.
-pub fn choose_lanes<W>(
-    program: &Program<W>,
-    limbs: Limbs,
-    disclosure: Disclosure,
-    profile: Profile,
-) -> Option<Shape> {
+pub fn choose_lanes<W>(program: &Program<W>, limbs: Limbs, disclosure: Disclosure, profile: Profile) -> Option<Shape> {
     let fits = |lanes: &usize| {
         let need = demand(program, *lanes, disclosure);
         need.slots.max(need.reads).max(need.tables) <= 1 << limbs.bits

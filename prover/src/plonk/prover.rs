@@ -403,7 +403,12 @@ fn widths(cs: &ConstraintSystem, trace: &Trace) -> Vec<Width> {
             .map(|l| l.y)
             .chain([cs.columns.x])
             .chain(products.map(|p| p.x2))
-            .chain([cs.columns.committed_input, cs.columns.committed_output].into_iter().flatten().map(|c| c.values))
+            .chain(
+                [cs.columns.committed_input, cs.columns.committed_output]
+                    .into_iter()
+                    .flatten()
+                    .map(|c| c.values),
+            )
             .collect(),
         segments().map(|s| s.value).collect(),
         segments().map(|s| s.rise).collect(),

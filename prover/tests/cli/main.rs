@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod calibration;
+mod commitments;
 mod kernels;
 mod proofs;
 mod refusals;

@@ -79,13 +79,25 @@ mod tests {
         let text = commitment.to_string();
         assert_eq!(text.len(), 128);
         assert_eq!(text.parse(), Ok(commitment));
-        assert_eq!(format!("0x{}", text.to_uppercase().to_lowercase()).parse(), Ok(commitment));
+        assert_eq!(
+            format!("0x{}", text.to_uppercase().to_lowercase()).parse(),
+            Ok(commitment)
+        );
         assert_eq!(text.to_uppercase().parse(), Ok(commitment));
-        for wrong in ["", &text[1..], &format!("{text}0"), &text.replace('0', "g"), &"é".repeat(64)] {
+        for wrong in [
+            "",
+            &text[1..],
+            &format!("{text}0"),
+            &text.replace('0', "g"),
+            &"é".repeat(64),
+        ] {
             assert_eq!(wrong.parse::<Commitment>(), Err(CommitmentError::Digits), "{wrong}");
         }
         for point in ["0".repeat(128), "f".repeat(128), format!("{}3", &text[..127])] {
-            assert!(matches!(point.parse::<Commitment>(), Err(CommitmentError::Decode(_))), "{point}");
+            assert!(
+                matches!(point.parse::<Commitment>(), Err(CommitmentError::Decode(_))),
+                "{point}"
+            );
         }
     }
 }

@@ -97,7 +97,13 @@ pub struct Inconsistent(&'static str);
 impl Interface {
     /// Who sees what.
     pub fn disclosure(&self) -> Disclosure {
-        let hidden = |committed| if committed { Visibility::Committed } else { Visibility::Private };
+        let hidden = |committed| {
+            if committed {
+                Visibility::Committed
+            } else {
+                Visibility::Private
+            }
+        };
         Disclosure {
             input: match self.input {
                 Input::Public(_) => Visibility::Public,

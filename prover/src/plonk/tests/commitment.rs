@@ -19,7 +19,10 @@ fn committed(fixture: &Fixture) -> [Committed; 2] {
 
 #[test]
 fn a_committed_statement_has_no_public_words_and_holds() {
-    for program in [small_network(), network(1, vec![gemm(vec![Source::Input(0)], &[&[77]], Act::Relu)])] {
+    for program in [
+        small_network(),
+        network(1, vec![gemm(vec![Source::Input(0)], &[&[77]], Act::Relu)]),
+    ] {
         let fixture = Fixture::committed(&program, BOTH, |_| {});
         let input = vec![3; program.input_len()];
         let (public, proof) = fixture.honest(&input);
@@ -41,7 +44,10 @@ fn one_of_the_two_may_be_committed_to() {
         let fixture = Fixture::committed(&small_network(), Disclosure { input, output }, |_| {});
         let (public, proof) = fixture.honest(&small_input());
         fixture.verify(&public, &proof).unwrap();
-        assert_eq!(fixture.key.verifying.interface.disclosure(), Disclosure { input, output });
+        assert_eq!(
+            fixture.key.verifying.interface.disclosure(),
+            Disclosure { input, output }
+        );
     }
 }
 
@@ -73,7 +79,11 @@ fn what_is_committed_to_is_what_the_proof_is_about() {
             let lanes = Fixture::columns(interface).lanes;
             let n = interface.shape.n();
             for id in wiring.fixed[column.read_id].clone() {
-                match interface.constants.iter_mut().find(|(_, written)| written.id == id as u64) {
+                match interface
+                    .constants
+                    .iter_mut()
+                    .find(|(_, written)| written.id == id as u64)
+                {
                     Some((_, written)) => written.reads -= 1,
                     None => wiring.fixed[lanes[(id as usize - 1) / n].mu][(id as usize - 1) % n] -= 1,
                 }
@@ -82,13 +92,19 @@ fn what_is_committed_to_is_what_the_proof_is_about() {
         let (trace, public) = honest.run(&small_input());
         let len = [small_input().len(), honest.key.quantised.program.outputs.len()][which];
         for row in [0, len - 1, len, honest.key.verifying.interface.shape.n() - 1] {
-            let mut forger = OtherValue { column: column.values, row };
+            let mut forger = OtherValue {
+                column: column.values,
+                row,
+            };
             let rejected = |fixture: &Fixture, forger: &mut OtherValue| {
                 let proof = fixture.prove(trace.clone(), &public, forger).unwrap();
                 fixture.verify(&public, &proof)
             };
             let result = rejected(&honest, &mut forger);
-            assert!(matches!(result, Err(Rejection::Opening(KzgError::Rejected))), "{row}: {result:?}");
+            assert!(
+                matches!(result, Err(Rejection::Opening(KzgError::Rejected))),
+                "{row}: {result:?}"
+            );
             rejected(&unread, &mut forger).unwrap();
         }
     }
@@ -99,11 +115,15 @@ fn a_commitment_stands_across_proofs_with_its_blinds() {
     let fixture = Fixture::committed(&small_network(), BOTH, |_| {});
     let [input, output] = committed(&fixture).map(|c| c.values);
     let (trace, public) = fixture.run(&small_input());
-    let blinds: Vec<Fr> = (0..COMMITMENT_BLINDS).map(|_| random(&mut ChaCha20Rng::seed_from_u64(8))).collect();
+    let blinds: Vec<Fr> = (0..COMMITMENT_BLINDS)
+        .map(|_| random(&mut ChaCha20Rng::seed_from_u64(8)))
+        .collect();
     let proofs = [1, 2].map(|seed| {
         let rng = &mut ChaCha20Rng::seed_from_u64(seed);
         let standing = [(input, blinds.clone())];
-        fixture.prove_standing(&standing, &CONTEXT, trace.clone(), &public, &mut Honest, rng).unwrap()
+        fixture
+            .prove_standing(&standing, &CONTEXT, trace.clone(), &public, &mut Honest, rng)
+            .unwrap()
     });
     proofs.iter().for_each(|proof| fixture.verify(&public, proof).unwrap());
     assert_eq!(proofs[0].advice[input], proofs[1].advice[input]);

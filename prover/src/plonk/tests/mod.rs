@@ -76,7 +76,11 @@ pub(crate) fn shape(program: &Program<i64>, lanes: usize) -> Shape {
 /// A public output, and an input that is public or private.
 pub(crate) fn disclosure(public_input: bool) -> Disclosure {
     Disclosure {
-        input: if public_input { Visibility::Public } else { Visibility::Private },
+        input: if public_input {
+            Visibility::Public
+        } else {
+            Visibility::Private
+        },
         output: Visibility::Public,
     }
 }
@@ -102,17 +106,13 @@ impl Fixture {
         Self::shaped(program, &shape(program, lanes), public_input, weaken)
     }
 
-    /// With commitments, in one lane.
-    pub(crate) fn committed(
-        program: &Program<i64>,
-        disclosure: Disclosure,
-        weaken: impl FnOnce(&mut Draft),
-    ) -> Self {
+    /// With commitments, in two lanes.
+    pub(crate) fn committed(program: &Program<i64>, disclosure: Disclosure, weaken: impl FnOnce(&mut Draft)) -> Self {
         let committed = |visibility| visibility == Visibility::Committed;
         let shape = Shape {
             committed_input: committed(disclosure.input),
             committed_output: committed(disclosure.output),
-            ..shape(program, 1)
+            ..shape(program, 2)
         };
         Self::disclosed(program, &shape, disclosure, weaken)
     }

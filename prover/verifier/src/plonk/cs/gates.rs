@@ -168,7 +168,10 @@ pub(super) fn bus_terms(shape: &Shape, c: &Columns) -> Vec<BusTerm> {
     if let Some(products) = &c.products {
         read("second read", products.x2, products.read_id);
     }
-    for (name, columns) in [("committed input", c.committed_input), ("committed output", c.committed_output)] {
+    for (name, columns) in [
+        ("committed input", c.committed_input),
+        ("committed output", c.committed_output),
+    ] {
         if let Some(columns) = columns {
             read(name, columns.values, columns.read_id);
         }
