@@ -102,7 +102,7 @@ fn an_opening_is_refused_where_it_does_not_fit() {
     assert!(fails(|known| known.log_rows = 9, &input()).contains("2^9 rows, these have 2^7"));
     assert!(fails(|known| known.scale = Scale(3), &input()).contains("another scale"));
     assert!(fails(|known| known.point = -known.point, &input()).contains("another reference string"));
-    let plain = Fixture::new(&small_network(), 1, false).key;
+    let plain = Fixture::new(&small_network(), 2, false).key;
     let result = prove(&plain, &input(), standing(&mut opening.clone()));
     assert!(
         matches!(result, Err(Error::Opening(OpeningError::NotCommitted("input")))),

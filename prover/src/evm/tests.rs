@@ -260,9 +260,8 @@ fn contracts_check_proofs_that_commit() {
     };
     let fixture = Fixture::committed(&small_network(), committed, |_| {});
     let key = fixture.key.verifying();
-    let statements = [1, 2].map(|first| {
-        let mut input = small_input();
-        input[0] = first;
+    let statements = [1, 2].map(|scale| {
+        let input: Vec<i64> = small_input().iter().map(|v| scale * v).collect();
         statement(&fixture, &input)
     });
     let shown = [
