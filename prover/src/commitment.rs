@@ -4,17 +4,25 @@
 //! linear combination of the blinds, so that an opening counts its proofs and gives no more [`Use`]s than it hides its values for
 //! (`docs/protocol.md`, "Commitments").
 
+mod reveal;
+
 use ark_ec::AffineRepr;
 use rand::CryptoRng;
 use sha3::{Digest, Keccak256};
 use tapeout_driver::{Backend, Fr, G1Affine, Width};
-pub use tapeout_verifier::commitment::{Commitment, CommitmentError};
+pub use tapeout_verifier::{
+    commitment::{Commitment, CommitmentError},
+    reveal::{RevealError, Revealed},
+};
 use zeroize::Zeroize;
+
+pub use reveal::reveal;
 
 use crate::{
     encoding::{DecodeError, Reader, Writer},
     field::{random, signed, to_signed},
     keys::ProvingKey,
+    kzg::OpenError,
     model::Scale,
     plonk::{
         cs::{COMMITMENT_BLINDS, Committed},
@@ -104,6 +112,17 @@ pub enum OpeningError {
     /// The same values and blinds commit to another point under this key.
     #[error("the opening was made under another reference string")]
     OtherString,
+    /// An element that is not there was to be shown.
+    #[error("there is no element {index} to show: what is committed to has {len}, numbered from 0")]
+    Element {
+        /// The element.
+        index: u32,
+        /// The number of elements.
+        len: usize,
+    },
+    /// The opening of elements failed.
+    #[error(transparent)]
+    Open(#[from] OpenError),
     /// The backend failed.
     #[error(transparent)]
     Driver(#[from] tapeout_driver::Error),

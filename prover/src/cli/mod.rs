@@ -23,6 +23,7 @@ mod precision;
 mod progress;
 mod prove;
 mod replay;
+mod reveal;
 mod run;
 mod setup;
 mod sim;
@@ -70,6 +71,8 @@ enum Verb {
     Commit(commit::Args),
     Prove(prove::Args),
     Verify(verify::Args),
+    Reveal(reveal::Args),
+    VerifyReveal(reveal::VerifyArgs),
     Evm(evm::Args),
     Run(run::Args),
     Inspect(inspect::Args),
@@ -92,6 +95,8 @@ pub(crate) fn main() -> ExitCode {
         Verb::Commit(args) => args.run(&output),
         Verb::Prove(args) => args.run(&output),
         Verb::Verify(args) => args.run(&output),
+        Verb::Reveal(args) => args.run(&output),
+        Verb::VerifyReveal(args) => args.run(&output),
         Verb::Evm(args) => args.run(&output),
         Verb::Run(args) => args.run(&output),
         Verb::Inspect(args) => args.run(&output),

@@ -25,6 +25,6 @@ pub(crate) fn write(path: &Path, opening: &Opening) -> anyhow::Result<()> {
     files::write_secret(path, &opening.to_bytes())
 }
 
-fn cannot(path: &Path) -> String {
+pub(crate) fn cannot(path: &Path) -> String {
     format!("cannot use the opening '{}'", path.display())
 }

@@ -136,3 +136,49 @@ fn a_damaged_opening_is_not_read_and_secrets_are_not_shown() {
         assert!(Opening::from_bytes(&noise).is_err());
     }
 }
+
+#[test]
+fn chosen_elements_are_shown_and_no_others_are_believed() {
+    let key = key();
+    let opening = pipeline::commit(&key, &input(), backend().as_ref(), None).unwrap();
+    let (verifying, commitment) = (key.verifying(), opening.commitment());
+    let show = |indices: &[u32]| reveal(&key, &opening, indices, backend().as_ref());
+    let values = small_input();
+    for indices in [&[0][..], &[8], &[7, 1, 1, 4], &[0, 1, 2, 3, 4, 5, 6, 7, 8]] {
+        let shown = show(indices).unwrap();
+        shown.verify(verifying, &commitment).unwrap();
+        assert!(shown.elements.iter().all(|(i, v)| values[*i as usize] == *v));
+        assert_eq!(Revealed::from_bytes(&shown.to_bytes()).unwrap(), shown);
+    }
+    let shown = show(&[1, 4]).unwrap();
+    let refused = |change: &dyn Fn(&mut Revealed)| {
+        let mut other = shown.clone();
+        change(&mut other);
+        other.verify(verifying, &commitment).unwrap_err()
+    };
+    assert!(matches!(refused(&|r| r.elements[0].1 += 1), RevealError::Opening(_)));
+    assert!(matches!(refused(&|r| r.elements[0].0 = 2), RevealError::Opening(_)));
+    assert!(matches!(refused(&|r| r.elements.truncate(1)), RevealError::Opening(_)));
+    assert!(matches!(
+        refused(&|r| r.elements.reverse()),
+        RevealError::Indices { rows: 128 }
+    ));
+    assert!(matches!(
+        refused(&|r| r.elements[1].0 = 128),
+        RevealError::Indices { .. }
+    ));
+    assert!(matches!(refused(&|r| r.elements.clear()), RevealError::Indices { .. }));
+    let other = pipeline::commit(&key, &input(), backend().as_ref(), None).unwrap();
+    assert!(shown.verify(verifying, &other.commitment()).is_err());
+    assert!(matches!(show(&[9]), Err(OpeningError::Element { index: 9, len: 9 })));
+    let bytes = shown.to_bytes();
+    (0..bytes.len()).for_each(|len| assert!(Revealed::from_bytes(&bytes[..len]).is_err(), "{len}"));
+    assert!(Revealed::from_bytes(&[&bytes[..], &[0]].concat()).is_err());
+    let rng = &mut ChaCha20Rng::seed_from_u64(6);
+    for _ in 0..200 {
+        let (mut wrong, at) = (bytes.clone(), rng.random_range(0..bytes.len()));
+        wrong[at] ^= 1 << rng.random_range(0..8);
+        let believed = Revealed::from_bytes(&wrong).is_ok_and(|r| r.verify(verifying, &commitment).is_ok());
+        assert!(!believed, "byte {at}");
+    }
+}

@@ -141,3 +141,35 @@ fn openings_are_refused_where_keys_commit_to_nothing_and_stay_uncounted() {
     );
     assert!(!proof.exists());
 }
+
+#[test]
+fn elements_of_a_committed_input_are_shown_later() {
+    let committed = Committed::new();
+    let shown = committed.path("shown");
+    let mut reveal = command("reveal");
+    reveal.arg("--opening").arg(committed.path("opening"));
+    reveal.arg("--keys").arg(committed.path("keys"));
+    reveal.arg("--out").arg(&shown);
+    let before = fs::read(committed.path("opening")).unwrap();
+    let report = succeed(reveal.args(["--elements", "3,1"]));
+    assert_eq!(report["commitment"], *committed.commitment);
+    assert_eq!(fs::read(committed.path("opening")).unwrap(), before);
+
+    let verify = |commitment: &str| {
+        let mut command = command("verify-reveal");
+        command.arg(&shown).arg("--vk").arg(committed.path("keys/model.vk"));
+        command.args(["--input-commitment", commitment]);
+        command
+    };
+    let input = floats(&read_json(&linreg("input.json"))["input_data"][0]);
+    let verified = succeed(&mut verify(&committed.commitment));
+    for (element, index) in verified["elements"].as_array().unwrap().iter().zip([1, 3]) {
+        assert_eq!(element["index"], index);
+        assert!((element["value"].as_f64().unwrap() - input[index]).abs() < 1e-5);
+    }
+    let other = succeed(&mut committed.prove(&[]));
+    let reason = fail(&mut verify(other["input_commitment"].as_str().unwrap()), 1);
+    assert!(reason.contains("not those of the commitment"), "{reason}");
+    let message = fail(reveal.args(["--elements", "10"]), 2);
+    assert!(message.contains("no element 10"), "{message}");
+}

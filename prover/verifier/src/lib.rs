@@ -26,6 +26,7 @@ pub mod interface;
 pub mod keys;
 pub mod kzg;
 pub mod plonk;
+pub mod reveal;
 pub mod statement;
 pub mod transcript;
 mod verify;
