@@ -8,7 +8,7 @@ SIZE ?= 256
 TRACE ?= build/msm.fst
 
 .DEFAULT_GOAL := help
-.PHONY: help tools evm-tools web test-web demo test test-conformance test-hardware synth fmt lint doc deny bench bench-ezkl bench-ezkl-conformance bench-peers waves ci clean
+.PHONY: help tools evm-tools web test-web demo test test-conformance test-hardware synth fmt lint doc deny bench bench-ezkl bench-ezkl-conformance bench-visibility bench-peers waves ci clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,10 @@ bench-ezkl: ## Time EZKL and tapeout side by side in one run (MODELS=... RUNS=..
 bench-ezkl-conformance: ## Run the ONNX project's node tests through EZKL (an hour), for docs/onnx-conformance.md
 	@.ci/tools ezkl-conformance
 	nice -n 19 build/ezkl-conformance/bin/python benches/peers/ezkl_conformance.py
+
+bench-visibility: tools evm-tools ## Time proofs with public, private and committed inputs and outputs, for docs/visibility.md
+	@$(CARGO) build --release --quiet --package tapeout-prover
+	@python3 benches/visibility.py --tapeout target/release/tapeout $(if $(MODELS),--models $(MODELS)) $(if $(RUNS),--runs $(RUNS))
 
 bench-peers: ## Time MSM, of narrow scalars too, and NTT beside other libraries on one thread (SIZES=10..14)
 	@$(CARGO) build --release --quiet --manifest-path benches/peers/libraries/Cargo.toml

@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+"""What each choice of who sees input and output costs: prover time, proof bytes and gas, in docs/visibility.md.
+
+Keys for all choices are made first; then proofs of the choices alternate. Every proof is a process of its own, whose processor time
+is the operating system's count of it, and is verified. Gas is that of the contract for keys of the profile evm, run in revm.
+
+    make bench-visibility               lenet5, 15 proofs a choice (MODELS=... RUNS=...)
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+TABLE = ROOT / "docs/visibility.md"
+
+# (input, output); the first is what the others are compared with.
+CHOICES = [
+    ("private", "public"),
+    ("public", "public"),
+    ("committed", "public"),
+    ("private", "private"),
+    ("private", "committed"),
+    ("committed", "committed"),
+]
+
+HEAD = """# What it costs who sees what
+
+`make bench-visibility` writes this page. `tapeout setup --input WHO --output WHO` with the other settings at their defaults; one proof, the whole process counted, medians of
+{runs} proofs a choice that alternated in one run, processor seconds of both cores together. Gas is the whole transaction's, for keys of the profile `evm`. A public input of
+many elements is a statement of as many words: proofs have fewer slots, calldata has more bytes.
+
+"""
+
+
+def tapeout(binary, *arguments):
+    """The report of a command, and what it took."""
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as out:
+        start = time.monotonic()
+        process = subprocess.Popen([binary, "--json", *map(str, arguments)], stdout=out, stdin=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.monotonic() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        text = out.read()
+    if process.returncode != 0:
+        raise SystemExit(f"tapeout {' '.join(map(str, arguments))} ended with exit code {process.returncode}: {text}")
+    return json.loads(text), usage.ru_utime + usage.ru_stime, wall
+
+
+class Choice:
+    """Keys for one choice, and what their proofs took."""
+
+    def __init__(self, binary, model, folder, choice):
+        self.binary, self.model, self.choice = binary, model, choice
+        self.folder = folder / "-".join(choice)
+        self.folder.mkdir()
+        self.cpu, self.wall = [], []
+        self.proof_bytes = None
+        self.setup("keys")
+
+    def setup(self, keys, *flags):
+        where = ("--calibrate", self.model / "samples.json", "--out", self.folder / keys)
+        who = ("--input", self.choice[0], "--output", self.choice[1])
+        tapeout(self.binary, "setup", self.model / "network.onnx", *where, *who, *flags)
+
+    def prove(self, keys, proof):
+        where = ("--keys", self.folder / keys, "--out", self.folder / proof)
+        result = tapeout(self.binary, "prove", self.model / "network.onnx", "--input", self.model / "input.json", *where)
+        tapeout(self.binary, "verify", self.folder / proof, "--vk", self.folder / keys / "model.vk")
+        return result
+
+    def run(self):
+        report, cpu, wall = self.prove("keys", "proof")
+        self.proof_bytes = report["proof_bytes"]
+        self.cpu.append(cpu)
+        self.wall.append(wall)
+
+    def gas(self):
+        self.setup("evm", "--profile", "evm")
+        self.prove("evm", "evm-proof")
+        where = ("--keys", self.folder / "evm", "--proof", self.folder / "evm-proof", "--out", self.folder / "contract")
+        report, _, _ = tapeout(self.binary, "evm", *where, "--tools", ROOT / "build/evm")
+        return report
+
+
+def table(name, choices):
+    """Rows of one model, as Markdown."""
+    lines = [
+        f"## {name}",
+        "",
+        "| input | output | CPU s | against the first | wall s | proof, bytes | gas | calldata, bytes |",
+        "|---|---|--:|--:|--:|--:|--:|--:|",
+    ]
+    base = statistics.median(choices[0].cpu)
+    for choice in choices:
+        report = choice.gas()
+        cpu = statistics.median(choice.cpu)
+        gas = f"{report['gas']:,}" if report["gas"] else f"- ({report['unmeasured']})"
+        lines.append(
+            f"| {choice.choice[0]} | {choice.choice[1]} | {cpu:.3f} | {100 * (cpu / base - 1):+.1f} % | "
+            f"{statistics.median(choice.wall):.3f} | {choice.proof_bytes:,} | {gas} | {report['calldata_bytes']:,} |"
+        )
+    return "\n".join(lines)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tapeout", type=pathlib.Path, required=True, help="the tapeout binary")
+    parser.add_argument("--models", type=lambda text: text.split(","), default=["lenet5"], help="comma-separated; default: lenet5")
+    parser.add_argument("--runs", type=int, default=15, help="proofs a choice; default: %(default)s")
+    options = parser.parse_args()
+    binary = options.tapeout.resolve()
+    tables = []
+    for name in options.models:
+        model = ROOT / "examples" / name
+        if not (model / "network.onnx").is_file():
+            parser.error(f"no example model is named {name}")
+        with tempfile.TemporaryDirectory(prefix="bench-visibility-") as folder:
+            choices = [Choice(binary, model, pathlib.Path(folder), choice) for choice in CHOICES]
+            for run in range(options.runs):
+                print(f"{name}: proofs {run + 1} of {options.runs}", file=sys.stderr)
+                for choice in choices:
+                    choice.run()
+            tables.append(table(name, choices))
+    text = HEAD.format(runs=options.runs) + "\n\n".join(tables) + "\n"
+    TABLE.write_text(text, encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
