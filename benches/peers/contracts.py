@@ -88,9 +88,12 @@ def compile_source(source, work):
     request = work / "solc.json"
     sources = {source.name: {"content": source.read_text(encoding="utf-8")}}
     request.write_text(json.dumps({"language": "Solidity", "sources": sources, "settings": SETTINGS}), encoding="utf-8")
-    with open(request, encoding="utf-8") as text:
-        process = subprocess.run(["node", SOLC, "--standard-json"], stdin=text, capture_output=True, text=True, check=False)
-    answer = json.loads(process.stdout[process.stdout.find("{"):])
+    # Files rather than pipes: the compiler waits for neither an empty one nor a full one.
+    answer = work / "solc-answer.json"
+    with open(request, encoding="utf-8") as text, open(answer, "w", encoding="utf-8") as out:
+        subprocess.run(["node", SOLC, "--standard-json"], stdin=text, stdout=out, check=True)
+    text = answer.read_text(encoding="utf-8")
+    answer = json.loads(text[text.find("{"):])
     errors = [message["formattedMessage"] for message in answer.get("errors", []) if message["severity"] == "error"]
     if errors:
         raise ContractFailed(errors[0])

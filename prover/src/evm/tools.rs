@@ -1,9 +1,9 @@
 //! Runs contracts for real: the Solidity compiler and an EVM, as programs beside this one, so that who does without does not build
 //! them. `make evm-tools` installs both.
 
-use std::io::{Seek, Write};
+use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -161,9 +161,12 @@ impl Tools {
         let output = run("node", Command::new("node").args(compiler), &input.to_string())?;
         // The compiler may greet before it answers.
         let answer = output.find('{').map_or("", |start| &output[start..]);
-        let output: serde_json::Value = serde_json::from_str(answer).map_err(|_| ToolError::Failed {
+        let output: serde_json::Value = serde_json::from_str(answer).map_err(|error| ToolError::Failed {
             program: "solc",
-            message: output.clone(),
+            message: format!(
+                "its answer is no JSON ({error}): {}",
+                output.chars().take(200).collect::<String>()
+            ),
         })?;
         let messages = output["errors"].as_array().into_iter().flatten();
         let errors: Vec<&str> = messages
@@ -199,17 +202,27 @@ impl Tools {
     }
 }
 
-/// What a program writes when it is given `input`. A file rather than a pipe brings it: the compiler's reader does not wait for
-/// a pipe that is still empty.
+/// What a program writes when it is given `input`. Files rather than pipes bring both: the compiler does not wait for a pipe that
+/// is still empty, nor for one that is full.
 fn run(program: &'static str, command: &mut Command, input: &str) -> Result<String, ToolError> {
     let cannot = |source| ToolError::Run { program, source };
-    let mut file = tempfile::tempfile().map_err(cannot)?;
-    file.write_all(input.as_bytes()).map_err(cannot)?;
-    file.rewind().map_err(cannot)?;
-    let output = command.stdin(file).output().map_err(cannot)?;
+    let file = || tempfile::tempfile().map_err(cannot);
+    let (mut given, mut written) = (file()?, file()?);
+    given.write_all(input.as_bytes()).map_err(cannot)?;
+    given.rewind().map_err(cannot)?;
+    let stdout = written.try_clone().map_err(cannot)?;
+    let output = command
+        .stdin(given)
+        .stdout(stdout)
+        .stderr(Stdio::piped())
+        .output()
+        .map_err(cannot)?;
     if !output.status.success() {
         let message = String::from_utf8_lossy(&output.stderr).into_owned();
         return Err(ToolError::Failed { program, message });
     }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    let mut text = String::new();
+    written.rewind().map_err(cannot)?;
+    written.read_to_string(&mut text).map_err(cannot)?;
+    Ok(text)
 }

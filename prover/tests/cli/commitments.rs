@@ -91,7 +91,9 @@ fn a_verifier_compares_what_it_names_and_says_so() {
         .output()
         .unwrap();
     assert_eq!(plain.status.code(), Some(1), "{}", stderr(&plain));
-    fail(committed.verify().args(["--input-commitment", "12"]), 2);
+    let wrong = committed.verify().args(["--input-commitment", "12"]).output().unwrap();
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(stderr(&wrong).contains("128 hexadecimal digits"), "{}", stderr(&wrong));
 }
 
 #[test]
