@@ -7,7 +7,8 @@ use tapeout_prover::commitment::MAX_PROOFS;
 use tapeout_prover::model::io;
 use tapeout_prover::pipeline;
 
-use super::keys::{self, BackendArgs, hex};
+use super::device::BackendArgs;
+use super::keys::{self, hex};
 use super::opening;
 use super::output::{Output, Status, facts};
 
@@ -43,7 +44,7 @@ impl Args {
     pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Status> {
         let key = keys::read_proving(&self.keys)?;
         let input = io::read_input(&self.input, key.quantised().program.input_len())?;
-        let made = pipeline::commit(&key, &input, self.backend.open()?.as_ref(), None)?;
+        let made = pipeline::commit(&key, &input, self.backend.open()?.backend.as_ref(), None)?;
         opening::write(&self.out, &made)?;
         let report = Report {
             commitment: made.commitment().to_string(),

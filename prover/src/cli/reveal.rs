@@ -6,7 +6,8 @@ use anyhow::Context;
 use serde::Serialize;
 use tapeout_prover::commitment::{Commitment, Opening, RevealError, Revealed, reveal};
 
-use super::keys::{self, BackendArgs};
+use super::device::BackendArgs;
+use super::keys;
 use super::output::{Output, Status, facts, table};
 use super::{files, opening};
 
@@ -85,7 +86,7 @@ impl Args {
         let key = keys::read_proving(&self.keys)?;
         let cannot = || opening::cannot(&self.opening);
         let opened = Opening::from_bytes(&files::read(&self.opening)?).with_context(cannot)?;
-        let revealed = reveal(&key, &opened, &self.elements, self.backend.open()?.as_ref()).with_context(cannot)?;
+        let revealed = reveal(&key, &opened, &self.elements, self.backend.open()?.backend.as_ref()).with_context(cannot)?;
         let bytes = revealed.to_bytes();
         files::write(&self.out, &bytes)?;
         let report = Shown {
