@@ -56,11 +56,11 @@ bench: tools ## Time MSM and NTT on BACKENDS=cpu,arkworks at SIZES=10..14
 	@$(CARGO) build --release --quiet --package tapeout-prover
 	@for kernel in msm ntt; do target/release/tapeout bench $$kernel --backends $(BACKENDS) --sizes $(SIZES); done
 
-bench-ezkl: ## Time EZKL and tapeout side by side in one run (MODELS=... RUNS=...; DOC=1 writes docs/performance.md)
-	@.ci/tools build ezkl
+bench-ezkl: ## Time EZKL and tapeout side by side in one run (MODELS=... RUNS=... CONTRACTS=1; DOC=1 writes docs/performance.md)
+	@.ci/tools build ezkl $(if $(CONTRACTS),evm)
 	@$(CARGO) build --release --quiet --package tapeout-prover
 	@build/ezkl/bin/python benches/peers/ezkl_bench.py --tapeout target/release/tapeout --out build/ezkl.json \
-		$(if $(MODELS),--models $(MODELS)) $(if $(RUNS),--runs $(RUNS)) $(if $(DOC),--doc)
+		$(if $(MODELS),--models $(MODELS)) $(if $(RUNS),--runs $(RUNS)) $(if $(DOC),--doc) $(if $(CONTRACTS),--contracts)
 
 bench-ezkl-conformance: ## Run the ONNX project's node tests through EZKL (an hour), for docs/onnx-conformance.md
 	@.ci/tools ezkl-conformance

@@ -1,4 +1,4 @@
-"""The contracts of both systems for one model, compiled by the same compiler and called in the same EVM.
+"""The contracts of EZKL and tapeout for one model, compiled by the same compiler and called in the same EVM.
 
 `make evm-tools` installs the compiler (solc from npm) and the EVM (revm); `ezkl_bench.py --contracts` calls this.
 """
@@ -27,8 +27,8 @@ class ContractFailed(Exception):
     """A contract could not be written, compiled or called."""
 
 
-def available():
-    """What is missing of the tools, or nothing."""
+def missing():
+    """What is missing of the tools, if anything is."""
     return next((f"'{path}' is not there: `make evm-tools` installs it" for path in (SOLC, EVM) if not path.exists()), None)
 
 

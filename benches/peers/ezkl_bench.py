@@ -8,6 +8,7 @@ reference string made locally; its witness generation is timed apart from its pr
 
     make bench-ezkl                                 both systems, the models without functions
     make bench-ezkl MODELS=functions DOC=1          both systems, the models with functions; writes the table of docs/performance.md
+    make bench-ezkl CONTRACTS=1                     their contracts too, in one EVM
     build/ezkl/bin/python benches/peers/ezkl_bench.py     EZKL alone
 """
 
@@ -24,6 +25,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+import contracts
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
@@ -290,6 +293,27 @@ def write_page(report):
     PAGE.write_text(f"{page[:start]}{MARKS[0]}\n\n{markdown(report)}\n\n{page[end:]}", encoding="utf-8")
 
 
+def contract_rows(result, model, work, binary):
+    """The contracts of the systems that proved the model, in one EVM."""
+    rows = {}
+    if Ezkl.name in result:
+        rows[Ezkl.name] = contracts.ezkl(work / Ezkl.name)
+    if Tapeout.name in result:
+        rows |= {f"{Tapeout.name}, {form}": row for form, row in contracts.tapeout(binary, model, work / Tapeout.name).items()}
+    return rows
+
+
+def contract_table(results):
+    """The contracts, as Markdown."""
+    lines = ["| model | contract | code, bytes | calldata, bytes | gas |", "|---|---|--:|--:|--:|"]
+    for result in results:
+        for name, row in result["contracts"].items():
+            gas = f"{row['gas']:,}" if row["gas"] else f"none: a chain takes {contracts.CODE_LIMIT:,} bytes"
+            wrong = "" if row["accepted"] in (True, None) else ", REFUSED"
+            lines.append(f"| {result['model']} | {name} | {row['code_bytes']:,} | {row['calldata_bytes']:,} | {gas}{wrong} |")
+    return "\n".join(lines)
+
+
 def note(text):
     print(text, file=sys.stderr, flush=True)
 
@@ -304,7 +328,10 @@ def main():
     parser.add_argument("--runs", type=int, help="proofs per model and system; default: " + str(RUNS))
     parser.add_argument("--out", type=pathlib.Path, help="write the figures here as JSON")
     parser.add_argument("--doc", action="store_true", help="write the table of docs/performance.md")
+    parser.add_argument("--contracts", action="store_true", help="measure the gas of both systems' contracts too")
     options = parser.parse_args()
+    if options.contracts and (missing := contracts.missing()):
+        parser.error(f"--contracts: {missing}")
     options.models = FUNCTIONS if options.models == "functions" else options.models.split(",")
     for name in options.models:
         if not (EXAMPLES / name / "network.onnx").is_file():
@@ -335,8 +362,12 @@ def main():
                 systems.append(Ezkl(work / system, log) if system == "ezkl" else Tapeout(options.tapeout.resolve(), work / system, log))
             note(f"{name}: setting up")
             try:
-                report["results"].append(compare(name, options.runs or RUNS.get(name, 1), systems))
-            except StepFailed as error:
+                result = compare(name, options.runs or RUNS.get(name, 1), systems)
+                if options.contracts:
+                    note(f"{name}: contracts")
+                    result["contracts"] = contract_rows(result, EXAMPLES / name, work, options.tapeout)
+                report["results"].append(result)
+            except (StepFailed, contracts.ContractFailed) as error:
                 note(f"{name}: {error}")
                 for system in systems:
                     note(system.log.read_text(encoding="utf-8")[-2000:] if system.log.exists() else "")
@@ -348,6 +379,8 @@ def main():
         partial.write_text(json.dumps(report, indent=1), encoding="utf-8")
         partial.replace(options.out)
     print(table(report["results"]))
+    if options.contracts:
+        print(f"\n{contract_table(report['results'])}")
     if options.doc:
         write_page(report)
         note(f"{PAGE.relative_to(ROOT)} is written")
