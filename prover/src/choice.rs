@@ -209,12 +209,7 @@ fn depends_on_limbs(error: &model::Error) -> bool {
 
 /// The shape for the quantised program, in which some layers have been replaced by several.
 fn fitted(quantised: &Quantised, options: SetupOptions) -> Option<Shape> {
-    layout::choose_lanes(
-        &quantised.program,
-        quantised.limbs,
-        options.disclosure,
-        options.profile,
-    )
+    layout::choose_lanes(&quantised.program, quantised.limbs, options.disclosure, options.profile)
 }
 
 fn too_large(model: &Model, options: SetupOptions) -> Error {

@@ -86,7 +86,8 @@ impl Args {
         let key = keys::read_proving(&self.keys)?;
         let cannot = || opening::cannot(&self.opening);
         let opened = Opening::from_bytes(&files::read(&self.opening)?).with_context(cannot)?;
-        let revealed = reveal(&key, &opened, &self.elements, self.backend.open()?.backend.as_ref()).with_context(cannot)?;
+        let revealed =
+            reveal(&key, &opened, &self.elements, self.backend.open()?.backend.as_ref()).with_context(cannot)?;
         let bytes = revealed.to_bytes();
         files::write(&self.out, &bytes)?;
         let report = Shown {
