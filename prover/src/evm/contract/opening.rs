@@ -167,13 +167,18 @@ impl Writer<'_> {
             let c = g.mul(c, r);
             terms.push((g.neg(c), committed(self.key.fixed.len() + i, point)));
         }
-        // [V] is opened too: one multiplication for both.
-        for (scalar, point) in &mut terms {
-            if *point == fold[0] {
-                *scalar = g.add(*scalar, r);
-            }
-        }
+        terms.push((r, fold[0]));
         terms.retain(|(_, point)| !matches!(point, Point::Constant(p) if p.is_zero()));
+        // One multiplication for all terms of a point: [V] is opened too, and recurrent models have the same tile at every step.
+        let terms = terms
+            .into_iter()
+            .fold(Vec::new(), |mut merged: Vec<(Node, Point)>, (scalar, point)| {
+                match merged.iter_mut().find(|(_, known)| *known == point) {
+                    Some((sum, _)) => *sum = g.add(*sum, scalar),
+                    None => merged.push((scalar, point)),
+                }
+                merged
+            });
         let minus_rho = g.neg(rho);
 
         let scalars = self.memory.words(terms.len() + 2);
