@@ -134,12 +134,13 @@ impl VerifyArgs {
             index: *index,
             value: *value as f64 / scale.factor(),
         };
+        let elements = match reason {
+            None => revealed.elements.iter().map(element).collect(),
+            Some(_) => Vec::new(),
+        };
         let report = Report {
             ok: reason.is_none(),
-            elements: reason
-                .is_none()
-                .then(|| revealed.elements.iter().map(element).collect())
-                .unwrap_or_default(),
+            elements,
             reason,
         };
         let status = if report.ok { Status::Ok } else { Status::DoesNotVerify };
