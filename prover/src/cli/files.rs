@@ -18,7 +18,7 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     write_beside(path, bytes, 0o666).with_context(|| format!("cannot write '{}'", path.display()))
 }
 
-/// As [`write`], readable for the owner alone.
+/// As [`write()`], readable for the owner alone.
 pub(crate) fn write_secret(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     write_beside(path, bytes, 0o600).with_context(|| format!("cannot write '{}'", path.display()))
 }

@@ -1,5 +1,7 @@
 //! The verifier: a key, public words and a proof in; accepted or the reason why not.
 
+use std::collections::HashMap;
+
 use ark_bn254::G2Affine;
 use ark_bn254::{Fr, G1Affine, G1Projective};
 use ark_ec::{CurveGroup, VariableBaseMSM};
@@ -251,8 +253,7 @@ impl Parts {
             Fr::zero()
         };
         let quotient = proof.fold.quotient;
-        let mut bases = weights.tiles.clone();
-        let mut multiples = weights.fold.scalars(&point, eta);
+        let (mut bases, mut multiples) = once_each(&weights.tiles, &weights.fold.scalars(&point, eta));
         bases.extend([proof.fold.remainder, quotient]);
         multiples.extend([-Fr::from(1u8), rho]);
         multiples.iter_mut().for_each(|c| *c *= weight);
@@ -266,6 +267,21 @@ impl Parts {
             .check_with(&accumulator, &[(points[1], &weights.prepared)])?;
         Ok(())
     }
+}
+
+/// Each point once, with the sum of its scalars: recurrent models have the same tiles at every step.
+fn once_each(points: &[G1Affine], scalars: &[Fr]) -> (Vec<G1Affine>, Vec<Fr>) {
+    let mut places: HashMap<G1Affine, usize> = HashMap::new();
+    let (mut bases, mut sums): (Vec<G1Affine>, Vec<Fr>) = (Vec::new(), Vec::new());
+    for (point, scalar) in points.iter().zip(scalars) {
+        let place = *places.entry(*point).or_insert_with(|| {
+            bases.push(*point);
+            sums.push(Fr::zero());
+            sums.len() - 1
+        });
+        sums[place] += scalar;
+    }
+    (bases, sums)
 }
 
 /// Where the weight fold is opened.
