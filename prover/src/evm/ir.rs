@@ -9,6 +9,10 @@ use tapeout_driver::Fr;
 /// The memory word that holds r. Reading it is two bytes of code where the number itself is 33.
 const MODULUS: &str = "mload(0)";
 
+/// Expressions that are nested deeper are cut: the compiler's parser gives up at some hundreds, which a sum over the words of a large
+/// public input reaches.
+const MAX_DEPTH: usize = 128;
+
 /// A constant with more digits than this, prefix included, is stored if it is needed twice.
 const SHORT_LITERAL: usize = 10;
 
@@ -146,14 +150,23 @@ impl Graph {
                 uses[b.0] += 1;
             }
         }
+        // How deep the text of each node would be nested.
+        let mut depth = vec![0; self.terms.len()];
         for (i, uses) in uses.iter().enumerate() {
             let node = Node(i);
+            if let (Term::Add(a, b) | Term::Sub(a, b) | Term::Mul(a, b), false) =
+                (self.terms[i], self.home.contains_key(&node))
+            {
+                depth[i] = 1 + depth[a.0].max(depth[b.0]);
+            }
             let worth_storing = match self.terms[i] {
                 Term::Add(..) | Term::Sub(..) | Term::Mul(..) => true,
                 Term::Const(v) => literal(&v).len() > SHORT_LITERAL,
                 Term::Word(_) => false,
             };
-            if *uses > 1 && worth_storing && !self.home.contains_key(&node) {
+            let needed = (*uses > 1 && worth_storing) || (*uses > 0 && depth[i] > MAX_DEPTH);
+            if needed && !self.home.contains_key(&node) {
+                depth[i] = 0;
                 let at = memory.words(1);
                 self.store(node, at, out);
                 self.home.insert(node, at);
