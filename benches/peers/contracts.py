@@ -1,16 +1,24 @@
 """The contracts of EZKL and tapeout for one model, compiled by the same compiler and called in the same EVM.
 
-`make evm-tools` installs the compiler (solc from npm) and the EVM (revm); `ezkl_bench.py --contracts` calls this.
+`make evm-tools` installs the compiler (solc from npm) and the EVM (revm); `ezkl_bench.py --contracts` calls this. By itself (`make bench-gas`)
+it writes the table of Tapeout's contracts into docs/evm.md.
 """
 
+import argparse
 import json
 import os
 import pathlib
 import subprocess
+import tempfile
+
+import pages
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SOLC = ROOT / "build/evm/node_modules/solc/solc.js"
 EVM = ROOT / "build/evm/evm-run"
+
+PAGE = ROOT / "docs/evm.md"
+MODELS = ["mlp_mnist", "lenet5", "cnn_264k", "lstm", "attn_tiny"]
 
 # What a chain takes (EIP-170).
 CODE_LIMIT = 24_576
@@ -72,15 +80,13 @@ def tapeout(binary, model, work):
         return json.loads(process.stdout)
 
     keys, proof = work / "evm-keys", work / "evm-proof"
-    step("setup", model / "network.onnx", "--calibrate", model / "samples.json", "--profile", "evm", "--out", keys)
+    made = step("setup", model / "network.onnx", "--calibrate", model / "samples.json", "--profile", "evm", "--out", keys)
     step("prove", model / "network.onnx", "--input", model / "input.json", "--keys", keys, "--out", proof)
     verify = ("evm", "--keys", keys, "--proof", proof, "--tools", ROOT / "build/evm")
     rows = {"single": step(*verify, "--out", work / "contract"), "shared": step(*verify, "--shared", "--out", work / "shared")}
-    proof_bytes = proof.stat().st_size
-    return {
-        form: {**{key: row[key] for key in ("code_bytes", "calldata_bytes", "gas", "accepted")}, "proof_bytes": proof_bytes}
-        for form, row in rows.items()
-    }
+    common = {"rows": made["rows"], "proof_bytes": proof.stat().st_size}
+    wanted = ("code_bytes", "calldata_bytes", "gas", "deploy_gas", "accepted")
+    return {form: {**common, **{key: row[key] for key in wanted}} for form, row in rows.items()}
 
 
 def compile_source(source, work):
@@ -114,3 +120,39 @@ def run(compiled, calldata):
     [call] = json.loads(process.stdout)["calls"]
     # It returns true or false, and reverts.
     return {**row, "gas": call["gas"], "accepted": call["ok"] and int(call["output"] or "0", 16) == 1}
+
+
+def table(rows):
+    """Tapeout's contracts, as Markdown."""
+    lines = [
+        "| model | contract | rows | proof file, bytes | calldata, bytes | code, bytes | gas | gas to deploy |",
+        "|---|---|--:|--:|--:|--:|--:|--:|",
+    ]
+
+    def number(value):
+        return "-" if value is None else f"{value:,}"
+
+    for model, forms in rows.items():
+        for form, row in forms.items():
+            wrong = "" if row["accepted"] in (True, None) else " REFUSED"
+            figures = (row[key] for key in ("rows", "proof_bytes", "calldata_bytes", "code_bytes", "gas", "deploy_gas"))
+            lines.append(f"| {model} | {form}{wrong} | {' | '.join(map(number, figures))} |")
+    return "\n".join(lines)
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Measures Tapeout's contracts and writes the table of docs/evm.md.")
+    parser.add_argument("--tapeout", type=pathlib.Path, required=True, help="the tapeout binary")
+    options = parser.parse_args()
+    if lacking := missing():
+        parser.error(lacking)
+    rows = {}
+    for name in MODELS:
+        with tempfile.TemporaryDirectory(prefix="bench-gas-") as folder:
+            rows[name] = tapeout(options.tapeout.resolve(), ROOT / "examples" / name, pathlib.Path(folder))
+    pages.write(PAGE, "make bench-gas", table(rows))
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -27,6 +27,7 @@ import tempfile
 import time
 
 import contracts
+import pages
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
@@ -37,7 +38,6 @@ RUNS = {"linreg": 5, "mlp_mnist": 3, "lenet5": 1}
 # Models with functions, products and comparisons: those of docs/performance.md.
 FUNCTIONS = ["mlp_sigmoid", "trading_mlp", "rf_iris", "lstm", "attn_tiny"]
 PAGE = ROOT / "docs" / "performance.md"
-MARKS = ("<!-- written by `make bench-ezkl MODELS=functions DOC=1` -->", "<!-- until here -->")
 
 GNU_TIME = shutil.which("gtime") or "/usr/bin/time"
 
@@ -284,15 +284,6 @@ def markdown(report):
     return "\n".join(lines)
 
 
-def write_page(report):
-    """Puts the table in its place on the page."""
-    page = PAGE.read_text(encoding="utf-8")
-    start, end = (page.find(mark) for mark in MARKS)
-    if not 0 <= start < end:
-        raise SystemExit(f"{PAGE} lacks the marks that the table stands between: {' ... '.join(MARKS)}")
-    PAGE.write_text(f"{page[:start]}{MARKS[0]}\n\n{markdown(report)}\n\n{page[end:]}", encoding="utf-8")
-
-
 def contract_rows(result, model, work, binary):
     """The contracts of the systems that proved the model, in one EVM."""
     rows = {}
@@ -327,7 +318,7 @@ def main():
     parser.add_argument("--models", default=",".join(RUNS), help="comma-separated; `functions` for " + ", ".join(FUNCTIONS) + "; default: %(default)s")
     parser.add_argument("--runs", type=int, help="proofs per model and system; default: " + str(RUNS))
     parser.add_argument("--out", type=pathlib.Path, help="write the figures here as JSON")
-    parser.add_argument("--doc", action="store_true", help="write the table of docs/performance.md")
+    parser.add_argument("--doc", action="store_true", help="write the tables of docs/performance.md and, with --contracts, docs/evm.md")
     parser.add_argument("--contracts", action="store_true", help="measure the gas of both systems' contracts too")
     options = parser.parse_args()
     if options.contracts and (missing := contracts.missing()):
@@ -382,8 +373,10 @@ def main():
     if options.contracts:
         print(f"\n{contract_table(report['results'])}")
     if options.doc:
-        write_page(report)
-        note(f"{PAGE.relative_to(ROOT)} is written")
+        pages.write(PAGE, "make bench-ezkl MODELS=functions DOC=1", markdown(report))
+        if options.contracts:
+            pages.write(contracts.PAGE, "make bench-ezkl CONTRACTS=1 DOC=1", contract_table(report["results"]))
+        note("the pages are written")
     return 0
 
 

@@ -85,15 +85,13 @@ pub fn setup(
     backend: &dyn Backend,
     observe: &mut dyn FnMut(&'static str),
 ) -> Result<(ProvingKey, Vec<PhaseTime>), Error> {
-    observe("quantise");
-    keys(
-        model,
-        choice::choose(model, samples, options)?,
-        options,
-        srs,
-        backend,
-        observe,
-    )
+    let mut phases = Phases::new(observe);
+    phases.begin("quantise");
+    let choice = choice::choose(model, samples, options)?;
+    let mut times = phases.finish();
+    let (key, rest) = keys(model, choice, options, srs, backend, observe)?;
+    times.extend(rest);
+    Ok((key, times))
 }
 
 /// Makes keys for a model that limbs and scales have been chosen for; the rest is as in [`setup`].

@@ -21,14 +21,7 @@ fn limbs(n: &BigUint) -> [u64; WORD] {
 }
 
 fn send(card: &mut Card, coset: Fr, columns: &[Vec<Fr>]) {
-    let batch = Batch {
-        log_n: LOG_N,
-        inverse: false,
-        input_reversed: false,
-        output_reversed: false,
-        table: true,
-        columns: columns.len() as u32,
-    };
+    let batch = Batch::new(LOG_N, false, columns.len() as u32);
     card.send(Engine::Ntt, batch.header(), false);
     for word in table(LOG_N, false, &BigUint::from(coset)) {
         card.send(Engine::Ntt, limbs(&word), false);

@@ -43,15 +43,7 @@ impl Config {
     /// are bound by the words.
     #[must_use]
     pub fn batch_cycles(&self, log_n: u32, columns: u32) -> u64 {
-        let batch = Batch {
-            log_n,
-            inverse: false,
-            input_reversed: false,
-            output_reversed: false,
-            table: true,
-            columns,
-        };
-        self.sequence_cycles(std::slice::from_ref(&batch), 1)
+        self.sequence_cycles(&[Batch::new(log_n, false, columns)], 1)
     }
 
     /// Cycles from the first word of a sequence of batches in to its last word out, when the engine was idle and the host gives and takes a

@@ -75,15 +75,7 @@ impl Pass {
     #[must_use]
     pub fn batches(&self, inverse: bool) -> Vec<Batch> {
         let count = if self.one_coset { 1 } else { self.columns };
-        let batch = Batch {
-            log_n: self.log_n,
-            inverse,
-            input_reversed: false,
-            output_reversed: false,
-            table: true,
-            columns: (self.columns / count) as u32,
-        };
-        vec![batch; count]
+        vec![Batch::new(self.log_n, inverse, (self.columns / count) as u32); count]
     }
 }
 

@@ -129,6 +129,19 @@ pub enum BatchError {
 }
 
 impl Batch {
+    /// A batch in natural order at either end, with a table of its own.
+    #[must_use]
+    pub fn new(log_n: u32, inverse: bool, columns: u32) -> Self {
+        Self {
+            log_n,
+            inverse,
+            input_reversed: false,
+            output_reversed: false,
+            table: true,
+            columns,
+        }
+    }
+
     /// Checks it as the engine does.
     ///
     /// # Errors
@@ -164,14 +177,7 @@ mod tests {
     use super::*;
 
     fn batch(log_n: u32, inverse: bool) -> Batch {
-        Batch {
-            log_n,
-            inverse,
-            input_reversed: false,
-            output_reversed: false,
-            table: true,
-            columns: 1,
-        }
+        Batch::new(log_n, inverse, 1)
     }
 
     #[test]

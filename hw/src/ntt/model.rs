@@ -180,14 +180,7 @@ mod tests {
     use super::*;
 
     fn batch(log_n: u32, inverse: bool) -> Batch {
-        Batch {
-            log_n,
-            inverse,
-            input_reversed: false,
-            output_reversed: false,
-            table: true,
-            columns: 1,
-        }
+        Batch::new(log_n, inverse, 1)
     }
 
     #[test]

@@ -8,7 +8,7 @@ use tapeout_prover::choice::{self, Refusal};
 use tapeout_prover::layout::{Disclosure, Profile, Visibility};
 use tapeout_prover::model::{Limbs, io};
 use tapeout_prover::pipeline::{self, SetupOptions, SrsSource};
-use tapeout_prover::plonk::prover::PhaseTime;
+use tapeout_prover::plonk::prover::{PhaseTime, Phases};
 use tapeout_prover::srs::Origin;
 use tapeout_prover::statement::Statement;
 
@@ -146,7 +146,8 @@ impl Args {
         };
         let mut observe = |phase: &'static str| spinner.set_message(phase);
         let cannot = || format!("no keys for the model '{}'", self.model.display());
-        observe("quantise");
+        let mut quantising = Phases::new(&mut observe);
+        quantising.begin("quantise");
         let choice = match &self.calibration {
             None => choice::choose(&model, &samples, options).with_context(cannot)?,
             Some(path) => {
@@ -167,8 +168,10 @@ impl Args {
             );
         }
         let (max_error, refused) = (choice.accuracy.as_ref().map(|a| a.error), choice.refused.clone());
-        let (key, phases) =
+        let mut phases = quantising.finish();
+        let (key, rest) =
             pipeline::keys(&model, choice, options, source, backend, &mut observe).with_context(cannot)?;
+        phases.extend(rest);
         let verifying = key.verifying();
         let (pk_bytes, vk_bytes) = (key.to_bytes()?, verifying.to_bytes()?);
         let (pk, vk) = (keys::proving_path(&self.out), keys::verifying_path(&self.out));

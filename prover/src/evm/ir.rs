@@ -212,3 +212,51 @@ pub(super) fn hex_integer(v: &impl BigInteger) -> String {
     let digits = digits.trim_start_matches('0');
     format!("0x{}", if digits.is_empty() { "0" } else { digits })
 }
+
+#[cfg(test)]
+mod tests {
+    use ark_ff::Field;
+
+    use super::*;
+
+    /// How deep parentheses are nested on one line.
+    fn nested(line: &str) -> usize {
+        let depths = line.chars().scan(0usize, |depth, c| {
+            match c {
+                '(' => *depth += 1,
+                ')' => *depth -= 1,
+                _ => {}
+            }
+            Some(*depth)
+        });
+        depths.max().unwrap_or(0)
+    }
+
+    #[test]
+    fn a_sum_of_many_words_is_cut() {
+        let mut graph = Graph::default();
+        let words: Vec<Node> = (0..2000).map(|i| graph.word(32 * i)).collect();
+        let sum = graph.sum(words);
+        let mut out = String::new();
+        graph.emit(&[(sum, 0)], &mut Memory(64_000), &mut out);
+        assert!(out.lines().all(|line| nested(line) <= MAX_DEPTH + 4), "{out}");
+        assert_eq!(out.matches("addmod").count(), 1999);
+    }
+
+    #[test]
+    fn constants_are_written_once_and_the_short_way() {
+        let mut graph = Graph::default();
+        let (long, minus_two) = (
+            graph.constant(Fr::from(3u64).inverse().unwrap_or_default()),
+            graph.constant(-Fr::from(2u64)),
+        );
+        let [a, b] = [0, 32].map(|at| graph.word(at));
+        let terms = [(a, long), (b, long), (a, minus_two)].map(|(word, c)| graph.mul(word, c));
+        let sum = graph.sum(terms);
+        let mut out = String::new();
+        graph.emit(&[(sum, 64)], &mut Memory(96), &mut out);
+        let digits = hex_integer(&Fr::from(3u64).inverse().unwrap_or_default().into_bigint());
+        assert_eq!(out.matches(&digits).count(), 1, "{out}");
+        assert!(out.contains("sub(mload(0), 0x2)"), "{out}");
+    }
+}

@@ -286,3 +286,21 @@ fn contracts_check_proofs_that_commit() {
         assert_eq!(outcomes[2 + 2 * i].output, selector("Rejected()"));
     }
 }
+
+/// Tiles with the same weights have one commitment, which is multiplied once: by the sum of its scalars, which must be right.
+#[test]
+fn a_point_is_multiplied_once() {
+    let Some(tools) = tools() else { return };
+    let layer = |source| gemm(vec![source], &[&[3 << 12]], Act::Requant);
+    let layers = vec![layer(Source::Input(0)), layer(read(0, 0)), layer(read(1, 0))];
+    let fixture = Fixture::new(&network(1, layers), 1, false);
+    let key = fixture.key.verifying();
+    let tiles = &key.weights.tiles;
+    assert!(tiles.len() == 3 && tiles.iter().all(|tile| *tile == tiles[0]));
+    let x = ir::hex_integer(&tiles[0].x.into_bigint());
+    assert_eq!(contract(key, Form::Single).matches(&x).count(), 1);
+    let statement = statement(&fixture, &[100]);
+    let data = calldata(&statement, &CONTEXT);
+    assert_eq!(ask(&tools, key, vec![call(&data)])[0].output, TRUE);
+    statement.verify(key, &CONTEXT).unwrap();
+}

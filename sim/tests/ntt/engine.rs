@@ -184,14 +184,7 @@ pub(crate) fn edge_columns(n: usize, rng: &mut StdRng) -> Vec<Vec<Fr>> {
 }
 
 pub(crate) fn batch(log_n: u32, inverse: bool, columns: usize) -> Batch {
-    Batch {
-        log_n,
-        inverse,
-        input_reversed: false,
-        output_reversed: false,
-        table: true,
-        columns: columns as u32,
-    }
+    Batch::new(log_n, inverse, columns as u32)
 }
 
 pub(crate) fn check(engine: &mut Engine, batch: Batch, coset: Fr, columns: &[Vec<Fr>]) {

@@ -43,16 +43,15 @@ fn planned(items: &[Item]) -> Vec<Job> {
     plan(&shapes, &CONFIG)
 }
 
+/// Scalars whose hint says nothing.
+fn items(batch: &[Vec<Fr>]) -> Vec<Item> {
+    let width = Width::Full;
+    let item = |(i, values): (usize, &Vec<Fr>)| Item::new(&Scalars { values, width }, i).ok();
+    batch.iter().enumerate().filter_map(item).collect()
+}
+
 fn check(batch: &[Vec<Fr>]) {
-    let full = |values| Scalars {
-        values,
-        width: Width::Full,
-    };
-    let items: Vec<_> = batch
-        .iter()
-        .enumerate()
-        .filter_map(|(i, v)| Item::new(&full(v), i).ok())
-        .collect();
+    let items = items(batch);
     assert_eq!(rebuilt(&items, &planned(&items)), batch);
 }
 
@@ -74,29 +73,15 @@ fn narrow_items_share_passes() {
         .map(|i| (0..2048).map(|j| Fr::from((i * j % 127) as u64)).collect())
         .collect();
     check(&batch);
-    let full = |values| Scalars {
-        values,
-        width: Width::Full,
-    };
-    let items: Vec<_> = batch
-        .iter()
-        .enumerate()
-        .filter_map(|(i, v): (_, &Vec<Fr>)| Item::new(&full(v), i).ok())
-        .collect();
-    assert!(planned(&items).len() <= 2);
+    assert!(planned(&items(&batch)).len() <= 2);
 }
 
 /// A narrow item alone leaves its doublings to the host, a batch and full scalars do not.
 #[test]
 fn the_host_doubles_where_that_is_faster() {
-    let planes = |items: usize, bits: u32| {
+    let planes = |count: usize, bits: u32| {
         let values: Vec<_> = (0..4096u64).map(|j| power(bits) - Fr::from(j % 100)).collect();
-        let full = Scalars {
-            values: &values,
-            width: Width::Full,
-        };
-        let items: Vec<_> = (0..items).filter_map(|i| Item::new(&full, i).ok()).collect();
-        let jobs = planned(&items);
+        let jobs = planned(&items(&vec![values; count]));
         let (last, before) = jobs
             .split_last()
             .map_or((false, &jobs[..]), |(last, jobs)| (last.pass.planes, jobs));
