@@ -127,10 +127,20 @@ fn contracts_accept_what_is_right() {
 fn contracts_refuse_malformed_calls() {
     let Some(tools) = tools() else { return };
     let fixture = fixture();
+    for form in [Form::Single, Form::Shared] {
+        refuses_malformed_calls(&tools, &fixture, form);
+    }
+}
+
+fn refuses_malformed_calls(tools: &Tools, fixture: &Fixture, form: Form) {
     let key = fixture.key.verifying();
-    let statement = statement(&fixture, &[-9, -5, 70, 3]);
-    let right = calldata(&statement, &CONTEXT);
-    let words = 4 + 4 * 32 + proof_bytes(&statement).len() + 32;
+    let statement = statement(fixture, &[-9, -5, 70, 3]);
+    // In front of the other arguments the shared form has the key's address.
+    let (first, right) = match form {
+        Form::Single => (4, calldata(&statement, &CONTEXT)),
+        Form::Shared => (36, calldata_shared(&deployed_address(1), &statement, &CONTEXT)),
+    };
+    let words = first + 4 * 32 + proof_bytes(&statement).len() + 32;
     assert_eq!(right.len(), words + 64);
 
     let mut names: Vec<String> = Vec::new();
@@ -144,7 +154,7 @@ fn contracts_refuse_malformed_calls() {
     }
     expect("a byte more".into(), &[&right[..], &[0]].concat());
     expect("a word more".into(), &[&right[..], &[0; 32]].concat());
-    for at in [4, 36, 100, words - 32] {
+    for at in [first, first + 32, first + 96, words - 32] {
         let mut data = right.clone();
         data[at + 31] ^= 0x20;
         expect(format!("offset or length at {at}"), &data);
@@ -152,7 +162,18 @@ fn contracts_refuse_malformed_calls() {
         data[at] = 0x80;
         expect(format!("huge offset or length at {at}"), &data);
     }
-    expect("no context".into(), &calldata_unbound(&statement));
+    match form {
+        Form::Single => expect("no context".into(), &calldata_unbound(&statement)),
+        Form::Shared => {
+            for at in [4, 15] {
+                let mut data = right.clone();
+                data[at] = 1;
+                expect(format!("more than an address at {at}"), &data);
+            }
+            let nobody = calldata_shared(&deployed_address(7), &statement, &CONTEXT);
+            expect("no key".into(), &nobody);
+        }
+    }
     let wrong = names.len();
     calls.push(call(&right));
     // Too little gas at any point of the way is never a yes.
@@ -162,7 +183,7 @@ fn contracts_refuse_malformed_calls() {
             ..call(&right)
         });
     }
-    let outcomes = ask(&tools, key, calls);
+    let outcomes = ask_form(tools, key, form, calls);
     for (name, outcome) in names.iter().zip(&outcomes) {
         assert!(!outcome.ok, "{name}: {outcome:?}");
     }
@@ -174,7 +195,10 @@ fn contracts_refuse_malformed_calls() {
     assert!(!outcomes[wrong + 1].ok);
     let reason = |name: &str| &outcomes[names.iter().position(|n| n == name).unwrap()].output;
     assert_eq!(*reason("a byte more"), selector("Malformed()"));
-    assert_eq!(*reason("no context"), selector("Rejected()"));
+    match form {
+        Form::Single => assert_eq!(*reason("no context"), selector("Rejected()")),
+        Form::Shared => assert_eq!(*reason("no key"), selector("NoKey()")),
+    }
 }
 
 /// Products of matrices: a checksum of their own, and columns that no other model has.
@@ -291,15 +315,24 @@ fn contracts_check_proofs_that_commit() {
 #[test]
 fn a_point_is_multiplied_once() {
     let Some(tools) = tools() else { return };
-    let layer = |source| gemm(vec![source], &[&[3 << 12]], Act::Requant);
-    let layers = vec![layer(Source::Input(0)), layer(read(0, 0)), layer(read(1, 0))];
-    let fixture = Fixture::new(&network(1, layers), 1, false);
+    // Layers that all positions read alike would share one tile.
+    let layer = |source: fn(usize) -> Source<i64>| {
+        let mut layer = gemm(vec![source(0), source(1)], &[&[3 << 12]], Act::Requant);
+        (layer.dims, layer.terms[0].strides) = (vec![2], vec![1]);
+        layer
+    };
+    let layers = vec![
+        layer(|i| Source::Input(i as u32)),
+        layer(|i| read(0, i)),
+        layer(|i| read(1, i)),
+    ];
+    let fixture = Fixture::new(&network(2, layers), 1, false);
     let key = fixture.key.verifying();
     let tiles = &key.weights.tiles;
     assert!(tiles.len() == 3 && tiles.iter().all(|tile| *tile == tiles[0]));
     let x = ir::hex_integer(&tiles[0].x.into_bigint());
     assert_eq!(contract(key, Form::Single).matches(&x).count(), 1);
-    let statement = statement(&fixture, &[100]);
+    let statement = statement(&fixture, &[100, -7]);
     let data = calldata(&statement, &CONTEXT);
     assert_eq!(ask(&tools, key, vec![call(&data)])[0].output, TRUE);
     statement.verify(key, &CONTEXT).unwrap();
