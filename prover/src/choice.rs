@@ -14,11 +14,11 @@ use crate::{
 
 /// What keys for a model are made of.
 #[derive(Clone, Debug)]
-pub struct Choice {
+pub struct Choice<S = Shape> {
     /// The quantised model.
     pub quantised: Quantised,
-    /// The shape of its trace.
-    pub shape: Shape,
+    /// The shape of its trace, or what else it is to be proven in.
+    pub shape: S,
     /// What it was quantised by.
     pub calibration: Calibration,
     /// The accuracy on the samples, where there are any.
@@ -67,13 +67,21 @@ const LONGER: usize = 4;
 /// [`Error::Model`] for a model that cannot be quantised with any limbs (what the first of them met with), [`Error::Layout`] for
 /// one that is too large.
 pub fn choose(model: &Model, samples: &[Vec<f64>], options: SetupOptions) -> Result<Choice, Error> {
+    let program = model.program.clone().batched(options.batch.get());
+    let shapes = layout::candidates(&program, options.disclosure, options.profile, options.precision);
+    let limbs = shapes.map(|s| s.limbs);
+    search(model, samples, options, limbs, LONGER, accepted(model), |q| {
+        fitted(q, options)
+    })
+}
+
+/// Whether an error is small enough to look no further.
+pub(crate) fn accepted(model: &Model) -> impl Fn(&Accuracy) -> bool + use<> {
     let whole = model.outputs.iter().all(|port| !port.element.is_float());
-    let good = |a: &Accuracy| match whole {
+    move |a: &Accuracy| match whole {
         true => a.error < 0.5,
         false => a.error <= ACCEPTED_ERROR * a.largest.max(1.0),
-    };
-    let shapes = layout::candidates(&model.program, options.disclosure, options.profile, options.precision);
-    search(model, samples, options, shapes, LONGER, good)
+    }
 }
 
 /// As [`choose`], but takes the first limbs with which the largest error of an output on the samples is at most `max_error`, finer
@@ -82,38 +90,42 @@ pub fn choose(model: &Model, samples: &[Vec<f64>], options: SetupOptions) -> Res
 /// # Errors
 /// Those of [`choose`].
 pub fn accurate(model: &Model, samples: &[Vec<f64>], options: SetupOptions, max_error: f64) -> Result<Choice, Error> {
-    let of = |precision| layout::candidates(&model.program, options.disclosure, options.profile, precision);
+    let program = model.program.clone().batched(options.batch.get());
+    let of = |precision| layout::candidates(&program, options.disclosure, options.profile, precision);
     let finer = (options.precision != Precision::Accurate).then(|| of(Precision::Accurate));
     let shapes = of(options.precision).chain(finer.into_iter().flatten());
-    search(model, samples, options, shapes, usize::MAX, |a| a.error <= max_error)
+    let (limbs, good) = (shapes.map(|s| s.limbs), |a: &Accuracy| a.error <= max_error);
+    search(model, samples, options, limbs, usize::MAX, good, |q| fitted(q, options))
 }
 
 /// The first choice that is good; or the best of those whose traces are at most `longer` times as long as the first that will do.
-fn search(
+/// `fit` says how many rows a quantised model takes, and in what.
+pub(crate) fn search<S>(
     model: &Model,
     samples: &[Vec<f64>],
     options: SetupOptions,
-    shapes: impl Iterator<Item = Shape>,
+    limbs: impl Iterator<Item = Limbs>,
     longer: usize,
     good: impl Fn(&Accuracy) -> bool,
-) -> Result<Choice, Error> {
+    fit: impl Fn(&Quantised) -> Option<(usize, S)>,
+) -> Result<Choice<S>, Error> {
     let calibration = Calibration::new(&model.program, samples)?;
     let (mut refused, mut first_error) = (Vec::new(), None);
-    let mut best: Option<(f64, Choice)> = None;
+    let mut best: Option<(f64, Choice<S>)> = None;
     let mut most_rows = usize::MAX;
-    for limbs in shapes.map(|s| s.limbs) {
+    for limbs in limbs {
         if 1 << limbs.bits > most_rows || refused.iter().any(|r: &Refusal| r.limbs == limbs) {
             continue;
         }
         match attempt(model, samples, &calibration, limbs) {
             Ok((quantised, accuracy)) => {
-                let Some(shape) = fitted(&quantised, options) else {
+                let quantised = quantised.batched(options.batch.get());
+                let Some((rows, shape)) = fit(&quantised) else {
                     let reason = "quantised, the model has more values than rows of that many bits hold".into();
                     refused.push(Refusal { limbs, reason });
                     continue;
                 };
                 let error = accuracy.as_ref().map_or(0.0, |a| a.error);
-                let rows = shape.n();
                 let is_good = accuracy.as_ref().is_none_or(&good);
                 let choice = |refused: &[Refusal]| Choice {
                     shape,
@@ -162,9 +174,9 @@ pub fn calibrated(model: &Model, calibrated: &Calibrated, options: SetupOptions)
     calibrated.calibration.check(&model.program)?;
     let Limbs { bits, hi, lo } = calibrated.limbs;
     let limbs = Limbs::new(bits, hi, lo).map_err(model::Error::from)?;
-    let quantised = Quantised::new(&model.program, &calibrated.calibration, limbs)?;
+    let quantised = Quantised::new(&model.program, &calibrated.calibration, limbs)?.batched(options.batch.get());
     Ok(Choice {
-        shape: fitted(&quantised, options).ok_or_else(|| too_large(model, options))?,
+        shape: fitted(&quantised, options).ok_or_else(|| too_large(model, options))?.1,
         quantised,
         calibration: calibrated.calibration.clone(),
         accuracy: None,
@@ -172,12 +184,12 @@ pub fn calibrated(model: &Model, calibrated: &Calibrated, options: SetupOptions)
     })
 }
 
-impl Choice {
+impl<S> Choice<S> {
     /// What [`calibrated`] makes the same choice of.
     pub fn to_calibrated(&self, model: &Model) -> Calibrated {
         Calibrated {
             model_hash: hex(&model.hash),
-            limbs: self.shape.limbs,
+            limbs: self.quantised.limbs,
             calibration: self.calibration.clone(),
             layers: self.accuracy.iter().flat_map(|a| &a.layers).cloned().collect(),
         }
@@ -208,12 +220,14 @@ fn depends_on_limbs(error: &model::Error) -> bool {
 }
 
 /// The shape for the quantised program, in which some layers have been replaced by several.
-fn fitted(quantised: &Quantised, options: SetupOptions) -> Option<Shape> {
-    layout::choose_lanes(&quantised.program, quantised.limbs, options.disclosure, options.profile)
+fn fitted(quantised: &Quantised, options: SetupOptions) -> Option<(usize, Shape)> {
+    let shape = layout::choose_lanes(&quantised.program, quantised.limbs, options.disclosure, options.profile)?;
+    Some((shape.n(), shape))
 }
 
 fn too_large(model: &Model, options: SetupOptions) -> Error {
-    let need = layout::demand(&model.program, options.profile.max_lanes(), options.disclosure);
+    let program = model.program.clone().batched(options.batch.get());
+    let need = layout::demand(&program, options.profile.max_lanes(), options.disclosure);
     let (slots, reads) = (need.slots, need.reads);
     layout::Error::TooLarge { slots, reads }.into()
 }

@@ -42,6 +42,7 @@ pub mod model;
 pub mod ops;
 pub mod pipeline;
 pub mod plonk;
+pub mod segments;
 pub mod srs;
 pub mod statement;
 

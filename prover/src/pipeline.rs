@@ -1,10 +1,12 @@
 //! From a model to keys, from an input to a proof, from a proof to a verdict: what most callers need, in three functions.
 
+use std::num::NonZeroUsize;
+
 use rand::{SeedableRng, TryRngCore, rngs::OsRng};
 use rand_chacha::ChaCha20Rng;
 use tapeout_driver::Backend;
 
-pub use tapeout_verifier::{Trust, Verified, verify};
+pub use tapeout_verifier::{Key, Trust, Verified, verify};
 
 use crate::{
     choice::{self, Choice},
@@ -53,13 +55,22 @@ pub enum Error {
         /// What the verifier says.
         source: VerifyError,
     },
+    /// A proving key is not the one that belongs there.
+    #[error("the proving key of segment {segment}, counted from 0, does not belong to the verifying key")]
+    OtherKey {
+        /// Which segment.
+        segment: usize,
+    },
+    /// A finished segment could not be kept or read.
+    #[error("the proofs of finished segments cannot be kept: {0}")]
+    Store(#[from] std::io::Error),
     /// The operating system gave no randomness.
     #[error("the operating system gave no randomness: {0}")]
     Randomness(#[from] rand::rand_core::OsError),
 }
 
 /// What keys are to be made for.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct SetupOptions {
     /// Who sees the input and the output.
     pub disclosure: Disclosure,
@@ -67,6 +78,19 @@ pub struct SetupOptions {
     pub profile: Profile,
     /// How finely values are represented.
     pub precision: Precision,
+    /// The number of inferences in one proof. Their inputs are one behind the other, and so are their outputs.
+    pub batch: NonZeroUsize,
+}
+
+impl Default for SetupOptions {
+    fn default() -> Self {
+        Self {
+            disclosure: Disclosure::default(),
+            profile: Profile::default(),
+            precision: Precision::default(),
+            batch: NonZeroUsize::MIN,
+        }
+    }
 }
 
 /// Gives the first powers of a reference string, at least as many as are asked for.
@@ -117,8 +141,8 @@ pub fn keys(
     phases.begin("keys");
     let info = ModelInfo {
         hash: model.hash,
-        input_shape: model.program.input_shape.clone(),
-        output_shape: model.program.output_shape.clone(),
+        input_shape: quantised.program.input_shape.clone(),
+        output_shape: quantised.program.output_shape.clone(),
         input_scale: quantised.input_scale,
         output_scale: quantised.output_scale,
     };
@@ -216,7 +240,19 @@ pub fn prove_standing(
     seed: Option<u64>,
     observe: &mut dyn FnMut(&'static str),
 ) -> Result<Proven, Error> {
-    let mut rng = generator(seed)?;
+    prove_from(key, input, standing, context, backend, generator(seed)?, observe)
+}
+
+/// As [`prove_standing`], with all randomness from `rng`.
+pub(crate) fn prove_from(
+    key: &ProvingKey,
+    input: &[f64],
+    standing: Standing,
+    context: &Context,
+    backend: &dyn Backend,
+    mut rng: ChaCha20Rng,
+    observe: &mut dyn FnMut(&'static str),
+) -> Result<Proven, Error> {
     let mut phases = Phases::new(observe);
     phases.begin("load bases");
     let mut kernels = Kernels::new(backend, &key.bases).map_err(ProveError::from)?;

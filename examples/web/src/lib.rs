@@ -7,13 +7,12 @@ use std::sync::Mutex;
 
 use serde::Serialize;
 use tapeout_verifier::{
-    Trust,
-    keys::{Origin, VerifyingKey},
+    Key, Trust,
+    keys::Origin,
     statement::{Context, Hex},
-    verify,
 };
 
-static KEY: Mutex<Option<VerifyingKey>> = Mutex::new(None);
+static KEY: Mutex<Option<Key>> = Mutex::new(None);
 
 /// What a verifying key says.
 #[derive(Debug, Serialize)]
@@ -59,14 +58,14 @@ enum Answer<T> {
 pub fn load(key: &[u8]) -> Result<KeyReport, String> {
     let mut loaded = KEY.lock().map_err(|error| error.to_string())?;
     *loaded = None;
-    let key = VerifyingKey::from_bytes(key).map_err(|error| error.to_string())?;
-    let model = key.model();
+    let key = Key::from_bytes(key).map_err(|error| error.to_string())?;
+    let (first, last) = key.ends();
     let report = KeyReport {
-        model_hash: Hex(model.hash).to_string(),
+        model_hash: Hex(key.model_hash()).to_string(),
         vk_digest: Hex(key.digest()).to_string(),
         ceremony: key.origin() == Origin::Ceremony,
-        input_shape: model.input_shape.clone(),
-        output_shape: model.output_shape.clone(),
+        input_shape: first.model().input_shape.clone(),
+        output_shape: last.model().output_shape.clone(),
     };
     *loaded = Some(key);
     Ok(report)
@@ -80,7 +79,7 @@ pub fn load(key: &[u8]) -> Result<KeyReport, String> {
 pub fn check(proof: &[u8], context: &Context) -> Result<ProofReport, String> {
     let key = KEY.lock().map_err(|error| error.to_string())?;
     let key = key.as_ref().ok_or("no verifying key is loaded")?;
-    let verified = verify(key, proof, context, Trust::InsecureDev).map_err(|error| error.to_string())?;
+    let verified = key.verify(proof, context, Trust::InsecureDev).map_err(|error| error.to_string())?;
     Ok(ProofReport {
         input: verified.input,
         outputs: verified.outputs,

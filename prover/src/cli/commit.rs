@@ -42,7 +42,7 @@ struct Report {
 
 impl Args {
     pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Status> {
-        let key = keys::read_proving(&self.keys)?;
+        let key = keys::read_first(&self.keys)?;
         let input = io::read_input(&self.input, key.quantised().program.input_len())?;
         let made = pipeline::commit(&key, &input, self.backend.open()?.backend.as_ref(), None)?;
         opening::write(&self.out, &made)?;

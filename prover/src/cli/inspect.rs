@@ -9,6 +9,7 @@ use tapeout_prover::keys::{KeyError, KeyFormatError, ProvingKey, VerifyingKey};
 use tapeout_prover::layout::{self, Disclosure, Profile, Visibility};
 use tapeout_prover::model::program::{Act, Composite, Layer};
 use tapeout_prover::model::{Limbs, Model, Summary};
+use tapeout_prover::segments::{SegmentedKey, SegmentedStatement};
 use tapeout_prover::srs::ptau::{self, Ptau};
 use tapeout_prover::srs::{Srs, SrsError, pins};
 use tapeout_prover::statement::{Header, ReadError, Statement};
@@ -30,7 +31,20 @@ pub(crate) struct Args {
 enum Report {
     Model(ModelReport),
     VerifyingKey(KeyReport),
+    /// Of a model in segments.
+    SegmentedKey {
+        bytes: usize,
+        vk_digest: String,
+        segments: Vec<KeyReport>,
+        /// A proof file's length.
+        proof_bytes: usize,
+    },
     ProvingKey(KeyReport),
+    /// Of a model in segments.
+    SegmentedProof {
+        bytes: usize,
+        vk_digest: String,
+    },
     Proof {
         bytes: usize,
         vk_digest: String,
@@ -124,12 +138,34 @@ impl Args {
             Err(KeyFormatError::Magic { .. }) => {}
             key => return Ok(Report::VerifyingKey(key_report(&key?, bytes.len()))),
         }
+        match SegmentedKey::from_bytes(bytes) {
+            Err(KeyFormatError::Magic { .. }) => {}
+            key => {
+                let key = key?;
+                let segment = |key: &VerifyingKey| Ok(key_report(key, key.to_bytes()?.len()));
+                return Ok(Report::SegmentedKey {
+                    bytes: bytes.len(),
+                    vk_digest: hex(&key.digest()),
+                    segments: key.keys().iter().map(segment).collect::<anyhow::Result<_>>()?,
+                    proof_bytes: SegmentedStatement::len(&key),
+                });
+            }
+        }
+        match SegmentedStatement::key_of(bytes) {
+            Err(ReadError::Magic { .. }) => {}
+            digest => {
+                return Ok(Report::SegmentedProof {
+                    bytes: bytes.len(),
+                    vk_digest: hex(&digest?),
+                });
+            }
+        }
         match ProvingKey::from_bytes(bytes) {
             Err(KeyError::Format(KeyFormatError::Magic { .. })) => {}
             key => return Ok(Report::ProvingKey(key_report(key?.verifying(), bytes.len()))),
         }
         match Header::read(bytes) {
-            Err(ReadError::Magic) => {}
+            Err(ReadError::Magic { .. }) => {}
             header => {
                 let Header { key, public_words } = header?;
                 return Ok(Report::Proof {
@@ -245,6 +281,30 @@ fn human(report: &Report) -> String {
     match report {
         Report::Model(model) => human_model(model),
         Report::VerifyingKey(key) => human_key("verifying key", key),
+        Report::SegmentedKey {
+            bytes,
+            vk_digest,
+            segments,
+            proof_bytes,
+        } => {
+            let whole = facts(&[
+                (
+                    "kind",
+                    format!("verifying key of a model in {} segments", segments.len()),
+                ),
+                ("size", format!("{bytes} bytes")),
+                ("digest", vk_digest.clone()),
+                ("proof", format!("{proof_bytes} bytes")),
+            ]);
+            let segments = segments.iter().enumerate();
+            let each = segments.map(|(i, key)| human_key(&format!("segment {i}"), key));
+            std::iter::once(whole).chain(each).collect::<Vec<_>>().join("\n\n")
+        }
+        Report::SegmentedProof { bytes, vk_digest } => facts(&[
+            ("kind", "proof of a model in segments".to_owned()),
+            ("size", format!("{bytes} bytes")),
+            ("key digest", vk_digest.clone()),
+        ]),
         Report::ProvingKey(key) => human_key("proving key", key),
         Report::Proof {
             bytes,

@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
+use sha3::{Digest, Keccak256};
 use tapeout_prover::keys::{ProvingKey, VerifyingKey};
 use tapeout_prover::model::Model;
+use tapeout_prover::pipeline::Key;
 use tapeout_prover::srs::Origin;
 
 use super::files;
@@ -19,15 +21,86 @@ pub(crate) fn verifying_path(folder: &Path) -> PathBuf {
     folder.join("model.vk")
 }
 
+/// The place of a segment's proving key, numbered from 0.
+pub(crate) fn segment_path(folder: &Path, segment: usize) -> PathBuf {
+    folder.join(format!("segment-{segment}.pk"))
+}
+
+/// Whether a folder has keys of a model in segments.
+pub(crate) fn in_segments(folder: &Path) -> bool {
+    !proving_path(folder).exists() && segment_path(folder, 0).exists()
+}
+
+/// Removes proving keys that an earlier setup left, beyond the first `segments`; with none, all of them. The key of a whole model goes if
+/// there are segments.
+pub(crate) fn remove_stale(folder: &Path, segments: usize) -> anyhow::Result<()> {
+    let whole = (segments > 0).then(|| proving_path(folder));
+    let stale = (segments..)
+        .map(|i| segment_path(folder, i))
+        .take_while(|path| path.exists());
+    for path in whole.into_iter().filter(|path| path.exists()).chain(stale) {
+        std::fs::remove_file(&path).with_context(|| format!("cannot remove '{}'", path.display()))?;
+    }
+    Ok(())
+}
+
 pub(crate) fn read_proving(folder: &Path) -> anyhow::Result<ProvingKey> {
-    let path = proving_path(folder);
-    let bytes = files::read(&path).context("there is no proving key; `tapeout setup` makes one")?;
+    if in_segments(folder) {
+        bail!(
+            "the keys in '{}' are of a model in segments, which have no proof of one piece",
+            folder.display()
+        );
+    }
+    read_proving_at(&proving_path(folder))
+}
+
+pub(crate) fn read_segment(folder: &Path, segment: usize) -> anyhow::Result<ProvingKey> {
+    read_proving_at(&segment_path(folder, segment))
+}
+
+/// The proving key that takes the model's input.
+pub(crate) fn read_first(folder: &Path) -> anyhow::Result<ProvingKey> {
+    match in_segments(folder) {
+        true => read_segment(folder, 0),
+        false => read_proving(folder),
+    }
+}
+
+fn read_proving_at(path: &Path) -> anyhow::Result<ProvingKey> {
+    let bytes = files::read(path).context("there is no proving key; `tapeout setup` makes one")?;
     ProvingKey::from_bytes(&bytes).with_context(|| format!("cannot read the proving key '{}'", path.display()))
 }
 
-pub(crate) fn read_verifying(path: &Path) -> anyhow::Result<VerifyingKey> {
+/// The verifying key of a model, whole or in segments.
+pub(crate) fn read_key(path: &Path) -> anyhow::Result<Key> {
     let bytes = files::read(path)?;
-    VerifyingKey::from_bytes(&bytes).with_context(|| format!("cannot read the verifying key '{}'", path.display()))
+    Key::from_bytes(&bytes).with_context(|| format!("cannot read the verifying key '{}'", path.display()))
+}
+
+/// The verifying key of a model that has one proof.
+pub(crate) fn read_verifying(path: &Path) -> anyhow::Result<VerifyingKey> {
+    match read_key(path)? {
+        Key::Whole(key) => Ok(*key),
+        Key::Segmented(_) => bail!(
+            "'{}' is of a model in segments, which has no proof of one piece",
+            path.display()
+        ),
+    }
+}
+
+/// Reads a model's file for its hash, which must be the one that keys were made for.
+pub(crate) fn expect_model(model: &Path, expected: &[u8; 32], keys: &Path) -> anyhow::Result<[u8; 32]> {
+    let hash: [u8; 32] = Keccak256::digest(files::read(model)?).into();
+    if hash != *expected {
+        bail!(
+            "the keys in '{}' were made for the model {}, '{}' is {}; `tapeout setup` makes keys for it",
+            keys.display(),
+            hex(expected),
+            model.display(),
+            hex(&hash)
+        );
+    }
+    Ok(hash)
 }
 
 pub(crate) fn read_model(path: &Path) -> anyhow::Result<Model> {

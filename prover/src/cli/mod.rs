@@ -25,6 +25,7 @@ mod prove;
 mod replay;
 mod reveal;
 mod run;
+mod segments;
 mod setup;
 mod sim;
 mod srs;

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use serde::Serialize;
-use sha3::{Digest, Keccak256};
 use tapeout_driver::Backend;
 use tapeout_driver::guard::Log;
 use tapeout_driver::trace::Recorder;
@@ -13,7 +12,7 @@ use tapeout_prover::commitment::OpeningError;
 use tapeout_prover::keys::VerifyingKey;
 use tapeout_prover::layout::Visibility;
 use tapeout_prover::model::io;
-use tapeout_prover::pipeline::{self, Standing};
+use tapeout_prover::pipeline::{self, Key, Standing};
 use tapeout_prover::plonk::cost::{self, Prediction};
 use tapeout_prover::plonk::kernels::KernelRow;
 use tapeout_prover::plonk::prover::{PhaseTime, Phases};
@@ -23,7 +22,7 @@ use super::device::{self, BackendArgs, Device};
 use super::keys::{self, hex, origin_name};
 use super::meter::{Cost, Meter};
 use super::output::{Output, Status, facts, numbers, phases, table};
-use super::{files, opening, progress};
+use super::{files, opening, progress, segments};
 
 /// Run a model on an input and prove the output
 #[derive(clap::Args)]
@@ -35,11 +34,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     input: PathBuf,
 
-    /// Folder with model.pk, as `tapeout setup` wrote it
+    /// Folder with the keys, as `tapeout setup` wrote it
     #[arg(long, value_name = "FOLDER")]
     keys: PathBuf,
 
-    /// File that the proof is written to
+    /// File that the proof is written to. Of a model in segments, those that are finished are kept in FILE.segments meanwhile, and a
+    /// proof that was interrupted goes on from there
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 
@@ -159,7 +159,11 @@ struct Comparison {
 impl Args {
     pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Status> {
         let meter = Meter::start();
-        let report = self.prove(&self.backend.open()?, &meter)?;
+        let device = self.backend.open()?;
+        if keys::in_segments(&self.keys) {
+            return self.prove_segments(&device, &meter, output);
+        }
+        let report = self.prove(&device, &meter)?;
         output.result(&report, human)?;
         Ok(Status::Ok)
     }
@@ -175,20 +179,11 @@ impl Args {
         let backend: &dyn Backend = recorder.as_ref().map_or(opened, |recorder| recorder);
         let key = keys::read_proving(&self.keys)?;
         let verifying = key.verifying();
-        let model_hash: [u8; 32] = Keccak256::digest(files::read(&self.model)?).into();
-        if model_hash != verifying.model().hash {
-            bail!(
-                "the keys in '{}' were made for the model {}, '{}' is {}; `tapeout setup` makes keys for it",
-                self.keys.display(),
-                hex(&verifying.model().hash),
-                self.model.display(),
-                hex(&model_hash)
-            );
-        }
+        let model_hash = keys::expect_model(&self.model, &verifying.model().hash, &self.keys)?;
         let input = io::read_input(&self.input, key.quantised().program.input_len())?;
         let mut times = reading.finish();
         let context = self.context.bytes();
-        let standing = self.standing(verifying)?;
+        let standing = self.standing(verifying, verifying)?;
         let proven = pipeline::prove_standing(&key, &input, standing, &context, backend, self.seed, &mut observe)
             .with_context(|| format!("no proof for the input '{}'", self.input.display()))?;
         let formula_covers = |phase: &&PhaseTime| !NOT_PREDICTED.contains(&phase.name);
@@ -249,13 +244,42 @@ impl Args {
         })
     }
 
-    /// The commitments that the proof is to show.
-    fn standing(&self, key: &VerifyingKey) -> anyhow::Result<Standing> {
+    /// Proves segment by segment and writes the proof.
+    fn prove_segments(&self, device: &Device, meter: &Meter, output: &Output) -> anyhow::Result<Status> {
+        for (flag, given) in [("--record", self.record.is_some()), ("--predict", self.predict)] {
+            if given {
+                bail!("{flag} is for models of one piece; these keys are of one in segments");
+            }
+        }
+        let vk = keys::verifying_path(&self.keys);
+        let Key::Segmented(key) = keys::read_key(&vk)? else {
+            bail!("'{}' does not belong to the segments' keys beside it", vk.display());
+        };
+        let (first, last) = key.ends();
+        let standing = self.standing(first, last)?;
+        let job = segments::Prove {
+            model: &self.model,
+            input: &self.input,
+            keys: &self.keys,
+            out: &self.out,
+            keep_input: self.keep_input.as_deref(),
+            keep_output: self.keep_output.as_deref(),
+            context: self.context.bytes(),
+            seed: self.seed,
+        };
+        job.run(&key, standing, device, meter, output)
+    }
+
+    /// The commitments that the proof is to show: to the input of `first`, and to the output of `last`.
+    fn standing(&self, first: &VerifyingKey, last: &VerifyingKey) -> anyhow::Result<Standing> {
         // Openings that no proof can show are not counted, and none is promised that cannot be kept.
-        let disclosure = key.interface().disclosure();
+        let (sees_input, sees_output) = (
+            first.interface().disclosure().input,
+            last.interface().disclosure().output,
+        );
         for (what, visibility, given, kept) in [
-            ("input", disclosure.input, &self.input_opening, &self.keep_input),
-            ("output", disclosure.output, &self.output_opening, &self.keep_output),
+            ("input", sees_input, &self.input_opening, &self.keep_input),
+            ("output", sees_output, &self.output_opening, &self.keep_output),
         ] {
             if visibility != Visibility::Committed && given.as_ref().or(kept.as_ref()).is_some() {
                 bail!(OpeningError::NotCommitted(what));

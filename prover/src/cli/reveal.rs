@@ -83,7 +83,7 @@ struct Element {
 
 impl Args {
     pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Status> {
-        let key = keys::read_proving(&self.keys)?;
+        let key = keys::read_first(&self.keys)?;
         let cannot = || opening::cannot(&self.opening);
         let opened = Opening::from_bytes(&files::read(&self.opening)?).with_context(cannot)?;
         let revealed =
@@ -117,15 +117,16 @@ impl Args {
 
 impl VerifyArgs {
     pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Status> {
-        let key = keys::read_verifying(&self.vk)?;
+        let key = keys::read_key(&self.vk)?;
+        let (first, last) = key.ends();
         let cannot = || format!("cannot read the elements '{}'", self.file.display());
         let revealed = Revealed::from_bytes(&files::read(&self.file)?).with_context(cannot)?;
         let (scale, commitment) = match (self.input_commitment, self.output_commitment) {
-            (Some(commitment), _) => (key.model().input_scale, Some(commitment)),
-            (None, commitment) => (key.model().output_scale, commitment),
+            (Some(commitment), _) => (first.model().input_scale, Some(commitment)),
+            (None, commitment) => (last.model().output_scale, commitment),
         };
         let commitment = commitment.context("no commitment to check the elements against")?;
-        let reason = match revealed.verify(&key, &commitment) {
+        let reason = match revealed.verify(first, &commitment) {
             Ok(()) => None,
             Err(error @ (RevealError::Opening(_) | RevealError::Indices { .. })) => Some(error.to_string()),
             Err(error) => return Err(error).with_context(cannot),

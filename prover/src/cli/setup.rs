@@ -1,14 +1,18 @@
 //! `tapeout setup`
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use anyhow::Context;
+use bytesize::ByteSize;
 use serde::Serialize;
 use tapeout_prover::choice::{self, Refusal};
 use tapeout_prover::layout::{Disclosure, Profile, Visibility};
+use tapeout_prover::model::accuracy::Accuracy;
 use tapeout_prover::model::{Limbs, io};
 use tapeout_prover::pipeline::{self, SetupOptions, SrsSource};
 use tapeout_prover::plonk::prover::{PhaseTime, Phases};
+use tapeout_prover::segments::{self, Division};
 use tapeout_prover::srs::Origin;
 use tapeout_prover::statement::Statement;
 
@@ -18,7 +22,7 @@ use super::meter::{Cost, Meter};
 use super::output::{Output, Status, facts, phases};
 use super::precision::{PrecisionArgs, describe};
 use super::srs::{SrsArgs, SrsFile};
-use super::{files, progress};
+use super::{files, progress, segments as in_segments};
 
 /// Make the proving and the verifying key of a model
 #[derive(clap::Args)]
@@ -55,6 +59,18 @@ pub(crate) struct Args {
     /// Who sees the output, likewise
     #[arg(long, value_enum, value_name = "WHO", default_value_t = VisibilityArg::Public)]
     output: VisibilityArg,
+
+    /// How many inferences one proof is of: their inputs one behind the other, and so their outputs
+    #[arg(long, value_name = "COUNT", default_value_t = NonZeroUsize::MIN)]
+    batch: NonZeroUsize,
+
+    /// Cut the model into at most COUNT segments with a proof each, one key in memory at a time; FILE.segments keeps what is finished
+    #[arg(long, value_name = "COUNT", conflicts_with_all = ["memory", "calibration"])]
+    segments: Option<NonZeroUsize>,
+
+    /// Cut the model into as few segments as a prover of SIZE bytes of memory (2GiB, 500MB) can have; none if all of it fits
+    #[arg(long, value_name = "SIZE", conflicts_with = "calibration")]
+    memory: Option<ByteSize>,
 
     #[command(flatten)]
     backend: BackendArgs,
@@ -110,6 +126,8 @@ struct Report {
     refused: Vec<Refusal>,
     parameters: usize,
     macs: u64,
+    /// Inferences in a proof.
+    batch: NonZeroUsize,
     input: Visibility,
     output: Visibility,
     profile: ProfileArg,
@@ -143,9 +161,31 @@ impl Args {
             },
             profile: self.profile.into(),
             precision: self.precision.into(),
+            batch: self.batch,
         };
         let mut observe = |phase: &'static str| spinner.set_message(phase);
         let cannot = || format!("no keys for the model '{}'", self.model.display());
+        let division = match (self.segments, self.memory) {
+            (Some(count), _) => Some(Division::Count(count)),
+            (None, Some(size)) => {
+                let whole = choice::choose(&model, &samples, options);
+                let fits = whole.is_ok_and(|choice| segments::memory(&choice.shape) <= size.as_u64());
+                (!fits).then_some(Division::Memory(size.as_u64()))
+            }
+            (None, None) => None,
+        };
+        if let Some(division) = division {
+            observe("quantise");
+            let choice = segments::choose(&model, &samples, options, division).with_context(cannot)?;
+            if choice.shape.len() > 1 {
+                warn_of_error(choice.accuracy.as_ref());
+                let report = in_segments::setup(&model, &choice, source, backend, &self.out, &meter, &mut observe)?;
+                spinner.finish_and_clear();
+                warn_of_origin(report.origin, srs.as_ref());
+                output.result(&report, in_segments::human_setup)?;
+                return Ok(Status::Ok);
+            }
+        }
         let mut quantising = Phases::new(&mut observe);
         quantising.begin("quantise");
         let choice = match &self.calibration {
@@ -156,17 +196,7 @@ impl Args {
                 choice::calibrated(&model, &calibrated, options).with_context(cannot)?
             }
         };
-        if let Some(measured) = choice
-            .accuracy
-            .as_ref()
-            .filter(|a| a.error > choice::ACCEPTED_ERROR * a.largest.max(1.0))
-        {
-            tracing::warn!(
-                "the largest error of an output on the samples is {:.1e}; tapeout calibrate looks for finer limbs and says which layer \
-                 loses most",
-                measured.error
-            );
-        }
+        warn_of_error(choice.accuracy.as_ref());
         let (max_error, refused) = (choice.accuracy.as_ref().map(|a| a.error), choice.refused.clone());
         let mut phases = quantising.finish();
         let (key, rest) =
@@ -178,18 +208,9 @@ impl Args {
         files::create_folder(&self.out)?;
         files::write(&pk, &pk_bytes)?;
         files::write(&vk, &vk_bytes)?;
+        keys::remove_stale(&self.out, 0)?;
         spinner.finish_and_clear();
-        if verifying.origin() == Origin::InsecureDev {
-            match srs.as_ref().and_then(SrsFile::unknown_hash) {
-                Some(hash) => tracing::warn!(
-                    "the reference string is not known to stem from a ceremony (blake2b-512 {hash}): whoever made it can forge \
-                     proofs under these keys; --srs-hash vouches for it"
-                ),
-                None => tracing::warn!(
-                    "the reference string was made for development: whoever made it can forge proofs under these keys"
-                ),
-            }
-        }
+        warn_of_origin(verifying.origin(), srs.as_ref());
         let shape = &verifying.interface().shape;
         let report = Report {
             model_hash: hex(&model.hash),
@@ -205,6 +226,7 @@ impl Args {
             refused,
             parameters: model.summary.params,
             macs: model.summary.macs,
+            batch: self.batch,
             input: self.input.into(),
             output: self.output.into(),
             profile: self.profile,
@@ -216,6 +238,31 @@ impl Args {
         };
         output.result(&report, human)?;
         Ok(Status::Ok)
+    }
+}
+
+fn warn_of_error(accuracy: Option<&Accuracy>) {
+    if let Some(measured) = accuracy.filter(|a| a.error > choice::ACCEPTED_ERROR * a.largest.max(1.0)) {
+        tracing::warn!(
+            "the largest error of an output on the samples is {:.1e}; tapeout calibrate looks for finer limbs and says which layer \
+             loses most",
+            measured.error
+        );
+    }
+}
+
+fn warn_of_origin(origin: Origin, srs: Option<&SrsFile>) {
+    if origin != Origin::InsecureDev {
+        return;
+    }
+    match srs.and_then(SrsFile::unknown_hash) {
+        Some(hash) => tracing::warn!(
+            "the reference string is not known to stem from a ceremony (blake2b-512 {hash}): whoever made it can forge \
+             proofs under these keys; --srs-hash vouches for it"
+        ),
+        None => tracing::warn!(
+            "the reference string was made for development: whoever made it can forge proofs under these keys"
+        ),
     }
 }
 
@@ -250,6 +297,7 @@ fn human(report: &Report) -> String {
             format!("{} rows, {} slots in a row", report.rows, report.lanes),
         ),
         ("limbs", limbs(report)),
+        ("inferences", report.batch.to_string()),
         ("input", report.input.to_string()),
         ("output", report.output.to_string()),
         ("proofs", format!("{} bytes", report.proof_bytes)),

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use tapeout_prover::commitment::Commitment;
 use tapeout_prover::keys::VerifyingKey;
-use tapeout_prover::pipeline::{self, Trust, Verified};
+use tapeout_prover::pipeline::{Key, Trust, Verified};
 use tapeout_prover::srs::Origin;
 use tapeout_prover::statement::{Statement, VerifyError};
 
@@ -77,10 +77,10 @@ struct Report {
 impl Args {
     pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Status> {
         let meter = Meter::start();
-        let key = keys::read_verifying(&self.vk)?;
+        let key = keys::read_key(&self.vk)?;
         let proof = files::read(&self.proof)?;
         let proof = match &self.outputs {
-            Some(path) => with_outputs(&key, &proof, path).with_context(|| self.unreadable())?,
+            Some(path) => with_outputs(self.whole(&key)?, &proof, path).with_context(|| self.unreadable())?,
             None => proof,
         };
         let trust = if self.require_ceremony {
@@ -89,7 +89,7 @@ impl Args {
             Trust::InsecureDev
         };
         let check = Meter::start();
-        let verdict = pipeline::verify(&key, &proof, &self.context.bytes(), trust);
+        let verdict = key.verify(&proof, &self.context.bytes(), trust);
         let check_s = check.read().wall_s;
         let (verified, reason) = match verdict {
             Ok(verified) => (Some(verified), None),
@@ -115,7 +115,7 @@ impl Args {
         let report = Report {
             ok,
             reason,
-            model_hash: hex(&key.model().hash),
+            model_hash: hex(&key.model_hash()),
             vk_digest: hex(&key.digest()),
             srs: origin_name(key.origin()),
             proof_bytes: proof.len(),
@@ -134,12 +134,12 @@ impl Args {
     }
 
     /// Compares what the caller expects: what was compared, and the first thing that is another.
-    fn compare(&self, key: &VerifyingKey, verified: &Verified) -> (Vec<&'static str>, Option<String>) {
+    fn compare(&self, key: &Key, verified: &Verified) -> (Vec<&'static str>, Option<String>) {
         let named = |c: Option<Commitment>| c.map_or("none".to_owned(), |c| c.to_string());
         let commitment = |what, expected: Option<Commitment>, got| expected.map(|c| (what, c.to_string(), named(got)));
         let pairs = [
             self.model_hash
-                .map(|hash| ("model hash", hex(&hash), hex(&key.model().hash))),
+                .map(|hash| ("model hash", hex(&hash), hex(&key.model_hash()))),
             commitment("input commitment", self.input_commitment, verified.input_commitment),
             commitment("output commitment", self.output_commitment, verified.output_commitment),
         ];
@@ -147,6 +147,17 @@ impl Args {
         let other = pairs.iter().find(|(_, expected, got)| expected != got);
         let mismatch = other.map(|(what, expected, got)| format!("the {what} is {got}, not {expected}"));
         (pairs.iter().map(|(what, ..)| *what).collect(), mismatch)
+    }
+
+    /// Outputs other than the file's are put into a proof of one piece.
+    fn whole<'a>(&self, key: &'a Key) -> anyhow::Result<&'a VerifyingKey> {
+        match key {
+            Key::Whole(key) => Ok(key),
+            Key::Segmented(_) => bail!(
+                "--outputs is for models of one piece; '{}' is of one in segments",
+                self.vk.display()
+            ),
+        }
     }
 
     fn unreadable(&self) -> String {

@@ -166,14 +166,14 @@ fn accumulator_is_the_pairing_check() {
     let (accumulator, _) = accumulate(&case.commitment_claims(), &proof, case.transcript()).unwrap();
     assert_eq!(accumulator.rhs, proof.w_prime);
     let [lhs, rhs] = [
-        (accumulator.lhs, G2Affine::generator()),
+        (accumulator.lhs.value(), G2Affine::generator()),
         (accumulator.rhs, KEY.tau_g2()),
     ];
     assert_eq!(Bn254::pairing(lhs.0, lhs.1), Bn254::pairing(rhs.0, rhs.1));
     KEY.check(&accumulator).unwrap();
     let wrong = Accumulator {
-        lhs: accumulator.rhs,
-        rhs: accumulator.lhs,
+        lhs: accumulator.rhs.into(),
+        rhs: accumulator.lhs.value(),
     };
     assert!(matches!(KEY.check(&wrong), Err(KzgError::Rejected)));
 }

@@ -12,7 +12,7 @@ mod slots;
 mod witness;
 
 use build::Builder;
-pub use shape::{Demand, Precision, Profile, candidates, choose, choose_lanes, demand, shape_for};
+pub use shape::{Demand, Precision, Profile, candidates, choose, choose_lanes, demand, lanes, limbs, rows, shape_for};
 pub(crate) use slots::Slots;
 pub use slots::{Place, Regions};
 pub use tapeout_verifier::interface::{Disclosure, Inconsistent, Input, Interface, Visibility, Written};
@@ -37,6 +37,9 @@ pub enum Error {
         /// Rows of the read column.
         reads: usize,
     },
+    /// No cuts make the model small enough.
+    #[error("the model cannot be cut so: take more segments or more memory, or none of either")]
+    Segments,
     /// The tables of the model's functions have more rows than the trace.
     #[error("the model's functions need {rows} table rows; the trace has {available}")]
     Tables {

@@ -125,6 +125,11 @@ pub(super) fn group_rows<W>(layer: &Layer<W>) -> usize {
     }
 }
 
+/// The rows that a linear layer takes with `lanes` slots in a row.
+pub fn rows<W>(layer: &Layer<W>, lanes: usize) -> usize {
+    layer.channels.div_ceil(lanes) * group_rows(layer)
+}
+
 /// The rows of an image of ones that the positions of the layer's first operand move through: 0 where there is no bias, or where
 /// all positions read alike, so that one read serves them all.
 pub(super) fn image_rows(layer: &Layer<i64>) -> usize {
@@ -238,13 +243,13 @@ pub fn demand<W>(program: &Program<W>, lanes: usize, disclosure: Disclosure) -> 
         .map(|(_, len)| len)
         .max();
     let layers = program.layers.iter().map(|l| (l, parts(program, l)));
-    let rows = |(l, parts): (&Layer<W>, Parts)| parts.linear * l.channels.div_ceil(lanes) * group_rows(l);
+    let rows_of = |(l, parts): (&Layer<W>, Parts)| parts.linear * rows(l, lanes);
     let tables = program.functions.iter().map(|f| match f {
         Function::Curve(_) => CURVE_ROWS,
         Function::Table(rows) => rows.len(),
     });
     Demand {
-        slots: regions.rows(lanes) + layers.clone().map(rows).sum::<usize>(),
+        slots: regions.rows(lanes) + layers.clone().map(rows_of).sum::<usize>(),
         reads: (regions.products + regions.raw + layers.map(|(_, parts)| parts.reads).sum::<usize>())
             .max(committed.unwrap_or(0)),
         tables: tables.sum(),
@@ -289,17 +294,35 @@ pub fn candidates<W>(
     wanted.into_iter().chain(std::iter::once_with(others).flatten())
 }
 
+/// The limbs that come first for each number of rows, the fewest rows first.
+pub fn limbs(profile: Profile, precision: Precision) -> Vec<Limbs> {
+    let sizes = profile.min_log_rows()..=*LOG_ROWS.end();
+    sizes.map(|bits| profile.limbs(bits, precision)).collect()
+}
+
 /// The cheapest shape of as many rows as these limbs mean.
 pub fn choose_lanes<W>(program: &Program<W>, limbs: Limbs, disclosure: Disclosure, profile: Profile) -> Option<Shape> {
+    lanes(program, limbs, disclosure, profile).next()
+}
+
+/// The shapes of as many rows as these limbs mean that a program fits in, the cheapest first.
+pub fn lanes<W>(
+    program: &Program<W>,
+    limbs: Limbs,
+    disclosure: Disclosure,
+    profile: Profile,
+) -> impl Iterator<Item = Shape> {
     let fits = |lanes: &usize| {
         let need = demand(program, *lanes, disclosure);
         need.slots.max(need.reads).max(need.tables) <= 1 << limbs.bits
     };
     let acts = || program.layers.iter().map(|l| l.act);
     let lanes = (1..=profile.max_lanes()).filter(fits);
-    lanes
+    let mut shapes: Vec<Shape> = lanes
         .map(|lanes| shape_for(limbs, lanes, acts(), program.functions.len(), disclosure))
-        .min_by_key(cost)
+        .collect();
+    shapes.sort_by_key(cost);
+    shapes.into_iter()
 }
 
 /// The shape that has the kinds of rows that layers of these kinds take.

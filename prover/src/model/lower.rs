@@ -9,7 +9,7 @@ mod graph;
 use super::curve::Curve;
 use super::error::{OpError, Result};
 use super::fixed::Scale;
-use super::program::{Act, Composite, Function, Layer, MAX_DIMS, Source, Term};
+use super::program::{Act, Composite, Function, INFERENCE_DIMS, Layer, Source, Term};
 use super::tensor::{Element, Tensor, elements};
 use super::value::{Affine, Linear, Part, Value};
 pub(crate) use graph::lower;
@@ -101,7 +101,7 @@ impl Lowering {
     }
 
     fn scaled(&mut self, mut linear: Linear, scale: Option<Scale>) -> Result<Affine, OpError> {
-        linear.simplify(MAX_DIMS)?;
+        linear.simplify(INFERENCE_DIMS)?;
         let mut weights = linear.terms.iter().flat_map(|t| t.taps.iter().flatten()).map(|t| t.1);
         if !weights.all(f64::is_finite) || !linear.bias.iter().all(|b| b.is_finite()) {
             return Err(OpError::Constant {

@@ -1,8 +1,10 @@
 //! Models: import, calibration, quantisation and the exact integer executor.
 
 pub mod accuracy;
+mod batch;
 pub mod calibrate;
 pub mod curve;
+pub mod cut;
 pub mod error;
 pub mod execute;
 mod expand;

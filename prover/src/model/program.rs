@@ -29,7 +29,7 @@ pub struct Program<W> {
     pub layers: Vec<Layer<W>>,
     /// What [`Act::Function`]s refer to.
     pub functions: Vec<Function<W>>,
-    /// The output tensor in row-major order. Every element refers to a layer.
+    /// The output tensor in row-major order. No element is a constant.
     pub outputs: Vec<Source<W>>,
 }
 
@@ -86,6 +86,9 @@ pub enum Function<W> {
 }
 
 pub use tapeout_verifier::plonk::linear::MAX_DIMS;
+
+/// The largest number of position axes in a program of one inference: one more is a batch's.
+pub const INFERENCE_DIMS: usize = MAX_DIMS - 1;
 
 /// One operand of a layer's linear map.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -71,6 +71,15 @@ impl Quantised {
         Ok((quantised, places))
     }
 
+    /// `count` inferences side by side ([`Program::batched`]).
+    #[must_use]
+    pub fn batched(self, count: usize) -> Self {
+        Self {
+            program: self.program.batched(count),
+            ..self
+        }
+    }
+
     /// Checks a quantised model that comes from a file: limbs, the program's rules, and that no accumulator can wrap.
     ///
     /// # Errors

@@ -50,10 +50,11 @@ impl<W> Program<W> {
         }
         let valid = |source: &Source<W>| match *source {
             Source::Layer { layer, index } => outputs.get(layer as usize).is_some_and(|&n| (index as usize) < n),
-            Source::Input(_) | Source::Const(_) => false,
+            Source::Input(i) => (i as usize) < inputs,
+            Source::Const(_) => false,
         };
         if !self.outputs.iter().all(valid) {
-            return Err(error("outputs", "an element is not the output of a layer"));
+            return Err(error("outputs", "an element is neither the input's nor a layer's"));
         }
         match size(&self.output_shape) == Some(self.outputs.len()) {
             true => Ok(()),
@@ -192,8 +193,8 @@ mod tests {
         let breaks: [(&str, Break); 15] = [
             ("no positions", |p| p.layers[1].dims[0] = 0),
             ("too many axes", |p| {
-                p.layers[0].dims = vec![1; 5];
-                p.layers[0].terms[0].strides = vec![0; 5];
+                p.layers[0].dims = vec![1; MAX_DIMS + 1];
+                p.layers[0].terms[0].strides = vec![0; MAX_DIMS + 1];
             }),
             ("window", |p| {
                 p.layers[0].act = Act::MaxPool { relu: true };
@@ -212,7 +213,7 @@ mod tests {
             ("neither the input", |p| {
                 p.layers[0].terms[0].block[4] = Source::Input(5)
             }),
-            ("not the output", |p| p.outputs[0] = Source::Const(3)),
+            ("an element is neither", |p| p.outputs[0] = Source::Const(3)),
             ("output shape", |p| p.output_shape = vec![5]),
         ];
         for (rule, change) in breaks {

@@ -1,7 +1,7 @@
 //! What a tensor of the graph is while the graph is being lowered.
 
 use super::error::OpError;
-use super::program::{Act, MAX_DIMS, Source, Term};
+use super::program::{Act, INFERENCE_DIMS, Source, Term};
 use super::tensor::{Tensor, strides};
 
 /// A tensor during lowering.
@@ -107,7 +107,7 @@ impl Affine {
         let axes: Vec<usize> = (0..self.shape.len())
             .filter(|&a| a >= end || (a < first && self.shape[a] > 1))
             .collect();
-        if axes.len() > MAX_DIMS {
+        if axes.len() > INFERENCE_DIMS {
             return self.in_a_row(name, (before, channels, after));
         }
         let terms = self.parts.into_iter().map(|p| Term {

@@ -145,7 +145,7 @@ fn a_file_that_is_too_short_or_too_long_is_unreadable() {
         let result = file.check(&file.bytes[..len]);
         match len {
             ..8 => assert!(
-                matches!(result, Err(VerifyError::Unreadable(ReadError::Magic))),
+                matches!(result, Err(VerifyError::Unreadable(ReadError::Magic { .. }))),
                 "{result:?}"
             ),
             _ => assert_decode(result, |e| matches!(e, DecodeError::Truncated { .. })),
@@ -265,12 +265,12 @@ fn a_file_of_something_else_is_told_apart() {
     let file = file();
     let result = file.check_with(0, b"TAPEOUTV");
     assert!(
-        matches!(result, Err(VerifyError::Unreadable(ReadError::Magic))),
+        matches!(result, Err(VerifyError::Unreadable(ReadError::Magic { .. }))),
         "{result:?}"
     );
     let result = file.check_with(8, &[0, 0, 0, 1]);
     assert!(
-        matches!(result, Err(VerifyError::Unreadable(ReadError::Version { got: 1 }))),
+        matches!(result, Err(VerifyError::Unreadable(ReadError::Version { got: 1, .. }))),
         "{result:?}"
     );
     let result = file.check_with(12, &[7; 32]);

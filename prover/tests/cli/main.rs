@@ -7,6 +7,7 @@ mod commitments;
 mod kernels;
 mod proofs;
 mod refusals;
+mod segments;
 mod usage;
 
 use std::ffi::OsStr;

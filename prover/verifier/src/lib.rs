@@ -27,8 +27,9 @@ pub mod keys;
 pub mod kzg;
 pub mod plonk;
 pub mod reveal;
+pub mod segments;
 pub mod statement;
 pub mod transcript;
 mod verify;
 
-pub use verify::{Trust, Verified, verify};
+pub use verify::{Key, Trust, Verified, verify};

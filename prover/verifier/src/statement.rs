@@ -66,11 +66,16 @@ pub enum VerifyError {
 #[non_exhaustive]
 pub enum ReadError {
     /// The file is something else.
-    #[error("not a proof file: the first bytes must be '{}'", MAGIC.escape_ascii())]
-    Magic,
+    #[error("not a proof file for this key: the first bytes must be '{}'", .expected.escape_ascii())]
+    Magic {
+        /// Its first bytes.
+        expected: [u8; 8],
+    },
     /// The file was written by another version.
-    #[error("a proof file of version {got}; this program reads version {VERSION}")]
+    #[error("a proof file of version {got}; this program reads version {expected}")]
     Version {
+        /// The version that is read.
+        expected: u32,
         /// The file's version.
         got: u32,
     },
@@ -98,11 +103,13 @@ impl Header {
 
     fn parse(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
         if reader.array::<8>("magic").ok() != Some(MAGIC) {
-            return Err(ReadError::Magic);
+            return Err(ReadError::Magic { expected: MAGIC });
         }
         match reader.u32("version")? {
             VERSION => {}
-            got => return Err(ReadError::Version { got }),
+            got => {
+                return Err(ReadError::Version { expected: VERSION, got });
+            }
         }
         Ok(Self {
             key: reader.array("key digest")?,
@@ -137,7 +144,7 @@ impl Statement {
     pub fn read(bytes: &[u8], key: &VerifyingKey) -> Result<Self, VerifyError> {
         let mut reader = Reader::new(bytes);
         let header = Header::parse(&mut reader)?;
-        check_key(header.key, key)?;
+        same_key(header.key, key)?;
         let (expected, got) = (key.interface.public_words(), header.public_words);
         if expected != got {
             return Err(ReadError::PublicWords { expected, got }.into());
@@ -172,12 +179,17 @@ impl Statement {
         self.proof.advice.get(columns?.values).copied().map(Commitment)
     }
 
+    /// A proof for one key is not even looked at for another: its parts need not be as many.
+    pub(crate) fn check_key(&self, key: &VerifyingKey) -> Result<(), Rejection> {
+        same_key(self.key, key)
+    }
+
     /// Checks the proof, which must have been made for `context`.
     ///
     /// # Errors
     /// [`VerifyError::Rejected`].
     pub fn verify(&self, key: &VerifyingKey, context: &Context) -> Result<(), VerifyError> {
-        check_key(self.key, key)?;
+        self.check_key(key)?;
         Ok(key.check(&self.public, context, &self.proof, &Defences::ALL)?)
     }
 
@@ -196,8 +208,7 @@ impl Statement {
     }
 }
 
-/// A proof for one key is not even looked at for another: its parts need not be as many.
-fn check_key(got: [u8; 32], key: &VerifyingKey) -> Result<(), Rejection> {
+fn same_key(got: [u8; 32], key: &VerifyingKey) -> Result<(), Rejection> {
     if got == key.digest {
         return Ok(());
     }

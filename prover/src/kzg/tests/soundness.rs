@@ -131,7 +131,7 @@ fn point_must_be_drawn_after_w() {
         w: G1Affine::zero(),
         w_prime: (G1Affine::generator() * a).into_affine(),
     };
-    let lacks = accumulator(&claims, &blank, &powers, u).unwrap().lhs;
+    let lacks = accumulator(&claims, &blank, &powers, u).unwrap().lhs.value();
     let w = (lacks.into_group() - SRS.powers_g1()[1] * a).into_affine();
     let forged = OpeningProof { w, ..blank };
 

@@ -167,7 +167,7 @@ fn challenges_at_which_nothing_can_be_checked_are_recognised() {
     let public = [7, 8, 7, -8];
     let point = Point {
         rho: Fr::from(2u8),
-        s: [Fr::from(3u8); 4],
+        s: [Fr::from(3u8); crate::model::program::MAX_DIMS],
     };
     let mut scalars = Scalars::default();
     scalars[Scalar::Chi] = Fr::from(1000u64);

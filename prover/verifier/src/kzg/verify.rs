@@ -1,5 +1,7 @@
 //! The verifier's side of SHPLONK.
 
+use std::collections::HashMap;
+
 use ark_bn254::{Bn254, Fr, G1Affine, G1Projective, G2Affine};
 use ark_ec::{AffineRepr, CurveGroup, VariableBaseMSM, bn::G2Prepared, pairing::Pairing};
 use ark_ff::Zero;
@@ -11,19 +13,36 @@ use crate::transcript::Transcript;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinearCombination(pub Vec<(Fr, G1Affine)>);
 
+impl LinearCombination {
+    /// The point. One that occurs several times is multiplied once.
+    pub fn value(&self) -> G1Affine {
+        let mut places: HashMap<G1Affine, usize> = HashMap::new();
+        let (mut bases, mut scalars): (Vec<G1Affine>, Vec<Fr>) = (Vec::new(), Vec::new());
+        for (scalar, point) in &self.0 {
+            let place = *places.entry(*point).or_insert_with(|| {
+                bases.push(*point);
+                scalars.push(Fr::zero());
+                scalars.len() - 1
+            });
+            scalars[place] += scalar;
+        }
+        G1Projective::msm_unchecked(&bases, &scalars).into_affine()
+    }
+}
+
 impl From<G1Affine> for LinearCombination {
     fn from(point: G1Affine) -> Self {
         Self(vec![(Fr::from(1u8), point)])
     }
 }
 
-/// What is left of an opening proof once all but the pairings is done: it is right if and only if
+/// What is left of an opening proof once all but the curve's arithmetic is done: it is right if and only if
 /// `e(lhs, [1]_2) = e(rhs, [tau]_2)`. A random linear combination of accumulators is right (but for a negligible probability) if
-/// and only if all are, so that many proofs can share two pairings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// and only if all are, so that many proofs can share one MSM and two pairings.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accumulator {
     /// Paired with `[1]_2`.
-    pub lhs: G1Affine,
+    pub lhs: LinearCombination,
     /// Paired with `[tau]_2`.
     pub rhs: G1Affine,
 }
@@ -74,7 +93,7 @@ impl VerifierKey {
     /// # Errors
     /// [`KzgError::Rejected`].
     pub fn check_with(&self, accumulator: &Accumulator, further: &[(G1Affine, &PreparedG2)]) -> Result<(), KzgError> {
-        let g1 = [accumulator.lhs, -accumulator.rhs];
+        let g1 = [accumulator.lhs.value(), -accumulator.rhs];
         let g1 = g1.into_iter().chain(further.iter().map(|(p, _)| -*p));
         let g2 = self.prepared.iter().chain(further.iter().map(|(_, q)| *q)).cloned();
         if Bn254::multi_pairing(g1, g2).is_zero() {
@@ -100,8 +119,8 @@ pub fn verify(
     Ok(transcript)
 }
 
-/// Does all of the verification but the pairings: challenges, then one MSM over every point of the claims, the generator, W and
-/// W'. Accepts nothing yet: the accumulator must pass [`VerifierKey::check`]. Returns the transcript with W and W' absorbed.
+/// Does all of the verification but the curve's arithmetic: an accumulator over every point of the claims, the generator, W and
+/// W'. Accepts nothing yet: it must pass [`VerifierKey::check`]. Returns the transcript with W and W' absorbed.
 ///
 /// # Errors
 /// A claim of the wrong shape, [`KzgError::ChallengeIsPoint`].
@@ -126,18 +145,15 @@ pub fn accumulator(
     powers: &[Fr],
     u: Fr,
 ) -> Result<Accumulator, KzgError> {
-    let mut bases = vec![-proof.w, proof.w_prime];
-    let mut scalars = vec![Fr::from(1u8), u];
+    let mut terms = vec![(-Fr::from(1u8), proof.w), (u, proof.w_prime)];
     let mut constant = Fr::zero();
     for group in group(claims)? {
         let first = group.claims.first().copied().unwrap_or_default();
         let (vanishing, weights) = denominators(group.points, u).ok_or(KzgError::ChallengeIsPoint { claim: first })?;
         for index in group.claims {
             let (claim, power) = (&claims[index], powers[index]);
-            for (scalar, point) in &claim.subject.0 {
-                bases.push(*point);
-                scalars.push(power * vanishing * scalar);
-            }
+            let scale = power * vanishing;
+            terms.extend(claim.subject.0.iter().map(|(scalar, point)| (scale * scalar, *point)));
             let interpolated: Fr = claim
                 .evals
                 .iter()
@@ -147,11 +163,9 @@ pub fn accumulator(
             constant += power * interpolated;
         }
     }
-    bases.push(G1Affine::generator());
-    scalars.push(-constant);
-    let lhs = G1Projective::msm_unchecked(&bases, &scalars).into_affine();
+    terms.push((-constant, G1Affine::generator()));
     Ok(Accumulator {
-        lhs,
+        lhs: LinearCombination(terms),
         rhs: proof.w_prime,
     })
 }

@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 use super::matrix::Matrices;
 use crate::field::geometric;
 
-/// The largest number of position axes of a layer.
-pub const MAX_DIMS: usize = 4;
+/// The largest number of position axes of a layer: a batch, a pool's windows, and the elements of a window.
+pub const MAX_DIMS: usize = 5;
 
 /// The challenges of the linear argument that are drawn before `C` and `E` are committed.
 #[derive(Clone, Debug)]

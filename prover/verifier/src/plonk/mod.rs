@@ -6,6 +6,7 @@ pub mod expr;
 pub mod fold;
 pub mod linear;
 pub mod matrix;
+pub(crate) mod pending;
 pub mod proof;
 pub mod rounds;
 pub mod verifier;

@@ -5,7 +5,7 @@
 //! | round | absorbed | drawn |
 //! |---|---|---|
 //! | 0 | digest of the verifying key, the caller's context, public words | |
-//! | 1 | commitments of [`Phase::Trace`](super::cs::Phase) | `rho`, `s_0 .. s_3` |
+//! | 1 | commitments of [`Phase::Trace`](super::cs::Phase) | `rho`, `s_0 .. s_4` |
 //! | 2 | commitments of `Phase::Linear` | `eta`, `beta`, `chi`, the weights of the three sums |
 //! | 3 | commitments of `Phase::Bus` and of the weight fold | `alpha` |
 //! | 4 | commitments of the quotient's two parts | `z` |
@@ -26,7 +26,7 @@ pub mod tags {
     use crate::transcript::Tag;
 
     /// Names the protocol and its version; any change of rules changes it.
-    pub const DOMAIN: &[u8] = b"tapeout plonk v2";
+    pub const DOMAIN: &[u8] = b"tapeout plonk v3";
 
     /// The key's digest.
     pub const KEY: Tag = Tag(0x01);
@@ -46,7 +46,7 @@ pub mod tags {
     pub const QUOTIENT: Tag = Tag(0x13);
     /// `rho`.
     pub const RHO: Tag = Tag(0x20);
-    /// `s_0 .. s_3`.
+    /// `s_0 .. s_4`.
     pub const POSITION: Tag = Tag(0x21);
     /// `eta`.
     pub const ETA: Tag = Tag(0x22);

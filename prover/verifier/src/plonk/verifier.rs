@@ -1,10 +1,7 @@
 //! The verifier: a key, public words and a proof in; accepted or the reason why not.
 
-use std::collections::HashMap;
-
 use ark_bn254::G2Affine;
-use ark_bn254::{Fr, G1Affine, G1Projective};
-use ark_ec::{CurveGroup, VariableBaseMSM};
+use ark_bn254::{Fr, G1Affine};
 use ark_ff::{Field, Zero};
 
 use super::{
@@ -14,6 +11,7 @@ use super::{
     fold::{Fold, reversed_value},
     linear::{self, Point},
     matrix,
+    pending::{Pending, settle},
     proof::Proof,
     rounds::{self, Defences},
 };
@@ -40,6 +38,20 @@ pub enum Rejection {
     /// The key's reference string was made for development.
     #[error("the key's reference string is marked insecure-dev: whoever made it can prove anything")]
     InsecureReferenceString,
+    /// The proof has more or fewer segments than the key.
+    #[error("it has {got} segments, the verifying key has {expected}")]
+    Segments {
+        /// The key's number.
+        expected: usize,
+        /// The proof's.
+        got: usize,
+    },
+    /// Two segments are about different tensors.
+    #[error("segment {segment}, counted from 0, starts from another tensor than the one that the segment before gives")]
+    Boundary {
+        /// The second of the two.
+        segment: usize,
+    },
     /// The statement has too few or too many words.
     #[error("the statement has {got} public words, the verifying key expects {expected}")]
     PublicCount {
@@ -165,6 +177,17 @@ impl Parts {
         proof: &Proof,
         defences: &Defences,
     ) -> Result<(), Rejection> {
+        settle(&[self.reduce(public, context, proof, defences)?])
+    }
+
+    /// Checks all of a proof but what takes the curve's arithmetic.
+    pub(crate) fn reduce(
+        &self,
+        public: &[i64],
+        context: &Context,
+        proof: &Proof,
+        defences: &Defences,
+    ) -> Result<Pending<'_>, Rejection> {
         let Self {
             cs, interface, weights, ..
         } = self;
@@ -243,7 +266,7 @@ impl Parts {
             values,
         ));
         let early = transcript.clone();
-        let (accumulator, late) = kzg::accumulate(&claims, &proof.opening, transcript)?;
+        let (mut accumulator, late) = kzg::accumulate(&claims, &proof.opening, transcript)?;
         let transcript = if defences.fold_weight_last { late } else { early };
 
         // (F1), with a weight that depends on everything that was sent.
@@ -253,35 +276,23 @@ impl Parts {
             Fr::zero()
         };
         let quotient = proof.fold.quotient;
-        let (mut bases, mut multiples) = once_each(&weights.tiles, &weights.fold.scalars(&point, eta));
-        bases.extend([proof.fold.remainder, quotient]);
-        multiples.extend([-Fr::from(1u8), rho]);
-        multiples.iter_mut().for_each(|c| *c *= weight);
-        let lhs = accumulator.lhs + G1Projective::msm_unchecked(&bases, &multiples);
-        let points = G1Projective::normalize_batch(&[lhs, quotient * weight]);
-        let accumulator = kzg::Accumulator {
-            lhs: points[0],
-            ..accumulator
-        };
-        self.opening
-            .check_with(&accumulator, &[(points[1], &weights.prepared)])?;
-        Ok(())
+        let tiles = weights
+            .fold
+            .scalars(&point, eta)
+            .into_iter()
+            .zip(weights.tiles.iter().copied());
+        let fold = tiles.chain([(-Fr::from(1u8), proof.fold.remainder), (rho, quotient)]);
+        accumulator
+            .lhs
+            .0
+            .extend(fold.map(|(scalar, point)| (weight * scalar, point)));
+        Ok(Pending {
+            key: self,
+            accumulator,
+            weight,
+            quotient,
+        })
     }
-}
-
-/// Each point once, with the sum of its scalars: recurrent models have the same tiles at every step.
-fn once_each(points: &[G1Affine], scalars: &[Fr]) -> (Vec<G1Affine>, Vec<Fr>) {
-    let mut places: HashMap<G1Affine, usize> = HashMap::new();
-    let (mut bases, mut sums): (Vec<G1Affine>, Vec<Fr>) = (Vec::new(), Vec::new());
-    for (point, scalar) in points.iter().zip(scalars) {
-        let place = *places.entry(*point).or_insert_with(|| {
-            bases.push(*point);
-            sums.push(Fr::zero());
-            sums.len() - 1
-        });
-        sums[place] += scalar;
-    }
-    (bases, sums)
 }
 
 /// Where the weight fold is opened.

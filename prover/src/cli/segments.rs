@@ -1,0 +1,397 @@
+//! Models in segments, as `setup` and `prove` have them.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use serde::Serialize;
+use sha3::{Digest, Keccak256};
+use tapeout_driver::Backend;
+use tapeout_driver::guard::Log;
+use tapeout_prover::choice::Choice;
+use tapeout_prover::commitment::Commitment;
+use tapeout_prover::keys::ProvingKey;
+use tapeout_prover::model::{Limbs, Model, io as model_io};
+use tapeout_prover::pipeline::{SrsSource, Standing};
+use tapeout_prover::plonk::prover::PhaseTime;
+use tapeout_prover::segments::{self, Event, Job, Segment, SegmentedKey, SegmentedStatement, Store};
+use tapeout_prover::srs::Origin;
+use tapeout_prover::statement::Context as Bound;
+
+use super::device::{self, Device};
+use super::keys::{self, hex, origin_name};
+use super::meter::{Cost, Meter};
+use super::output::{Output, Status, facts, numbers, phases, table};
+use super::{files, opening, progress};
+
+#[derive(Serialize)]
+pub(crate) struct SetupReport {
+    model_hash: String,
+    vk_digest: String,
+    vk: PathBuf,
+    vk_bytes: usize,
+    rows: usize,
+    limbs: Limbs,
+    /// The largest error of an output on the samples, where there are any.
+    max_error: Option<f64>,
+    segments: Vec<SegmentReport>,
+    /// A proof file's length.
+    proof_bytes: usize,
+    srs: &'static str,
+    #[serde(skip)]
+    pub(crate) origin: Origin,
+    #[serde(flatten)]
+    cost: Cost,
+    phases: Vec<PhaseTime>,
+}
+
+#[derive(Serialize)]
+struct SegmentReport {
+    pk: PathBuf,
+    pk_bytes: usize,
+    layers: usize,
+    /// Values that it takes and gives.
+    inputs: usize,
+    outputs: usize,
+    lanes: usize,
+    /// What proving it takes in memory, about.
+    memory_bytes: u64,
+}
+
+/// Makes and writes the keys of a model's segments.
+pub(crate) fn setup(
+    model: &Model,
+    choice: &Choice<Vec<Segment>>,
+    srs: Option<SrsSource<'_>>,
+    backend: &dyn Backend,
+    folder: &Path,
+    meter: &Meter,
+    observe: &mut dyn FnMut(&'static str),
+) -> anyhow::Result<SetupReport> {
+    files::create_folder(folder)?;
+    let mut reports = Vec::with_capacity(choice.shape.len());
+    let mut keep = |i: usize, key: &ProvingKey| -> anyhow::Result<()> {
+        let (pk, bytes, segment) = (keys::segment_path(folder, i), key.to_bytes()?, &choice.shape[i]);
+        files::write(&pk, &bytes)?;
+        reports.push(SegmentReport {
+            pk,
+            pk_bytes: bytes.len(),
+            layers: segment.program.layers.len(),
+            inputs: segment.program.input_len(),
+            outputs: segment.program.outputs.len(),
+            lanes: segment.shape.lanes,
+            memory_bytes: segments::memory(&segment.shape),
+        });
+        Ok(())
+    };
+    let (key, phases) = segments::keys(model, choice, srs, backend, &mut keep, observe)?;
+    let (vk, bytes) = (keys::verifying_path(folder), key.to_bytes()?);
+    files::write(&vk, &bytes)?;
+    keys::remove_stale(folder, choice.shape.len())?;
+    let (shape, origin) = (&key.ends().0.interface().shape, key.ends().0.origin());
+    Ok(SetupReport {
+        model_hash: hex(&model.hash),
+        vk_digest: hex(&key.digest()),
+        vk,
+        vk_bytes: bytes.len(),
+        rows: shape.n(),
+        limbs: shape.limbs,
+        max_error: choice.accuracy.as_ref().map(|a| a.error),
+        segments: reports,
+        proof_bytes: SegmentedStatement::len(&key),
+        srs: origin_name(origin),
+        origin,
+        cost: meter.read(),
+        phases,
+    })
+}
+
+pub(crate) fn human_setup(report: &SetupReport) -> String {
+    let error = report.max_error.map_or_else(|| "-".to_owned(), |e| format!("{e:.1e}"));
+    let facts = facts(&[
+        ("model", report.model_hash.clone()),
+        ("rows", format!("{} in every segment", report.rows)),
+        ("largest error", error),
+        ("proofs", format!("{} bytes", report.proof_bytes)),
+        ("reference string", report.srs.to_owned()),
+        (
+            "verifying key",
+            format!("{} ({} bytes)", report.vk.display(), report.vk_bytes),
+        ),
+        ("key digest", report.vk_digest.clone()),
+        ("cost", report.cost.to_string()),
+    ]);
+    let rows = report.segments.iter().enumerate().map(|(i, s)| {
+        [
+            i.to_string(),
+            s.layers.to_string(),
+            s.inputs.to_string(),
+            s.outputs.to_string(),
+            s.lanes.to_string(),
+            s.pk_bytes.to_string(),
+            format!("{:.0}", s.memory_bytes as f64 / f64::from(1 << 20)),
+        ]
+    });
+    let header = [
+        "segment",
+        "layers",
+        "takes",
+        "gives",
+        "lanes",
+        "key, bytes",
+        "memory, MiB about",
+    ];
+    format!("{facts}\n\n{}\n\n{}", table(header, 1, rows), phases(&report.phases))
+}
+
+/// A proof of a model in segments: what `prove` was asked for.
+pub(crate) struct Prove<'a> {
+    pub(crate) model: &'a Path,
+    pub(crate) input: &'a Path,
+    pub(crate) keys: &'a Path,
+    pub(crate) out: &'a Path,
+    pub(crate) keep_input: Option<&'a Path>,
+    pub(crate) keep_output: Option<&'a Path>,
+    pub(crate) context: Bound,
+    pub(crate) seed: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct ProveReport {
+    model_hash: String,
+    vk_digest: String,
+    srs: &'static str,
+    proof: PathBuf,
+    proof_bytes: usize,
+    /// The model's output, dequantised, row-major.
+    outputs: Vec<f64>,
+    input_commitment: Option<String>,
+    output_commitment: Option<String>,
+    segments: usize,
+    /// Segments that an interrupted proof had finished, numbered from 0.
+    finished_before: Vec<usize>,
+    backend: &'static str,
+    device: String,
+    #[serde(flatten)]
+    cost: Cost,
+    phases: Vec<PhaseTime>,
+    results: Option<Log>,
+}
+
+impl Prove<'_> {
+    pub(crate) fn run(
+        &self,
+        key: &SegmentedKey,
+        standing: Standing,
+        device: &Device,
+        meter: &Meter,
+        output: &Output,
+    ) -> anyhow::Result<Status> {
+        let (first, last) = key.ends();
+        let model_hash = keys::expect_model(self.model, &first.model().hash, self.keys)?;
+        let input = model_io::read_input(self.input, first.model().input_shape.iter().product())?;
+        let bar = progress::bar(key.keys().len() as u64);
+        let mut kept = Kept::open(self.out, &self.binding(key, &input), self.seed)?;
+        let secret = kept.secret;
+        let job = Job {
+            key,
+            input: &input,
+            context: &self.context,
+            secret: &secret,
+        };
+        let mut observe = |event| match event {
+            Event::Begin(i) => bar.set_position(i as u64),
+            Event::Phase(name) => bar.set_message(name),
+            Event::Finished(i) => tracing::info!("segment {i} was finished before"),
+            Event::Damaged(i, reason) => {
+                tracing::warn!("the finished proof of segment {i} is damaged ({reason}); it is proven again");
+            }
+        };
+        let mut load = |i| keys::read_segment(self.keys, i);
+        let backend = device.backend.as_ref();
+        let proven = segments::prove(&job, standing, &mut load, &mut kept, backend, &mut observe)
+            .with_context(|| format!("no proof for the input '{}'", self.input.display()))?;
+        bar.finish_and_clear();
+        for (path, opening) in [
+            (self.keep_input, &proven.input_opening),
+            (self.keep_output, &proven.output_opening),
+        ] {
+            if let (Some(path), Some(opening)) = (path, opening) {
+                opening::write(path, opening)?;
+            }
+        }
+        let bytes = proven.statement.to_bytes();
+        files::write(self.out, &bytes)?;
+        kept.remove()?;
+        let (info, ends) = (backend.info(), &proven.statement.segments);
+        let commitment = |c: Option<Commitment>| c.map(|c| c.to_string());
+        let report = ProveReport {
+            model_hash: hex(&model_hash),
+            vk_digest: hex(&key.digest()),
+            srs: origin_name(first.origin()),
+            proof: self.out.to_path_buf(),
+            proof_bytes: bytes.len(),
+            outputs: proven.outputs,
+            input_commitment: commitment(ends.first().and_then(|s| s.input_commitment(first))),
+            output_commitment: commitment(ends.last().and_then(|s| s.output_commitment(last))),
+            segments: ends.len(),
+            finished_before: proven.finished_before,
+            backend: info.name,
+            device: info.device,
+            cost: meter.read(),
+            phases: proven.phases,
+            results: device.log(),
+        };
+        output.result(&report, human_prove)?;
+        Ok(Status::Ok)
+    }
+
+    /// What finished segments are of: the same key, input, context and seed.
+    fn binding(&self, key: &SegmentedKey, input: &[f64]) -> [u8; 32] {
+        let mut hasher = Keccak256::new();
+        hasher.update(key.digest());
+        hasher.update(self.context);
+        hasher.update([u8::from(self.seed.is_some())]);
+        hasher.update(self.seed.unwrap_or(0).to_be_bytes());
+        input.iter().for_each(|v| hasher.update(v.to_be_bytes()));
+        hasher.finalize().into()
+    }
+}
+
+fn human_prove(report: &ProveReport) -> String {
+    let before: Vec<String> = report.finished_before.iter().map(usize::to_string).collect();
+    let mut rows = vec![
+        ("model", report.model_hash.clone()),
+        ("output", numbers(&report.outputs)),
+        (
+            "proof",
+            format!("{} ({} bytes)", report.proof.display(), report.proof_bytes),
+        ),
+        ("segments", report.segments.to_string()),
+    ];
+    if !before.is_empty() {
+        rows.push(("finished before", before.join(", ")));
+    }
+    let commitments = [
+        ("input commitment", &report.input_commitment),
+        ("output commitment", &report.output_commitment),
+    ];
+    rows.extend(commitments.into_iter().filter_map(|(name, c)| Some((name, c.clone()?))));
+    rows.extend([
+        ("key digest", report.vk_digest.clone()),
+        ("backend", format!("{}: {}", report.backend, report.device)),
+        ("cost", report.cost.to_string()),
+    ]);
+    rows.extend(report.results.as_ref().map(|log| ("results", device::summary(log))));
+    format!("{}\n\n{}", facts(&rows), phases(&report.phases))
+}
+
+const MAGIC: &[u8; 8] = b"TAPEOUTN";
+
+/// A folder beside the proof-to-be with the proofs of finished segments, and the secret that all blinding follows from.
+struct Kept {
+    folder: PathBuf,
+    secret: [u8; 32],
+    /// Locked: no second prover works here.
+    _lock: File,
+}
+
+impl Kept {
+    /// Opens the folder, or makes one.
+    fn open(out: &Path, binding: &[u8; 32], seed: Option<u64>) -> anyhow::Result<Self> {
+        let mut name = out
+            .file_name()
+            .context("the proof's place has no file name")?
+            .to_owned();
+        name.push(".segments");
+        let folder = out.with_file_name(name);
+        files::create_folder(&folder)?;
+        let lock = File::open(&folder).with_context(|| format!("cannot open '{}'", folder.display()))?;
+        if lock.try_lock().is_err() {
+            bail!("another prover is at work in '{}'", folder.display());
+        }
+        let place = folder.join("secret");
+        let secret = match fs::read(&place) {
+            Ok(bytes) => match read_secret(&bytes) {
+                Some((known, secret)) if known == *binding => Some(secret),
+                Some(_) => bail!(
+                    "'{}' holds finished segments of another proof (other keys, input, context or seed): remove it to begin anew",
+                    folder.display()
+                ),
+                None => {
+                    tracing::warn!("'{}' is damaged: all segments are proven again", place.display());
+                    None
+                }
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error).with_context(|| format!("cannot read '{}'", place.display())),
+        };
+        let secret = match secret {
+            Some(secret) => secret,
+            None => {
+                // Proofs under another secret are of no use, and must not be mixed with those to come.
+                for entry in fs::read_dir(&folder)? {
+                    fs::remove_file(entry?.path())?;
+                }
+                let secret = new_secret(seed)?;
+                files::write_secret(&place, &write_secret(binding, &secret))?;
+                secret
+            }
+        };
+        Ok(Self {
+            folder,
+            secret,
+            _lock: lock,
+        })
+    }
+
+    fn path(&self, segment: usize) -> PathBuf {
+        self.folder.join(format!("segment-{segment}.proof"))
+    }
+
+    /// Removes the folder: the proof is written.
+    fn remove(self) -> anyhow::Result<()> {
+        fs::remove_dir_all(&self.folder).with_context(|| format!("cannot remove '{}'", self.folder.display()))
+    }
+}
+
+impl Store for Kept {
+    fn load(&mut self, segment: usize) -> io::Result<Option<Vec<u8>>> {
+        match fs::read(self.path(segment)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            bytes => bytes.map(Some),
+        }
+    }
+
+    fn save(&mut self, segment: usize, proof: &[u8]) -> io::Result<()> {
+        files::write(&self.path(segment), proof).map_err(io::Error::other)
+    }
+}
+
+fn new_secret(seed: Option<u64>) -> anyhow::Result<[u8; 32]> {
+    use rand::TryRngCore;
+    let mut secret = [0; 32];
+    match seed {
+        Some(seed) => secret[..8].copy_from_slice(&seed.to_be_bytes()),
+        None => rand::rngs::OsRng
+            .try_fill_bytes(&mut secret)
+            .context("the operating system gave no randomness")?,
+    }
+    Ok(secret)
+}
+
+fn write_secret(binding: &[u8; 32], secret: &[u8; 32]) -> Vec<u8> {
+    let body = [&MAGIC[..], binding, secret].concat();
+    let checksum: [u8; 32] = Keccak256::digest(&body).into();
+    [&body[..], &checksum].concat()
+}
+
+/// Binding and secret.
+fn read_secret(bytes: &[u8]) -> Option<([u8; 32], [u8; 32])> {
+    let (body, checksum) = bytes.split_last_chunk::<32>()?;
+    let rest = body.strip_prefix(MAGIC)?;
+    let expected: [u8; 32] = Keccak256::digest(body).into();
+    let (binding, secret) = rest.split_first_chunk::<32>()?;
+    Some((*binding, secret.try_into().ok()?)).filter(|_| *checksum == expected)
+}
