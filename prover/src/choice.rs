@@ -112,7 +112,7 @@ pub(crate) fn search<S>(
     let calibration = Calibration::new(&model.program, samples)?;
     let (mut refused, mut first_error) = (Vec::new(), None);
     let mut best: Option<(f64, Choice<S>)> = None;
-    let mut most_rows = usize::MAX;
+    let (mut most_rows, mut unfit) = (usize::MAX, false);
     for limbs in limbs {
         if 1 << limbs.bits > most_rows || refused.iter().any(|r: &Refusal| r.limbs == limbs) {
             continue;
@@ -121,6 +121,7 @@ pub(crate) fn search<S>(
             Ok((quantised, accuracy)) => {
                 let quantised = quantised.batched(options.batch.get());
                 let Some((rows, shape)) = fit(&quantised) else {
+                    unfit = true;
                     let reason = "quantised, the model has more values than rows of that many bits hold".into();
                     refused.push(Refusal { limbs, reason });
                     continue;
@@ -155,8 +156,8 @@ pub(crate) fn search<S>(
     }
     match (best, first_error) {
         (Some((_, choice)), _) => Ok(choice),
-        (None, Some(error)) => Err(error.into()),
-        (None, None) => Err(too_large(model, options)),
+        (None, Some(error)) if !unfit => Err(error.into()),
+        _ => Err(too_large(model, options)),
     }
 }
 

@@ -6,8 +6,10 @@ use std::ops::Range;
 use super::program::{Act, Layer, Program, Source, Term};
 
 /// Where a program can be cut, and what crosses there.
-pub struct Cuts<'a, W> {
-    program: &'a Program<W>,
+pub struct Cuts<W> {
+    program: Program<W>,
+    /// Per layer which layer it is a part of: parts of one that are in one piece are one layer again.
+    origin: Vec<usize>,
     /// Every value that is read, and the last layer that reads it: the number of layers for one that is an output.
     last: BTreeMap<Value, usize>,
 }
@@ -30,16 +32,28 @@ impl Value {
     }
 }
 
-impl<'a, W: Copy> Cuts<'a, W> {
-    /// Of this program.
-    pub fn new(program: &'a Program<W>) -> Self {
+impl<W: Copy> Cuts<W> {
+    /// Of this program. Where `parts` gives more than 1 for a layer, it can be cut into as many parts by its channels, of which all but
+    /// the last have a multiple of `lanes`; layers whose channels are not computed each by itself have one part.
+    pub fn new(program: &Program<W>, lanes: usize, parts: impl Fn(&Layer<W>) -> usize) -> Self {
+        let (program, origin) = split(program, lanes, parts);
         let mut last = BTreeMap::new();
         for (i, layer) in program.layers.iter().enumerate() {
             last.extend(layer.sources().filter_map(Value::of).map(|value| (value, i)));
         }
         let outputs = program.outputs.iter().filter_map(Value::of);
         last.extend(outputs.map(|value| (value, program.layers.len())));
-        Self { program, last }
+        Self { program, origin, last }
+    }
+
+    /// The number of places to cut at, and one more: pieces are ranges up to it.
+    pub fn len(&self) -> usize {
+        self.program.layers.len()
+    }
+
+    /// Whether there is no layer.
+    pub fn is_empty(&self) -> bool {
+        self.program.layers.is_empty()
     }
 
     /// The values that cross between the layers before `at` and those from there on; `None` if a raw one does, which no slot of
@@ -60,7 +74,7 @@ impl<'a, W: Copy> Cuts<'a, W> {
     /// The layers of `range` as a program of its own, whose input is what the layers before give and whose output is what those
     /// behind read. Values that only pass by are in both. `None` where it cannot be cut.
     pub fn piece(&self, range: Range<usize>) -> Option<Program<W>> {
-        let whole = self.program;
+        let whole = &self.program;
         let (first, last) = (range.start == 0, range.end == whole.layers.len());
         let inputs = match first {
             true => (0..whole.input_len() as u32)
@@ -69,11 +83,28 @@ impl<'a, W: Copy> Cuts<'a, W> {
             false => self.crossing(range.start)?,
         };
         let mut functions: Vec<u32> = Vec::new();
-        let piece = Piece {
+        let mut piece = Piece {
             start: range.start,
             inputs: &inputs,
+            places: Vec::with_capacity(range.len()),
         };
-        let mut layers: Vec<Layer<W>> = whole.layers[range.clone()].iter().map(|l| piece.layer(l)).collect();
+        let mut layers: Vec<Layer<W>> = Vec::with_capacity(range.len());
+        for i in range.clone() {
+            let (layer, at) = (piece.layer(&whole.layers[i]), layers.len() as u32);
+            match layers
+                .last_mut()
+                .filter(|_| i > range.start && self.origin[i] == self.origin[i - 1])
+            {
+                Some(before) => {
+                    piece.places.push((at - 1, before.outputs() as u32));
+                    join(before, layer);
+                }
+                None => {
+                    piece.places.push((at, 0));
+                    layers.push(layer);
+                }
+            }
+        }
         for layer in &mut layers {
             if let Act::Function(function) = &mut layer.act {
                 let known = functions.iter().position(|f| f == function);
@@ -107,66 +138,86 @@ impl<'a, W: Copy> Cuts<'a, W> {
     }
 }
 
-impl<W: Copy> Program<W> {
-    /// The same program with layers of many channels as several layers of fewer, so that there are more places to cut it: `parts` says
-    /// into how many, which is more than one only where each channel is computed by itself.
-    #[must_use]
-    pub fn split(&self, parts: impl Fn(&Layer<W>) -> usize) -> Self {
-        let mut layers: Vec<Layer<W>> = Vec::with_capacity(self.layers.len());
-        // Per layer its outputs a channel, and per part its first channel and its place.
-        let mut places: Vec<(usize, Vec<(usize, u32)>)> = Vec::with_capacity(self.layers.len());
-        let source = |places: &[(usize, Vec<(usize, u32)>)], source: &Source<W>| match *source {
-            Source::Layer { layer, index } => {
-                let (per_channel, parts) = &places[layer as usize];
-                let part = parts.partition_point(|(first, _)| first * per_channel <= index as usize) - 1;
-                let (first, layer) = parts[part];
-                let index = index - (first * per_channel) as u32;
-                Source::Layer { layer, index }
-            }
+/// The parts of a layer that was split: outputs a channel, and per part its first channel and its place.
+struct Parts {
+    per_channel: usize,
+    parts: Vec<(usize, u32)>,
+}
+
+impl Parts {
+    fn source<W>(&self, index: u32) -> Source<W> {
+        let after = |(first, _): &(usize, u32)| first * self.per_channel <= index as usize;
+        let (first, layer) = self.parts[self.parts.partition_point(after) - 1];
+        Source::Layer {
+            layer,
+            index: index - (first * self.per_channel) as u32,
+        }
+    }
+}
+
+/// The program with layers of many channels as several of fewer, and per layer which one it is a part of.
+fn split<W: Copy>(program: &Program<W>, lanes: usize, parts: impl Fn(&Layer<W>) -> usize) -> (Program<W>, Vec<usize>) {
+    let (mut layers, mut origin) = (Vec::new(), Vec::new());
+    let mut places: Vec<Parts> = Vec::with_capacity(program.layers.len());
+    let renamed = |places: &[Parts], sources: &[Source<W>]| -> Vec<Source<W>> {
+        let source = |source: &Source<W>| match *source {
+            Source::Layer { layer, index } => places[layer as usize].source(index),
             other => other,
         };
-        for layer in &self.layers {
-            let renamed = |sources: &[Source<W>]| sources.iter().map(|s| source(&places, s)).collect::<Vec<_>>();
-            let separate = layer.operands.is_empty();
-            let count = if separate {
-                parts(layer).clamp(1, layer.channels)
-            } else {
-                1
+        sources.iter().map(source).collect()
+    };
+    for (i, layer) in program.layers.iter().enumerate() {
+        let groups = layer.channels.div_ceil(lanes).max(1);
+        let count = match layer.operands.is_empty() {
+            true => parts(layer).clamp(1, groups),
+            false => 1,
+        };
+        let first = |part: usize| (groups * part / count * lanes).min(layer.channels);
+        let mut own = Parts {
+            per_channel: layer.positions() / layer.window(),
+            parts: Vec::with_capacity(count),
+        };
+        for part in 0..count {
+            let channels = first(part)..first(part + 1);
+            own.parts.push((channels.start, layers.len() as u32));
+            origin.push(i);
+            let term = |term: &Term<W>| Term {
+                block: renamed(&places, &term.block),
+                strides: term.strides.clone(),
+                taps: match count {
+                    1 => term.taps.clone(),
+                    _ => term.taps[channels.clone()].to_vec().into(),
+                },
             };
-            let mut own = Vec::with_capacity(count);
-            let mut made = Vec::with_capacity(count);
-            for part in 0..count {
-                let channels = layer.channels * part / count..layer.channels * (part + 1) / count;
-                own.push((channels.start, (layers.len() + part) as u32));
-                let term = |term: &Term<W>| Term {
-                    block: renamed(&term.block),
-                    strides: term.strides.clone(),
-                    taps: match count {
-                        1 => term.taps.clone(),
-                        _ => term.taps[channels.clone()].to_vec().into(),
-                    },
-                };
-                made.push(Layer {
-                    name: layer.name.clone(),
-                    channels: channels.len(),
-                    dims: layer.dims.clone(),
-                    terms: layer.terms.iter().map(term).collect(),
-                    bias: layer.bias.get(channels.clone()).unwrap_or_default().to_vec(),
-                    operands: layer.operands.iter().map(|operand| renamed(operand)).collect(),
-                    ..*layer
-                });
-            }
-            layers.extend(made);
-            places.push((layer.positions() / layer.window(), own));
+            layers.push(Layer {
+                name: layer.name.clone(),
+                channels: channels.len(),
+                dims: layer.dims.clone(),
+                terms: layer.terms.iter().map(term).collect(),
+                bias: layer.bias.get(channels.clone()).unwrap_or_default().to_vec(),
+                operands: layer.operands.iter().map(|operand| renamed(&places, operand)).collect(),
+                ..*layer
+            });
         }
-        Self {
-            input_shape: self.input_shape.clone(),
-            output_shape: self.output_shape.clone(),
-            outputs: self.outputs.iter().map(|s| source(&places, s)).collect(),
-            functions: self.functions.clone(),
-            layers,
-            ..*self
-        }
+        places.push(own);
+    }
+    let split = Program {
+        input_shape: program.input_shape.clone(),
+        output_shape: program.output_shape.clone(),
+        outputs: renamed(&places, &program.outputs),
+        functions: program.functions.clone(),
+        layers,
+        ..*program
+    };
+    (split, origin)
+}
+
+/// Adds the channels of the next part of the same layer, which reads the same.
+fn join<W: Copy>(layer: &mut Layer<W>, next: Layer<W>) {
+    layer.channels += next.channels;
+    layer.bias.extend(next.bias);
+    for (term, next) in layer.terms.iter_mut().zip(next.terms) {
+        term.taps = term.taps.iter().chain(&*next.taps).cloned().collect();
     }
 }
 
@@ -174,15 +225,20 @@ impl<W: Copy> Program<W> {
 struct Piece<'a> {
     start: usize,
     inputs: &'a [Value],
+    /// Of the layers so far: which layer of the piece it is, or is a part of, and which output of that its first is.
+    places: Vec<(u32, u32)>,
 }
 
 impl Piece<'_> {
     fn value<W>(&self, value: Value) -> Source<W> {
         match (value.node as usize).checked_sub(self.start + 1) {
-            Some(layer) => Source::Layer {
-                layer: layer as u32,
-                index: value.index,
-            },
+            Some(at) => {
+                let (layer, first) = self.places[at];
+                Source::Layer {
+                    layer,
+                    index: first + value.index,
+                }
+            }
             // Whatever an earlier layer gives and this piece reads crosses into it.
             None => Source::Input(self.inputs.binary_search(&value).unwrap_or_default() as u32),
         }

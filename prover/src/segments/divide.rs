@@ -84,10 +84,10 @@ pub(super) fn divide(
         Division::Memory(_) => n / 2,
     };
     let parts = |layer: &Layer<i64>| layout::rows(layer, lanes).div_ceil(share.max(1));
-    let program = &program.split(parts);
+    let cuts = Cuts::new(program, lanes, parts);
     let cutter = Cutter {
-        cuts: Cuts::new(program),
-        layers: program.layers.len(),
+        layers: cuts.len(),
+        cuts,
         limbs,
         options,
         memory: match division {
@@ -111,15 +111,15 @@ pub(super) fn divide(
     Some(best)
 }
 
-struct Cutter<'a> {
-    cuts: Cuts<'a, i64>,
+struct Cutter {
+    cuts: Cuts<i64>,
     layers: usize,
     limbs: Limbs,
     options: SetupOptions,
     memory: Option<u64>,
 }
 
-impl Cutter<'_> {
+impl Cutter {
     /// Segments that take at most so many rows with the most lanes, each as long as it can be.
     fn pieces(&self, rows: usize) -> Option<Vec<Segment>> {
         let (mut segments, mut start) = (Vec::new(), 0);
