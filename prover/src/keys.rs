@@ -223,7 +223,7 @@ impl ProvingKey {
             return Err(KeyFormatError::Mismatch("its checksum is wrong").into());
         }
         let input = match &verifying.interface.input {
-            layout::Input::Private { len } => *len,
+            layout::Input::Private { len, .. } => *len,
             layout::Input::Public(written) => written.len(),
         };
         let quantised = quantised(&verifying, program);

@@ -182,16 +182,22 @@ pub struct Standing {
 /// # Errors
 /// [`Error::Model`] for an input that is none, [`Error::Opening`] for a key that commits to no input, and when the backend fails.
 pub fn commit(key: &ProvingKey, input: &[f64], backend: &dyn Backend, seed: Option<u64>) -> Result<Opening, Error> {
-    if key.verifying.interface.disclosure().input != Visibility::Committed {
+    let visibility = key.verifying.interface.disclosure().input;
+    if !visibility.is_committed() {
         return Err(OpeningError::NotCommitted("input").into());
     }
     let values = Values {
         what: "input",
-        values: key.quantised().quantise_input(input)?,
+        values: committed(visibility, &key.quantised().quantise_input(input)?),
         scale: key.verifying.model.input_scale,
         log_rows: key.verifying.interface.shape.log_n(),
     };
     Ok(Opening::new(key, values, backend, &mut generator(seed)?)?)
+}
+
+/// The values that are committed to.
+pub(crate) fn committed(visibility: Visibility, values: &[i64]) -> Vec<i64> {
+    values[..visibility.committed_of(values.len())].to_vec()
 }
 
 fn generator(seed: Option<u64>) -> Result<ChaCha20Rng, Error> {
@@ -264,12 +270,16 @@ pub(crate) fn prove_from(
     let trace = layout::trace(&verifying.interface, &key.wiring, &verifying.cs, &input, &execution);
     let outputs = quantised.dequantise_output(&execution.outputs);
     let disclosure = verifying.interface.disclosure();
-    let when_public = |visibility, values: &Vec<i64>| match visibility {
-        Visibility::Public => values.clone(),
+    let mut public = match disclosure.input {
+        Visibility::Public => input.clone(),
         _ => Vec::new(),
     };
-    let mut public = when_public(disclosure.input, &input);
-    public.extend(when_public(disclosure.output, &execution.outputs));
+    public.extend(match disclosure.output {
+        Visibility::Public | Visibility::Part(_) => {
+            &execution.outputs[disclosure.output.committed_of(execution.outputs.len())..]
+        }
+        Visibility::Private | Visibility::Committed => &[],
+    });
     let (columns, model) = (&verifying.cs.columns, &verifying.model);
     let log_rows = verifying.interface.shape.log_n();
     let mut shown = |what, columns, given, values, scale| {
@@ -285,7 +295,7 @@ pub(crate) fn prove_from(
         "input",
         columns.committed_input,
         standing.input,
-        input,
+        committed(disclosure.input, &input),
         model.input_scale,
     )?;
     let outputs_scale = model.output_scale;
@@ -293,7 +303,7 @@ pub(crate) fn prove_from(
         "output",
         columns.committed_output,
         standing.output,
-        execution.outputs,
+        committed(disclosure.output, &execution.outputs),
         outputs_scale,
     )?;
     let standing: Vec<_> = [&shown_input, &shown_output]

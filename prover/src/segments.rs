@@ -17,9 +17,8 @@ use crate::{
     choice::Choice,
     commitment::{Commitment, Opening, OpeningError, Use, Values},
     keys::{ModelInfo, Powers, ProvingKey, VerifyingKey, powers_needed},
-    layout::Visibility,
     model::{Model, Scale},
-    pipeline::{Error, Proven, SrsSource, Standing, prove_from},
+    pipeline::{Error, Proven, SrsSource, Standing, committed, prove_from},
     plonk::prover::{PhaseTime, Phases},
     srs::Srs,
     statement::{Context, Statement},
@@ -255,10 +254,10 @@ impl OneSegment<'_> {
         ChaCha20Rng::from_seed(hasher.finalize().into())
     }
 
-    fn commit(&self, what: &'static str, values: &[i64], scale: Scale) -> Result<Opening, OpeningError> {
+    fn commit(&self, what: &'static str, values: Vec<i64>, scale: Scale) -> Result<Opening, OpeningError> {
         let values = Values {
             what,
-            values: values.to_vec(),
+            values,
             scale,
             log_rows: self.key.verifying.interface.shape.log_n(),
         };
@@ -278,11 +277,13 @@ impl OneSegment<'_> {
         let execution = quantised.run(&input)?;
         // What is committed to, by openings that are known already or new ones.
         let mut ends = Ends::default();
-        if disclosure.input == Visibility::Committed {
-            ends.input = self.end(before, "input", &input, model.input_scale)?;
+        if disclosure.input.is_committed() {
+            let values = committed(disclosure.input, &input);
+            ends.input = self.end(before, "input", values, model.input_scale)?;
         }
-        if disclosure.output == Visibility::Committed {
-            ends.output = self.end(behind, "output", &execution.outputs, model.output_scale)?;
+        if disclosure.output.is_committed() {
+            let values = committed(disclosure.output, &execution.outputs);
+            ends.output = self.end(behind, "output", values, model.output_scale)?;
         }
         let kept = match store.load(self.number)? {
             None => None,
@@ -330,7 +331,7 @@ impl OneSegment<'_> {
         })
     }
 
-    fn end(&self, given: Option<Use>, what: &'static str, values: &[i64], scale: Scale) -> Result<End, Error> {
+    fn end(&self, given: Option<Use>, what: &'static str, values: Vec<i64>, scale: Scale) -> Result<End, Error> {
         if given.is_some() {
             return Ok((given, None));
         }

@@ -10,7 +10,6 @@ use tapeout_driver::guard::Log;
 use tapeout_driver::trace::Recorder;
 use tapeout_prover::commitment::OpeningError;
 use tapeout_prover::keys::VerifyingKey;
-use tapeout_prover::layout::Visibility;
 use tapeout_prover::model::io;
 use tapeout_prover::pipeline::{self, Key, Standing};
 use tapeout_prover::plonk::cost::{self, Prediction};
@@ -281,7 +280,7 @@ impl Args {
             ("input", sees_input, &self.input_opening, &self.keep_input),
             ("output", sees_output, &self.output_opening, &self.keep_output),
         ] {
-            if visibility != Visibility::Committed && given.as_ref().or(kept.as_ref()).is_some() {
+            if !visibility.is_committed() && given.as_ref().or(kept.as_ref()).is_some() {
                 bail!(OpeningError::NotCommitted(what));
             }
         }

@@ -52,13 +52,14 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t = ProfileArg::Native)]
     profile: ProfileArg,
 
-    /// Who sees the input: everybody, the prover alone, or the prover alone with a commitment that can stand in several proofs
-    #[arg(long, value_enum, value_name = "WHO", default_value_t = VisibilityArg::Private)]
-    input: VisibilityArg,
+    /// Who sees the input: everybody (public), the prover alone (private), or the prover alone with a commitment that can stand in
+    /// several proofs (committed; committed:COUNT for the first COUNT elements, the others being private)
+    #[arg(long, value_name = "WHO", default_value_t = Visibility::Private)]
+    input: Visibility,
 
-    /// Who sees the output, likewise
-    #[arg(long, value_enum, value_name = "WHO", default_value_t = VisibilityArg::Public)]
-    output: VisibilityArg,
+    /// Who sees the output, likewise (but behind the first COUNT elements the others are public)
+    #[arg(long, value_name = "WHO", default_value_t = Visibility::Public)]
+    output: Visibility,
 
     /// How many inferences one proof is of: their inputs one behind the other, and so their outputs
     #[arg(long, value_name = "COUNT", default_value_t = NonZeroUsize::MIN)]
@@ -88,23 +89,6 @@ impl From<ProfileArg> for Profile {
         match profile {
             ProfileArg::Native => Self::Native,
             ProfileArg::Evm => Self::Evm,
-        }
-    }
-}
-
-#[derive(Clone, Copy, clap::ValueEnum)]
-enum VisibilityArg {
-    Public,
-    Private,
-    Committed,
-}
-
-impl From<VisibilityArg> for Visibility {
-    fn from(visibility: VisibilityArg) -> Self {
-        match visibility {
-            VisibilityArg::Public => Self::Public,
-            VisibilityArg::Private => Self::Private,
-            VisibilityArg::Committed => Self::Committed,
         }
     }
 }
@@ -156,8 +140,8 @@ impl Args {
         let source = powers.as_mut().map(|source| source as SrsSource<'_>);
         let options = SetupOptions {
             disclosure: Disclosure {
-                input: self.input.into(),
-                output: self.output.into(),
+                input: self.input,
+                output: self.output,
             },
             profile: self.profile.into(),
             precision: self.precision.into(),
@@ -227,8 +211,8 @@ impl Args {
             parameters: model.summary.params,
             macs: model.summary.macs,
             batch: self.batch,
-            input: self.input.into(),
-            output: self.output.into(),
+            input: self.input,
+            output: self.output,
             profile: self.profile,
             proof_bytes: Statement::len(verifying),
             srs: origin_name(verifying.origin()),

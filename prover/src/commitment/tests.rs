@@ -6,8 +6,9 @@ use rand_chacha::ChaCha20Rng;
 use super::*;
 use crate::{
     layout::{Disclosure, Visibility},
+    model::program::Act,
     pipeline::{self, Error, Standing},
-    plonk::tests::{Fixture, backend, small_input, small_network},
+    plonk::tests::{Fixture, LIMBS, backend, gemm, inputs, network, small_input, small_network},
     statement::NO_CONTEXT,
 };
 
@@ -181,4 +182,46 @@ fn chosen_elements_are_shown_and_no_others_are_believed() {
         let believed = Revealed::from_bytes(&wrong).is_ok_and(|r| r.verify(verifying, &commitment).is_ok());
         assert!(!believed, "byte {at}");
     }
+}
+
+/// One step of a state that is committed to, from the first elements of the input to the first of the output: the rest of the input is the
+/// step's own, the rest of the output is public.
+fn step() -> ProvingKey {
+    let scale = 1 << LIMBS.shift();
+    let weights: [&[i64]; 3] = [&[scale, 0, scale / 2, 0], &[0, scale, 0, -scale], &[0, 0, scale, scale]];
+    let layer = gemm(inputs(0..4), &weights, Act::Requant);
+    let disclosure = Disclosure {
+        input: Visibility::Part(2),
+        output: Visibility::Part(2),
+    };
+    let key = Fixture::committed(&network(4, vec![layer]), disclosure, |_| {}).key;
+    assert_eq!(key.verifying.interface.disclosure(), disclosure);
+    key
+}
+
+#[test]
+fn a_part_that_is_committed_to_goes_from_step_to_step() {
+    let key = step();
+    let first = prove(&key, &[10.0, 20.0, 4.0, 6.0], Standing::default()).unwrap();
+    assert_eq!(first.outputs, [12.0, 14.0, 10.0]);
+    assert_eq!(first.statement.public, [10]);
+    let verified = tapeout_verifier::verify(
+        key.verifying(),
+        &first.statement.to_bytes(),
+        &NO_CONTEXT,
+        tapeout_verifier::Trust::InsecureDev,
+    );
+    assert_eq!(verified.unwrap().outputs.unwrap(), [10.0]);
+    let state = first.output_opening.unwrap();
+    let second = prove(&key, &[12.0, 14.0, -2.0, 1.0], standing(&mut state.clone())).unwrap();
+    assert_eq!(
+        second.statement.input_commitment(key.verifying()),
+        first.statement.output_commitment(key.verifying())
+    );
+    // The rest is each step's own; the state is not.
+    prove(&key, &[12.0, 14.0, 100.0, 3.0], standing(&mut state.clone())).unwrap();
+    let other = prove(&key, &[12.0, 15.0, -2.0, 1.0], standing(&mut state.clone()));
+    assert!(matches!(other, Err(Error::Opening(OpeningError::OtherValues("input")))));
+    let made = pipeline::commit(&key, &[12.0, 14.0, 9.0, 9.0], backend().as_ref(), None).unwrap();
+    prove(&key, &[12.0, 14.0, 5.0, 5.0], standing(&mut made.clone())).unwrap();
 }

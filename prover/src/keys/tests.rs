@@ -262,7 +262,10 @@ fn an_input_beyond_the_trace_is_refused() {
         let mut key = Fixture::new(&small_network(), 3, public_input).key;
         if !public_input {
             let mut verifying = key.verifying.clone();
-            verifying.interface.input = layout::Input::Private { len: usize::MAX };
+            verifying.interface.input = layout::Input::Private {
+                len: usize::MAX,
+                committed: 0,
+            };
             let error = VerifyingKey::from_bytes(&verifying.to_bytes().unwrap()).err();
             assert!(matches!(error, Some(KeyFormatError::Inconsistent(_))), "{error:?}");
         }

@@ -144,11 +144,14 @@ pub fn compile(program: &Program<i64>, shape: &Shape, disclosure: Disclosure) ->
         regions,
     };
     let mut ids = fixed::Ids::new(&slots, public_input.then_some(inputs));
-    let when = |wanted, sources: &[Source<i64>]| if wanted { sources.to_vec() } else { Vec::new() };
     let elements_of_input: Vec<_> = (0..inputs as u32).map(Source::Input).collect();
-    let committed_input = when(shape.committed_input, &elements_of_input);
-    let committed_output = when(shape.committed_output, &program.outputs);
-    let public_output = when(disclosure.output == Visibility::Public, &program.outputs);
+    let committed_input = elements_of_input[..disclosure.input.committed_of(inputs)].to_vec();
+    let (committed, rest) = program
+        .outputs
+        .split_at(disclosure.output.committed_of(program.outputs.len()));
+    let committed_output = committed.to_vec();
+    let public_rest = matches!(disclosure.output, Visibility::Public | Visibility::Part(_));
+    let public_output = if public_rest { rest.to_vec() } else { Vec::new() };
     let ports = fixed::Reads {
         first: &reads,
         second: &second_reads,
@@ -160,7 +163,10 @@ pub fn compile(program: &Program<i64>, shape: &Shape, disclosure: Disclosure) ->
     let outputs = public_output.iter().map(|s| ids.of(s)).collect();
     let input = match &ids.public {
         Some(base) => Input::Public((0..inputs as u64).map(|i| ids.written(base + i)).collect()),
-        None => Input::Private { len: inputs },
+        None => Input::Private {
+            len: inputs,
+            committed: committed_input.len(),
+        },
     };
     let constants = ids.constants.iter().map(|(v, id)| (*v, ids.written(*id))).collect();
     let interface = Interface {
@@ -169,6 +175,7 @@ pub fn compile(program: &Program<i64>, shape: &Shape, disclosure: Disclosure) ->
         constants,
         input,
         outputs,
+        committed_outputs: committed_output.len(),
     };
     let wiring = Wiring {
         fixed,

@@ -239,8 +239,7 @@ pub fn demand<W>(program: &Program<W>, lanes: usize, disclosure: Disclosure) -> 
     let committed = [(disclosure.input, inputs), (disclosure.output, program.outputs.len())];
     let committed = committed
         .into_iter()
-        .filter(|(v, _)| *v == Visibility::Committed)
-        .map(|(_, len)| len)
+        .map(|(visibility, len)| visibility.committed_of(len))
         .max();
     let layers = program.layers.iter().map(|l| (l, parts(program, l)));
     let rows_of = |(l, parts): (&Layer<W>, Parts)| parts.linear * rows(l, lanes);
@@ -344,8 +343,8 @@ pub fn shape_for(
         raw: false,
         matmul: false,
         functions,
-        committed_input: disclosure.input == Visibility::Committed,
-        committed_output: disclosure.output == Visibility::Committed,
+        committed_input: disclosure.input.is_committed(),
+        committed_output: disclosure.output.is_committed(),
     };
     for act in acts {
         match act {

@@ -7,7 +7,7 @@ use tapeout_verifier::{Key, Trust};
 
 use super::{divide::divide, *};
 use crate::{
-    layout::{self, Disclosure},
+    layout::{self, Disclosure, Visibility},
     model::{cut::Cuts, execute, program::Program},
     pipeline::SetupOptions,
     plonk::{

@@ -1,6 +1,6 @@
 //! What a verifier needs to know of a circuit beside its constraints: where everything is, and what it writes on the bus itself.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -28,14 +28,15 @@ pub enum Input {
     Private {
         /// Number of elements.
         len: usize,
+        /// How many of them, from the first on, are committed to.
+        committed: usize,
     },
     /// In the statement; the verifier writes it.
     Public(Vec<Written>),
 }
 
 /// Who sees the input or the output.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Visibility {
     /// Everybody: it is part of the statement.
     Public,
@@ -44,20 +45,66 @@ pub enum Visibility {
     Private,
     /// The prover alone; a proof shows a commitment to it, which can stand in other proofs too.
     Committed,
+    /// As [`Self::Committed`], of so many elements from the first on. The others of an input are private, those of an output public.
+    Part(u32),
+}
+
+impl Visibility {
+    /// Whether a proof shows a commitment.
+    pub fn is_committed(self) -> bool {
+        matches!(self, Self::Committed | Self::Part(_))
+    }
+
+    /// The number of elements that are committed to, of `len`.
+    pub fn committed_of(self, len: usize) -> usize {
+        match self {
+            Self::Public | Self::Private => 0,
+            Self::Committed => len,
+            Self::Part(part) => len.min(part as usize),
+        }
+    }
 }
 
 impl fmt::Display for Visibility {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Public => "public",
-            Self::Private => "private",
-            Self::Committed => "committed",
-        })
+        match self {
+            Self::Public => f.write_str("public"),
+            Self::Private => f.write_str("private"),
+            Self::Committed => f.write_str("committed"),
+            Self::Part(part) => write!(f, "committed:{part}"),
+        }
+    }
+}
+
+impl Serialize for Visibility {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Why a text names no [`Visibility`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected public, private, committed, or committed:COUNT for the first COUNT elements")]
+pub struct NoVisibility;
+
+impl FromStr for Visibility {
+    type Err = NoVisibility;
+
+    fn from_str(text: &str) -> Result<Self, NoVisibility> {
+        match text {
+            "public" => Ok(Self::Public),
+            "private" => Ok(Self::Private),
+            "committed" => Ok(Self::Committed),
+            other => {
+                let part = other.strip_prefix("committed:").and_then(|count| count.parse().ok());
+                part.filter(|count| *count > 0).map(Self::Part).ok_or(NoVisibility)
+            }
+        }
     }
 }
 
 /// Who sees what of a statement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Disclosure {
     /// Who sees the input.
     pub input: Visibility,
@@ -85,8 +132,10 @@ pub struct Interface {
     pub constants: Vec<(i64, Written)>,
     /// The input.
     pub input: Input,
-    /// Ids of the slots that a public output is read from; none if the output is not public.
+    /// Ids of the slots that the public part of the output is read from.
     pub outputs: Vec<u64>,
+    /// How many of the output's elements, from the first on, are committed to.
+    pub committed_outputs: usize,
 }
 
 /// Why an [`Interface`] that was read contradicts itself.
@@ -97,21 +146,19 @@ pub struct Inconsistent(&'static str);
 impl Interface {
     /// Who sees what.
     pub fn disclosure(&self) -> Disclosure {
-        let hidden = |committed| {
-            if committed {
-                Visibility::Committed
-            } else {
-                Visibility::Private
-            }
+        let part = |count: usize, all: bool| match (count, all) {
+            (0, _) => Visibility::Private,
+            (_, true) => Visibility::Committed,
+            (count, false) => Visibility::Part(count as u32),
         };
         Disclosure {
             input: match self.input {
                 Input::Public(_) => Visibility::Public,
-                Input::Private { .. } => hidden(self.shape.committed_input),
+                Input::Private { len, committed } => part(committed, committed == len),
             },
-            output: match self.outputs.is_empty() {
-                false => Visibility::Public,
-                true => hidden(self.shape.committed_output),
+            output: match (self.committed_outputs, self.outputs.is_empty()) {
+                (0, false) => Visibility::Public,
+                (count, all) => part(count, all),
             },
         }
     }
@@ -140,22 +187,26 @@ impl Interface {
             "the number of lanes is out of range",
         )?;
         let n = self.shape.n();
-        if let Input::Private { len } = self.input {
+        let committed = match self.input {
+            Input::Private { len, committed } => {
+                require(
+                    len <= n * self.shape.lanes,
+                    "the input has more elements than the trace has slots",
+                )?;
+                require(committed <= len, "a commitment to more than the input")?;
+                committed
+            }
+            Input::Public(_) => 0,
+        };
+        for (column, committed) in [
+            (self.shape.committed_input, committed),
+            (self.shape.committed_output, self.committed_outputs),
+        ] {
             require(
-                len <= n * self.shape.lanes,
-                "the input has more elements than the trace has slots",
+                column == (committed > 0) && committed <= n,
+                "a commitment to nothing, to what is public, or to more elements than a column has",
             )?;
         }
-        if self.shape.committed_input {
-            require(
-                matches!(self.input, Input::Private { len } if len <= n),
-                "a commitment to an input that is public, or has more elements than a column",
-            )?;
-        }
-        require(
-            !self.shape.committed_output || self.outputs.is_empty(),
-            "a commitment to an output that is public",
-        )?;
         for layer in &self.linear {
             require(layer.axes.len() <= MAX_DIMS, "too many position axes")?;
             let groups = (layer.group_stride, layer.groups);

@@ -15,7 +15,7 @@ use crate::{
 };
 
 const MAGIC: [u8; 8] = *b"TAPEOUTV";
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
 /// Who could know the tau of a reference string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -79,7 +79,7 @@ impl SegmentedKey {
             require(tied, "a tensor between two segments is not committed to")?;
             let given: usize = before.model.output_shape.iter().product();
             let taken = match &behind.interface.input {
-                Input::Private { len } => *len,
+                Input::Private { len, .. } => *len,
                 Input::Public(written) => written.len(),
             };
             require(given == taken, "a segment takes more or less than the one before gives")?;

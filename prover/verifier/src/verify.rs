@@ -83,7 +83,7 @@ pub enum Trust {
 pub struct Verified {
     /// The input, if it is public, dequantised.
     pub input: Option<Vec<f64>>,
-    /// The output, if it is public, dequantised.
+    /// The output, or what of it is public, dequantised.
     pub outputs: Option<Vec<f64>>,
     /// The commitment to the input, if it is committed to. It says nothing by itself: compare it with one that is known.
     pub input_commitment: Option<Commitment>,
@@ -130,12 +130,9 @@ impl Verified {
         let dequantise = |words: &[i64], scale: Scale| words.iter().map(|v| *v as f64 / scale.factor()).collect();
         let (inputs, outputs) = (inputs(first), outputs(last));
         let Disclosure { input: sees_input, .. } = first.0.interface.disclosure();
-        let Disclosure {
-            output: sees_output, ..
-        } = last.0.interface.disclosure();
         Self {
             input: (sees_input == Visibility::Public).then(|| dequantise(inputs, first.0.model.input_scale)),
-            outputs: (sees_output == Visibility::Public).then(|| dequantise(outputs, last.0.model.output_scale)),
+            outputs: (!outputs.is_empty()).then(|| dequantise(outputs, last.0.model.output_scale)),
             input_commitment: first.1.input_commitment(first.0),
             output_commitment: last.1.output_commitment(last.0),
             words: inputs.iter().chain(outputs).copied().collect(),

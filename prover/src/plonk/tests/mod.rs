@@ -109,7 +109,7 @@ impl Fixture {
 
     /// With commitments, in two lanes.
     pub(crate) fn committed(program: &Program<i64>, disclosure: Disclosure, weaken: impl FnOnce(&mut Draft)) -> Self {
-        let committed = |visibility| visibility == Visibility::Committed;
+        let committed = Visibility::is_committed;
         let shape = Shape {
             committed_input: committed(disclosure.input),
             committed_output: committed(disclosure.output),
