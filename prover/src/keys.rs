@@ -21,7 +21,7 @@ use crate::{
 };
 
 const MAGIC: [u8; 8] = *b"TAPEOUTP";
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
 /// All that a prover needs, the verifying key included.
 #[derive(Clone, Debug)]
