@@ -22,6 +22,48 @@ pub fn files() -> Result<Vec<File>, OutOfRange> {
     ])
 }
 
+/// A part of a page that is generated, the rest of which is not: it stands between two marks.
+#[derive(Clone, Debug)]
+pub struct Section {
+    /// The page, from the root of the project.
+    pub path: &'static str,
+    /// What the marks call it.
+    pub name: &'static str,
+    /// What stands between them.
+    pub text: String,
+}
+
+/// A page has no place for a section.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{path} has no '{begin}' followed by '{end}'")]
+pub struct NoPlace {
+    path: &'static str,
+    begin: String,
+    end: String,
+}
+
+impl Section {
+    /// The page with this section as it is to be.
+    ///
+    /// # Errors
+    /// When its marks are not in the page.
+    pub fn put_into(&self, page: &str) -> Result<String, NoPlace> {
+        let begin = format!("<!-- {}: written by `make synth` -->\n", self.name);
+        let end = format!("<!-- end of {} -->\n", self.name);
+        let split = page
+            .split_once(&begin)
+            .and_then(|(before, rest)| Some((before, rest.split_once(&end)?.1)));
+        match split {
+            Some((before, after)) => Ok(format!("{before}{begin}\n{}\n{end}{after}", self.text)),
+            None => Err(NoPlace {
+                path: self.path,
+                begin: begin.trim_end().to_owned(),
+                end: end.trim_end().to_owned(),
+            }),
+        }
+    }
+}
+
 /// The SystemVerilog package.
 fn package() -> Result<String, OutOfRange> {
     let mut out = String::new();
@@ -190,16 +232,44 @@ fn registers() -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use super::Section;
+
+    fn committed(path: &str) -> String {
+        std::fs::read_to_string(format!("{}/../{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    }
+
     /// What is committed is what the description gives.
     #[test]
     fn generated_files_are_up_to_date() {
         for (path, text) in super::files().unwrap() {
-            let path = format!("{}/../{path}", env!("CARGO_MANIFEST_DIR"));
+            assert_eq!(committed(path), text, "{path}: run `cargo run -p tapeout-hw -- emit`");
+        }
+        for section in crate::tables::sections().unwrap() {
+            let page = committed(section.path);
             assert_eq!(
-                std::fs::read_to_string(&path).unwrap(),
-                text,
-                "{path}: run `cargo run -p tapeout-hw -- emit`"
+                section.put_into(&page).unwrap(),
+                page,
+                "{}: run `cargo run -p tapeout-hw -- emit`",
+                section.path
             );
         }
+    }
+
+    #[test]
+    fn sections_need_their_marks() {
+        let section = Section {
+            path: "page.md",
+            name: "speed",
+            text: "new\n".into(),
+        };
+        let page = "a\n<!-- speed: written by `make synth` -->\nold\n<!-- end of speed -->\nb\n";
+        let put = section.put_into(page).unwrap();
+        assert_eq!(
+            put,
+            "a\n<!-- speed: written by `make synth` -->\n\nnew\n\n<!-- end of speed -->\nb\n"
+        );
+        assert_eq!(section.put_into(&put).unwrap(), put);
+        let error = section.put_into("no marks").unwrap_err().to_string();
+        assert!(error.contains("page.md") && error.contains("end of speed"));
     }
 }

@@ -147,5 +147,5 @@ module bucket_unit
     assign moving_o[b] = moving_q != '0;
     `TAPEOUT_ASSERT(moving_in_range, moving_q < 12'hf00)
   end
-  `TAPEOUT_ASSERT(queue_takes_every_pair, !rst_ni || !arrival_pairs || queue_ready)
+  `TAPEOUT_ASSERT(queue_takes_every_pair, !arrival_pairs || queue_ready)
 endmodule

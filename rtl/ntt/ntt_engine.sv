@@ -1,3 +1,4 @@
+`include "assert.svh"
 /// The NTT engine: batches of columns in, transformed columns out (see README.md beside this file).
 ///
 /// s_*: headers, table words and elements, valid/ready. o_*: elements, valid/ready, marked as last at the end of a batch. rst_ni and clear_i
@@ -30,6 +31,8 @@ module ntt_engine
   localparam int unsigned TopBits   = $clog2(MaxLog);
   localparam int unsigned Roots     = $size(NttGrowth) / 2;
   localparam int unsigned Firsts    = $size(NttFirst) / 2;
+  // of elements, exclusive: those of butterflies' results
+  localparam logic [255:0] Bound    = 256'(FrP) + (256'd1 << QuotientShift);
 
   // what hw::ntt::Config::check refuses
   if (LogLanes < 1 || LogLanes > $clog2(Firsts)) $error("ntt_engine: too few or too many butterflies");
@@ -257,6 +260,9 @@ module ntt_engine
       b_q <= table_step ? constant : inverse ? joined_b : split_b;
       t_q <= table_step && reading_tau ? tau : twiddle[q];
     end
+    // after a fault, what is computed may come from words that are no field elements
+    `TAPEOUT_ASSERT(operands_in_range, !(step_q[2] || entry_q[2]) || fault_o != '0
+        || (a_q < Bound && b_q < Bound && t_q < Bound), run_n)
     ntt_butterfly u_butterfly (.clk_i, .inverse_i(mode), .a_i(a_q), .b_i(b_q), .t_i(t_q), .u_o(u[q]), .v_o(v[q]));
     always_ff @(posedge clk_i) table_data_q[q] <= u[q];
   end

@@ -100,7 +100,7 @@ pub struct Model {
 unsafe impl Send for Model {}
 
 impl Model {
-    /// Makes a model of that name, all inputs zero.
+    /// Makes a model of that name, all inputs zero; a module that has a reset is in reset.
     ///
     /// # Errors
     /// [`Error::Unavailable`] without Verilator, [`Error::UnknownModel`], and [`Error::UnknownPort`] when it has no clock.
@@ -143,6 +143,12 @@ impl Model {
             waves: false,
         };
         model.clock = model.port("clk_i")?;
+        // registers are reset when their reset falls, as at power-on, not at a first edge of the clock
+        if let Ok(reset) = model.port("rst_ni") {
+            model.set(reset, &[1]);
+            model.settle();
+            model.set(reset, &[0]);
+        }
         model.settle();
         Ok(model)
     }
