@@ -56,7 +56,7 @@ bench: tools ## Time MSM and NTT on BACKENDS=cpu,arkworks at SIZES=10..14
 	@$(CARGO) build --release --quiet --package tapeout-prover
 	@for kernel in msm ntt; do target/release/tapeout bench $$kernel --backends $(BACKENDS) --sizes $(SIZES); done
 
-bench-ezkl: ## Time EZKL and tapeout side by side in one run (MODELS=... RUNS=... CONTRACTS=1; DOC=1 writes the pages)
+bench-ezkl: ## Time EZKL and tapeout side by side in one run (MODELS=functions RUNS=... CONTRACTS=1; DOC=1 writes the pages)
 	@.ci/tools build ezkl $(if $(CONTRACTS),evm)
 	@$(CARGO) build --release --quiet --package tapeout-prover
 	@build/ezkl/bin/python benches/peers/ezkl_bench.py --tapeout target/release/tapeout --out build/ezkl.json \

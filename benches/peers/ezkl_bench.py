@@ -6,7 +6,7 @@ from starting the process, key loading included, to its end, by the operating sy
 alternate. EZKL runs with its default settings, calibrated on the model's samples as its documentation has it, on a
 reference string made locally; its witness generation is timed apart from its proof, tapeout's proof includes it.
 
-    make bench-ezkl                                 both systems, the models without functions
+    make bench-ezkl DOC=1                           both systems, the models without functions; writes the table of README.md
     make bench-ezkl MODELS=functions DOC=1          both systems, the models with functions; writes the table of docs/performance.md
     make bench-ezkl CONTRACTS=1                     their contracts too, in one EVM
     build/ezkl/bin/python benches/peers/ezkl_bench.py     EZKL alone
@@ -35,9 +35,14 @@ EXAMPLES = ROOT / "examples"
 # Proofs per model. EZKL takes minutes and over 10 GB for LeNet-5, so it is proven once.
 RUNS = {"linreg": 5, "mlp_mnist": 3, "lenet5": 1}
 
-# Models with functions, products and comparisons: those of docs/performance.md.
+# Models with functions, products and comparisons.
 FUNCTIONS = ["mlp_sigmoid", "trading_mlp", "rf_iris", "lstm", "attn_tiny"]
-PAGE = ROOT / "docs" / "performance.md"
+
+# Pages whose tables are of these models, and what writes them.
+PAGES = [
+    (list(RUNS), ROOT / "README.md", "make bench-ezkl DOC=1"),
+    (FUNCTIONS, ROOT / "docs" / "performance.md", "make bench-ezkl MODELS=functions DOC=1"),
+]
 
 GNU_TIME = shutil.which("gtime") or "/usr/bin/time"
 
@@ -256,7 +261,7 @@ def table(results):
 
 
 def markdown(report):
-    """The same for docs/performance.md."""
+    """The same for a page."""
     machine = report["machine"]
     load = f"load {report['load_before']:.1f} before, {report['load_after']:.1f} after"
     lines = [
@@ -318,7 +323,7 @@ def main():
     parser.add_argument("--models", default=",".join(RUNS), help="comma-separated; `functions` for " + ", ".join(FUNCTIONS) + "; default: %(default)s")
     parser.add_argument("--runs", type=int, help="proofs per model and system; default: " + str(RUNS))
     parser.add_argument("--out", type=pathlib.Path, help="write the figures here as JSON")
-    parser.add_argument("--doc", action="store_true", help="write the tables of docs/performance.md and, with --contracts, docs/evm.md")
+    parser.add_argument("--doc", action="store_true", help="write the tables of the page that is about these models and, with --contracts, of docs/evm.md")
     parser.add_argument("--contracts", action="store_true", help="measure the gas of both systems' contracts too")
     options = parser.parse_args()
     if options.contracts and (missing := contracts.missing()):
@@ -330,8 +335,9 @@ def main():
     names = [*([] if options.without_ezkl else ["ezkl"]), *(["tapeout"] if options.tapeout else [])]
     if not names:
         parser.error("--without-ezkl leaves nothing to measure: give --tapeout")
-    if options.doc and names != [Ezkl.name, Tapeout.name]:
-        parser.error("--doc writes figures of both systems: give --tapeout, and not --without-ezkl")
+    page = next(((page, command) for models, page, command in PAGES if models == options.models), None)
+    if options.doc and (names != [Ezkl.name, Tapeout.name] or page is None):
+        parser.error("--doc writes figures of both systems, and of all models of a page: give --tapeout, and neither --without-ezkl nor other --models")
     if options.runs is not None and options.runs < 1:
         parser.error("--runs must be at least 1")
 
@@ -373,7 +379,7 @@ def main():
     if options.contracts:
         print(f"\n{contract_table(report['results'])}")
     if options.doc:
-        pages.write(PAGE, "make bench-ezkl MODELS=functions DOC=1", markdown(report))
+        pages.write(*page, markdown(report))
         if options.contracts:
             pages.write(contracts.PAGE, "make bench-ezkl CONTRACTS=1 DOC=1", contract_table(report["results"]))
         note("the pages are written")

@@ -209,6 +209,12 @@ impl Lowering {
         scales.any(|s| Some(s) != first)
     }
 
+    /// Whether the input is among these values beside some whose scale is not fixed.
+    fn mixes_input(&self, sources: &[Source<f64>]) -> bool {
+        let calibrated = |s: &Source<f64>| matches!(s, Source::Layer { .. }) && self.fixed(s) == Some(None);
+        sources.iter().any(|s| matches!(s, Source::Input(_))) && sources.iter().any(calibrated)
+    }
+
     /// A term per scale, so that integers stay integers beside what is calibrated.
     fn split_by_scale(&self, term: Term<f64>) -> Vec<Term<f64>> {
         if !self.is_mixed(&term.block) {

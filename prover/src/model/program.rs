@@ -304,6 +304,11 @@ impl<W> Layer<W> {
             .chain(self.operands.iter().flatten())
     }
 
+    /// What is read as one tensor each: the blocks of the linear map, and the operands.
+    pub fn blocks(&self) -> impl Iterator<Item = &Vec<Source<W>>> {
+        self.terms.iter().map(|term| &term.block).chain(&self.operands)
+    }
+
     /// Of a [`Act::MatMul`]: the number of terms of a scalar product.
     pub fn inner(&self) -> usize {
         let rows = self.channels * self.dims.first().copied().unwrap_or(1);

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use super::{Inputs, Lowering};
 use crate::model::error::{Error, OpError, Result};
+use crate::model::fixed::Scale;
 use crate::model::graph::{Constant, Graph, Input, Node};
-use crate::model::program::{Program, Source};
+use crate::model::program::{Layer, Program, Source};
 use crate::model::tensor::{Element, Tensor, elements};
 use crate::model::value::{Affine, Value};
 use crate::ops;
@@ -215,12 +216,23 @@ fn finish(mut ctx: Lowering, mut values: Values<'_>) -> Result<Lowered> {
         [one] => one.shape.clone(),
         _ => vec![sources.iter().map(Vec::len).sum()],
     };
+    // Integers are what they are: a commitment to those that one model gives is one to those that the next one takes. Where they are
+    // read as one tensor with what is calibrated they are calibrated too.
+    let integers = graph.inputs.iter().all(|input| !input.element.is_float());
+    let result = sources.concat();
+    let mixed = ctx
+        .layers
+        .iter()
+        .flat_map(Layer::blocks)
+        .any(|block| ctx.mixes_input(block));
+    let input_scale = (integers && !mixed && !ctx.mixes_input(&result)).then_some(Scale(0));
     let program = Program {
         input_shape,
+        input_scale,
         output_shape,
         layers: ctx.layers,
         functions: ctx.functions,
-        outputs: sources.concat(),
+        outputs: result,
         ..Program::default()
     };
     Ok(Lowered {

@@ -5,7 +5,7 @@ use crate::{field::signed, model::program::MAX_DIMS};
 
 /// Inputs of inferences that differ.
 fn inputs_of(input: &[i64], count: usize) -> Vec<i64> {
-    let flipped = |b: usize| input.iter().map(move |v| if b % 2 == 0 { *v } else { v / 2 });
+    let flipped = |b: usize| input.iter().map(move |v| if b.is_multiple_of(2) { *v } else { v / 2 });
     (0..count).flat_map(flipped).collect()
 }
 
