@@ -7,9 +7,7 @@ Needs pyosys (rtl/synth/requirements.txt). The figures are Yosys' mapping (synth
 estimates. Large modules are mapped with their parts as black boxes, and the parts' figures added. Rows of modules that are not run again stay
 as they are.
 """
-import concurrent.futures
 import json
-import multiprocessing
 import pathlib
 import re
 import sys
@@ -100,9 +98,7 @@ def main() -> None:
     figures, page = ROOT / "hw/area.json", ROOT / "docs/area.md"
     for module in sys.argv[1:] or MODULES:
         found = json.loads(figures.read_text())
-        # what Yosys and ABC make of a module depends on the names that were given before: a process of its own for each
-        with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
-            found[module] = process.submit(synthesise, module, found).result()
+        found[module] = synthesise(module, found)
         print(module, found[module], file=sys.stderr)
         figures.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
         before, rest = page.read_text().split(BEGIN)

@@ -16,7 +16,7 @@ fn one() -> BigUint {
     BigUint::from(1u8)
 }
 
-/// Operands whose limbs, tiles and carries are at their extremes.
+/// A hundred operands whose limbs, tiles and carries are at their extremes.
 fn edges(field: &Field) -> Vec<BigUint> {
     let r = one() << R_BITS;
     let p = field.modulus();
@@ -32,7 +32,9 @@ fn edges(field: &Field) -> Vec<BigUint> {
     ];
     edges.push(field.reduced_bound() - one());
     edges.push(field.reduced_bound() * 2u8 - one());
-    for bits in [17, 26, 34, 51, 52, 102, 153, 204, 254] {
+    let tiles = [17, 26, 34, 51, 68, 85, 102, 119, 128, 153, 170, 187, 204, 221, 238, 254];
+    let beside = [25, 33, 50, 52, 64, 101, 103, 152, 154, 203];
+    for bits in tiles.into_iter().chain(beside) {
         edges.push(one() << bits);
         edges.push((one() << bits) - one());
         edges.push(&r - (one() << bits));
@@ -106,6 +108,7 @@ fn products_equal_the_model() {
     }
     for (model, field) in [("mont_mul", Field::fq()), ("mont_mul_fr", Field::fr())] {
         let edges = edges(&field);
+        assert_eq!(edges.len(), 100);
         let every = edges.iter().flat_map(|a| edges.iter().map(|b| (a.clone(), b.clone())));
         let mut rng = StdRng::seed_from_u64(2);
         let random = (0..multiplications()).map(|_| (operand(&mut rng), operand(&mut rng)));

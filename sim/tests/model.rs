@@ -144,6 +144,26 @@ fn cycles_of_other_points_are_those_of_the_model() {
             slow(300, 1),
             narrow(1 << 12, 8, false, &mut rng),
         ),
+        (
+            "2^12 bytes, two columns, planes",
+            memory,
+            narrow(1 << 12, 2, true, &mut rng),
+        ),
+        (
+            "2^12 bytes, four columns, planes",
+            memory,
+            narrow(1 << 12, 4, true, &mut rng),
+        ),
+        (
+            "2^11 bytes, eight columns, planes",
+            memory,
+            narrow(1 << 11, 8, true, &mut rng),
+        ),
+        (
+            "2^12 bytes, sixteen columns, planes",
+            slow(200, 1),
+            narrow(1 << 12, 16, true, &mut rng),
+        ),
     ];
     compare(cases, &points);
 }

@@ -6,4 +6,5 @@ mod cycles;
 mod engine;
 mod faults;
 mod four_step;
+mod parts;
 mod transforms;
