@@ -23,7 +23,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FOLDER")]
     keys: PathBuf,
 
-    /// Folder that Verifier.sol, and calldata.hex if there is a proof, are written to
+    /// Folder that Verifier.sol is written to, and, if there is a proof, calldata.hex and its arguments one by one, arguments.json
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
 
@@ -50,6 +50,8 @@ struct Report {
     /// The creation code of the contract that holds the key.
     key: Option<PathBuf>,
     calldata: Option<PathBuf>,
+    /// The proof and the public words one by one, for a contract that passes them on.
+    arguments: Option<PathBuf>,
     /// Length of the deployed contract.
     code_bytes: Option<usize>,
     calldata_bytes: Option<usize>,
@@ -61,6 +63,26 @@ struct Report {
     accepted: Option<bool>,
     /// Why nothing was measured.
     unmeasured: Option<String>,
+}
+
+/// What the calldata is made of, each in hexadecimal.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Arguments {
+    proof: String,
+    public_inputs: Vec<String>,
+    context: String,
+}
+
+impl Arguments {
+    fn new(statement: &Statement, context: &[u8]) -> Self {
+        let hex = |bytes: &[u8]| format!("0x{}", hex(bytes));
+        Self {
+            proof: hex(&evm::proof_bytes(statement)),
+            public_inputs: statement.public.iter().map(|v| hex(&evm::word(*v))).collect(),
+            context: hex(context),
+        }
+    }
 }
 
 impl Args {
@@ -78,12 +100,12 @@ impl Args {
             .map(|path| self.statement(&key, path))
             .transpose()?;
         // Where the measuring run deploys the key. On a chain the key's address is known once it stands there.
-        let calldata = statement.map(|statement| match (form, self.context.given()) {
+        let calldata = statement.as_ref().map(|statement| match (form, self.context.given()) {
             (Form::Shared, context) => {
-                evm::calldata_shared(&deployed_address(1), &statement, &context.unwrap_or(NO_CONTEXT))
+                evm::calldata_shared(&deployed_address(1), statement, &context.unwrap_or(NO_CONTEXT))
             }
-            (Form::Single, Some(context)) => evm::calldata(&statement, &context),
-            (Form::Single, None) => evm::calldata_unbound(&statement),
+            (Form::Single, Some(context)) => evm::calldata(statement, &context),
+            (Form::Single, None) => evm::calldata_unbound(statement),
         });
         files::create_folder(&self.out)?;
         let contract = self.out.join(file);
@@ -97,11 +119,17 @@ impl Args {
         if let Some(calldata) = &calldata {
             files::write(&hex_file, format!("0x{}\n", hex(calldata)).as_bytes())?;
         }
+        let arguments = self.out.join("arguments.json");
+        if let Some(statement) = &statement {
+            let json = serde_json::to_string_pretty(&Arguments::new(statement, &self.context.bytes()))?;
+            files::write(&arguments, json.as_bytes())?;
+        }
         let mut report = Report {
             vk_digest: hex(&key.digest()),
             contract,
             key: key_code.is_some().then_some(key_file),
             calldata: calldata.is_some().then_some(hex_file),
+            arguments: statement.is_some().then_some(arguments),
             code_bytes: None,
             calldata_bytes: calldata.as_ref().map(Vec::len),
             gas: None,
@@ -184,6 +212,10 @@ fn human(report: &Report) -> String {
         (
             "calldata",
             report.calldata.as_ref().map(|path| path.display().to_string()),
+        ),
+        (
+            "arguments",
+            report.arguments.as_ref().map(|path| path.display().to_string()),
         ),
         ("key digest", Some(report.vk_digest.clone())),
         ("code", report.code_bytes.map(|v| format!("{v} bytes"))),

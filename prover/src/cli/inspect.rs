@@ -109,6 +109,9 @@ struct KeyReport {
     output_shape: Vec<usize>,
     input: Visibility,
     output: Visibility,
+    /// A value `v` stands in a statement as the integer nearest to `v 2^input_bits`, of the output likewise.
+    input_bits: i32,
+    output_bits: i32,
     rows: usize,
     lanes: usize,
     limbs: Limbs,
@@ -216,6 +219,8 @@ fn key_report(key: &VerifyingKey, bytes: usize) -> KeyReport {
         output_shape: key.model().output_shape.clone(),
         input: interface.disclosure().input,
         output: interface.disclosure().output,
+        input_bits: key.model().input_scale.0,
+        output_bits: key.model().output_scale.0,
         rows: interface.shape.n(),
         lanes: interface.shape.lanes,
         limbs: interface.shape.limbs,
@@ -393,8 +398,8 @@ fn human_key(kind: &str, key: &KeyReport) -> String {
         ("digest", key.vk_digest.clone()),
         ("model", key.model_hash.clone()),
         ("reference string", key.srs.to_owned()),
-        ("input", format!("{}, {}", shape(&key.input_shape), key.input)),
-        ("output", format!("{}, {}", shape(&key.output_shape), key.output)),
+        ("input", interface(&key.input_shape, key.input, key.input_bits)),
+        ("output", interface(&key.output_shape, key.output, key.output_bits)),
         ("trace", format!("{} rows, {} slots in a row", key.rows, key.lanes)),
         (
             "columns",
@@ -406,6 +411,10 @@ fn human_key(kind: &str, key: &KeyReport) -> String {
         ),
         ("proof", format!("{} bytes", key.proof_bytes)),
     ])
+}
+
+fn interface(extents: &[usize], who: Visibility, bits: i32) -> String {
+    format!("{}, {who}, in units of 2^{}", shape(extents), -bits)
 }
 
 /// A shape such as `1 x 28 x 28`.

@@ -69,6 +69,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Verb {
     Setup(setup::Args),
+    Srs(srs::Args),
     Commit(commit::Args),
     Prove(prove::Args),
     Verify(verify::Args),
@@ -93,6 +94,7 @@ pub(crate) fn main() -> ExitCode {
     let output = Output { json: cli.json };
     let status = match cli.verb {
         Verb::Setup(args) => args.run(&output),
+        Verb::Srs(args) => args.run(&output),
         Verb::Commit(args) => args.run(&output),
         Verb::Prove(args) => args.run(&output),
         Verb::Verify(args) => args.run(&output),

@@ -5,11 +5,71 @@ use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use serde::Serialize;
 use tapeout_prover::keys::Powers;
 use tapeout_prover::srs::ptau::{self, FileHash, Ptau};
 use tapeout_prover::srs::{Origin, Srs, SrsError};
 
 use super::files;
+use super::keys::origin_name;
+use super::output::{Output, Status, facts};
+
+/// Make a development reference string, for keys of several models that are to share one
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Powers of the secret in G1: at least a key's rows and its largest table of weights; `tapeout setup` says what a model needs
+    #[arg(long, value_name = "NUMBER")]
+    g1: usize,
+
+    /// Powers of the secret in G2
+    #[arg(long, value_name = "NUMBER", default_value_t = 1024)]
+    g2: usize,
+
+    /// File that the reference string is written to
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+#[derive(Serialize)]
+struct Report {
+    srs: PathBuf,
+    bytes: usize,
+    powers_g1: usize,
+    powers_g2: usize,
+    origin: &'static str,
+}
+
+impl Args {
+    pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Status> {
+        let srs = Srs::insecure_dev(self.g1, self.g2)?;
+        let bytes = srs.to_bytes();
+        files::write(&self.out, &bytes)?;
+        tracing::warn!("the reference string was made for development: whoever made it can forge proofs");
+        let report = Report {
+            srs: self.out.clone(),
+            bytes: bytes.len(),
+            powers_g1: self.g1,
+            powers_g2: self.g2,
+            origin: origin_name(srs.origin()),
+        };
+        output.result(&report, human)?;
+        Ok(Status::Ok)
+    }
+}
+
+fn human(report: &Report) -> String {
+    facts(&[
+        (
+            "reference string",
+            format!("{} ({} bytes)", report.srs.display(), report.bytes),
+        ),
+        (
+            "powers",
+            format!("{} in G1, {} in G2", report.powers_g1, report.powers_g2),
+        ),
+        ("origin", report.origin.to_owned()),
+    ])
+}
 
 /// A reference string.
 #[derive(clap::Args)]

@@ -6,6 +6,8 @@ use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use tapeout_prover::commitment::Commitment;
 use tapeout_prover::keys::VerifyingKey;
+use tapeout_prover::layout::Visibility;
+use tapeout_prover::model::io;
 use tapeout_prover::pipeline::{Key, Trust, Verified};
 use tapeout_prover::srs::Origin;
 use tapeout_prover::statement::{Statement, VerifyError};
@@ -29,6 +31,10 @@ pub(crate) struct Args {
     /// Check these outputs, {"outputs": [...]}, in place of those that the proof file states
     #[arg(long, value_name = "FILE")]
     outputs: Option<PathBuf>,
+
+    /// Refuse proofs about another input than this one, {"input_data": [[...]]} or .npy; for keys whose input is public
+    #[arg(long, value_name = "FILE")]
+    input: Option<PathBuf>,
 
     /// Refuse proofs of another model than the one with this hash (keccak256 of its file, hexadecimal)
     #[arg(long, value_name = "HEX", value_parser = context::parse)]
@@ -78,6 +84,7 @@ impl Args {
     pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Status> {
         let meter = Meter::start();
         let key = keys::read_key(&self.vk)?;
+        let input = self.input.as_deref().map(|path| read_input(&key, path)).transpose()?;
         let proof = files::read(&self.proof)?;
         let proof = match &self.outputs {
             Some(path) => with_outputs(self.whole(&key)?, &proof, path).with_context(|| self.unreadable())?,
@@ -101,7 +108,7 @@ impl Args {
             tracing::warn!("the key's reference string stems from no ceremony: whoever made it can forge proofs");
         }
         let (checked, mismatch) = match &verified {
-            Some(verified) => self.compare(&key, verified),
+            Some(verified) => self.compare(&key, input.as_deref(), verified),
             None => (Vec::new(), None),
         };
         let (reason, verified) = match mismatch {
@@ -134,7 +141,12 @@ impl Args {
     }
 
     /// Compares what the caller expects: what was compared, and the first thing that is another.
-    fn compare(&self, key: &Key, verified: &Verified) -> (Vec<&'static str>, Option<String>) {
+    fn compare(
+        &self,
+        key: &Key,
+        input: Option<&[f64]>,
+        verified: &Verified,
+    ) -> (Vec<&'static str>, Option<String>) {
         let named = |c: Option<Commitment>| c.map_or("none".to_owned(), |c| c.to_string());
         let commitment = |what, expected: Option<Commitment>, got| expected.map(|c| (what, c.to_string(), named(got)));
         let pairs = [
@@ -146,7 +158,12 @@ impl Args {
         let pairs: Vec<_> = pairs.into_iter().flatten().collect();
         let other = pairs.iter().find(|(_, expected, got)| expected != got);
         let mismatch = other.map(|(what, expected, got)| format!("the {what} is {got}, not {expected}"));
-        (pairs.iter().map(|(what, ..)| *what).collect(), mismatch)
+        let mut checked: Vec<_> = pairs.iter().map(|(what, ..)| *what).collect();
+        checked.extend(input.map(|_| "input"));
+        let stated = verified.input.iter().flatten();
+        let differs = input.and_then(|input| input.iter().zip(stated).position(|(a, b)| a != b));
+        let differs = differs.map(|at| format!("the input is another one: its element {at} differs"));
+        (checked, mismatch.or(differs))
     }
 
     /// Outputs other than the file's are put into a proof of one piece.
@@ -174,6 +191,18 @@ struct Claim {
 fn read_claim(path: &Path) -> anyhow::Result<Claim> {
     serde_json::from_slice(&files::read(path)?)
         .with_context(|| format!("'{}' is not of the form {{\"outputs\": [...]}}", path.display()))
+}
+
+/// The input as a statement of this key holds it, each value as the nearest fixed-point number, where the key makes it public.
+fn read_input(key: &Key, path: &Path) -> anyhow::Result<Vec<f64>> {
+    let (first, _) = key.ends();
+    let who = first.interface().disclosure().input;
+    if who != Visibility::Public {
+        bail!("the key's input is {who}, not public: no proof says what it is, and --input has nothing to compare with");
+    }
+    let values = io::read_input(path, first.model().input_shape.iter().product())?;
+    let factor = first.model().input_scale.factor();
+    Ok(values.iter().map(|value| (value * factor).round() / factor).collect())
 }
 
 /// The proof file with the claimed outputs in place of its own, each as the nearest fixed-point number.

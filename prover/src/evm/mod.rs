@@ -51,6 +51,13 @@ pub fn key_creation(key: &VerifyingKey) -> Vec<u8> {
     code
 }
 
+/// A public word as a contract takes it: a field element of 32 bytes.
+pub fn word(value: i64) -> Vec<u8> {
+    let mut out = Writer::new();
+    out.scalar(&signed(value));
+    out.finish()
+}
+
 /// The proof's bytes as a contract takes them: those of the file without its header and its public words.
 pub fn proof_bytes(statement: &Statement) -> Vec<u8> {
     let mut out = Writer::new();

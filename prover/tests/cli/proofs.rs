@@ -115,6 +115,43 @@ fn a_public_input_is_part_of_the_statement() {
     assert!(stated.len() == input.len() && stated.iter().zip(&input).all(|(got, want)| (got - want).abs() < 1e-5));
     assert_eq!(outputs, floats(&proved["outputs"]));
     assert_eq!(floats(&verified["public"]), [stated, outputs].concat());
+
+    // The verifier names the input.
+    let vk = keys.join("model.vk");
+    let verify = |file: &Path| {
+        let mut command = verify_command(&proof, &vk);
+        command.arg("--input").arg(file);
+        command
+    };
+    let verified = succeed(&mut verify(&linreg("input.json")));
+    assert_eq!(verified["checked"], serde_json::json!(["input"]));
+    let other = folder.path().join("other.json");
+    let mut values = input.clone();
+    values[7] += 1e-3;
+    fs::write(&other, serde_json::json!({ "input_data": [values] }).to_string()).unwrap();
+    let reason = fail(&mut verify(&other), 1);
+    assert!(reason.contains("its element 7 differs"), "{reason}");
+    fs::write(&other, serde_json::json!({ "input_data": [input[1..]] }).to_string()).unwrap();
+    let message = fail(&mut verify(&other), 2);
+    assert!(message.contains("10") && message.contains('9'), "{message}");
+    let mut private = verify_command(&FIXTURE.proof(), &FIXTURE.vk());
+    let message = fail(private.arg("--input").arg(linreg("input.json")), 2);
+    assert!(message.contains("private, not public"), "{message}");
+
+    let facts = succeed(command("inspect").arg(&vk));
+    let words = [&facts["input_bits"], &facts["output_bits"]].map(|bits| 2f64.powi(bits.as_i64().unwrap() as i32));
+    let output = proved["public_words"]
+        .as_array()
+        .unwrap()
+        .last()
+        .unwrap()
+        .as_f64()
+        .unwrap();
+    assert_eq!(output / words[1], floats(&proved["outputs"])[0]);
+    assert_eq!(
+        proved["public_words"][0].as_f64().unwrap(),
+        (input[0] * words[0]).round()
+    );
 }
 
 #[test]
