@@ -8,7 +8,10 @@ SIZE ?= 256
 TRACE ?= build/msm.fst
 
 .DEFAULT_GOAL := help
-.PHONY: help tools evm-tools web test-web demo test test-conformance test-hardware synth fmt lint doc deny bench bench-ezkl bench-ezkl-conformance bench-gas bench-visibility bench-peers waves ci clean
+# One folder of examples/ each, with a run.py.
+EXAMPLES = trading lending medical api credential freeze
+
+.PHONY: help tools evm-tools web test-web demo examples $(EXAMPLES:%=example-%) test test-conformance test-hardware synth fmt lint doc deny bench bench-ezkl bench-ezkl-conformance bench-gas bench-visibility bench-peers waves ci clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +25,14 @@ evm-tools: ## Install what runs contracts: the Solidity compiler (npm) and an EV
 demo: tools ## Prove and verify a digit classifier (LeNet-5), then try to cheat
 	@$(CARGO) build --release --quiet --package tapeout-prover
 	@examples/demo.sh target/release/tapeout
+
+examples: $(EXAMPLES:%=example-%) ## Run the examples of what proofs are good for; example-trading, -lending, -medical, -api, -credential, -freeze run one
+
+example-trading example-lending example-freeze: evm-tools
+
+$(EXAMPLES:%=example-%): example-%: tools
+	@$(CARGO) build --release --quiet --package tapeout-prover
+	@python3 examples/$*/run.py target/release/tapeout
 
 test: tools evm-tools ## Run all tests, those of the contracts in an EVM included
 	$(CARGO) test --workspace

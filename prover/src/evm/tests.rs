@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod guarded;
 mod vectors;
 
 use std::io::Write as _;

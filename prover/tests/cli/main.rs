@@ -4,6 +4,8 @@
 
 mod calibration;
 mod commitments;
+mod contracts;
+mod examples;
 mod kernels;
 mod proofs;
 mod refusals;
