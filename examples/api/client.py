@@ -2,8 +2,9 @@
 
     python3 client.py TAPEOUT URL INPUT.json --vk KEY --model-hash HEX
 
-The key is the client's own copy, of the model that it trusts. Each request has a context of its own, so that an answer to another request
-is none to this one. Exit codes as tapeout's: 0 the answer is proven, 1 it is not, 2 there is no answer.
+The key is the client's own copy, of the model that it trusts. Each request has a context of its own, so that an answer
+to another request is none to this one. Exit codes as tapeout's: 0 the answer is proven, 1 it is not, 2 there is no
+answer.
 """
 
 import argparse

@@ -66,7 +66,8 @@ def ask(example, url, model_hash, expected=0, because=""):
     command = ["client.py", example.tapeout, url, "input.json", "--vk", "trusted.vk", "--model-hash", model_hash]
     print(f"$ python3 client.py tapeout {url} input.json --vk trusted.vk --model-hash {short(model_hash)}", flush=True)
     process = subprocess.run(
-        [sys.executable, example.home / "client.py", *map(str, command[1:])], cwd=example.folder, capture_output=True, text=True, check=False)
+        [sys.executable, example.home / "client.py", *map(str, command[1:])],
+        cwd=example.folder, capture_output=True, text=True, check=False)
     said = (process.stdout or process.stderr).strip()
     check(process.returncode == expected, f"the client ended with exit code {process.returncode}, not {expected}: {said}")
     check(because in said, f"the client refused for another reason: {said}")
@@ -92,7 +93,8 @@ def story(example):
         answer = json.loads(ask(example, url, model_hash))
         expected = example.read_json("input.json")["output_data"][0]
         check(all(abs(got - want) < 1e-3 for got, want in zip(answer["outputs"], expected)), "the answer is not onnxruntime's")
-        note("cultivars: " + ", ".join(f"{value:.1%}" for value in answer["outputs"]) + f"; checked: {', '.join(answer['checked'])}")
+        cultivars = ", ".join(f"{value:.1%}" for value in answer["outputs"])
+        note(f"cultivars: {cultivars}; checked: {', '.join(answer['checked'])}")
         say("What is no request is refused")
         for body in (b"{}", b"no JSON", b'{"input_data": [[1, 2]], "context": "' + b"0" * 64 + b'"}'):
             try:

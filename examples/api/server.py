@@ -2,8 +2,9 @@
 
     python3 server.py TAPEOUT MODEL KEYS [PORT]
 
-A request is {"input_data": [[...]], "context": HEX}; the answer {"outputs": [...], "proof": BASE64}, where the proof is bound to the
-context that the client chose. GET /key gives the verifying key, for clients that compare its digest with one that they trust.
+A request is {"input_data": [[...]], "context": HEX}; the answer {"outputs": [...], "proof": BASE64}, where the proof is
+bound to the context that the client chose. GET /key gives the verifying key, for clients that compare its digest with
+one that they trust.
 """
 
 import base64
@@ -44,8 +45,10 @@ class Service(http.server.ThreadingHTTPServer):
             given, proof = pathlib.Path(folder, "input.json"), pathlib.Path(folder, "proof")
             given.write_text(json.dumps({"input_data": request["input_data"]}), encoding="utf-8")
             command = [
-                self.tapeout, "--json", "prove", self.model, "--input", given, "--keys", self.keys, "--context", request["context"], "--out", proof]
-            process = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+                self.tapeout, "--json", "prove", self.model, "--input", given, "--keys", self.keys,
+                "--context", request["context"], "--out", proof]
+            process = subprocess.run(
+                command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
             report = json.loads(process.stdout or "{}")
             if process.returncode != 0:
                 # The folder's name is nobody's business.

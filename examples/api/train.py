@@ -28,7 +28,8 @@ def classifier(weights, biases, name):
 def main():
     data = load_wine()
     unit = units(data.data)
-    train, test, y_train, y_test = train_test_split(data.data / unit, data.target, test_size=0.3, random_state=1, stratify=data.target)
+    split = train_test_split(data.data / unit, data.target, test_size=0.3, random_state=1, stratify=data.target)
+    train, test, y_train, y_test = split
     mean, scale = train.mean(axis=0), train.std(axis=0)
     model = MLPClassifier([24], alpha=0.1, max_iter=1000, random_state=1).fit((train - mean) / scale, y_train)
     run = classifier(*standardised(model.coefs_, model.intercepts_, mean, scale), "network.onnx")
@@ -37,7 +38,8 @@ def main():
     cheap = LogisticRegression(max_iter=1000).fit(((train - mean) / scale) * kept, y_train)
     run_cheap = classifier(*standardised([cheap.coef_.T * kept[:, None]], [cheap.intercept_], mean, scale), "cheap.onnx")
     for name, runs in (("network", run), ("cheap", run_cheap)):
-        print(f"{name}: accuracy {(numpy.array(runs(test)).argmax(axis=1) == y_test).mean():.3f} on {len(test)} wines that were held back")
+        right = numpy.array(runs(test)).argmax(axis=1) == y_test
+        print(f"{name}: accuracy {right.mean():.3f} on {len(test)} wines that were held back")
     write_samples(HERE, run, test, names=list(data.feature_names), units=[float(f"{value:.3g}") for value in unit])
 
 

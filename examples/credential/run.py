@@ -1,4 +1,7 @@
-"""A credential is moved to a new template of the scan that was committed to when it was issued: no new scan, and nobody sees the old one."""
+"""A credential is moved to a new template of the scan that was committed to when it was issued.
+
+There is no new scan, and nobody sees the old one.
+"""
 
 import hashlib
 import pathlib
@@ -33,7 +36,8 @@ class Registry:
     def publish(self, version):
         """A version of the template: its model and keys, under the reference string of all versions."""
         made = self.example.run(
-            "setup", f"network_v{version}.onnx", "--calibrate", "samples.json", "--srs", "srs", "--input", "committed", "--out", f"keys{version}")
+            "setup", f"network_v{version}.onnx", "--calibrate", "samples.json", "--srs", "srs", "--input", "committed",
+            "--out", f"keys{version}")
         self.models[version] = made["model_hash"]
 
     def expected(self, name, version, commitment):
@@ -45,9 +49,9 @@ class Registry:
     def enrol(self, name, commitment, proof):
         """A new person, unless the finger has a credential."""
         template = self.example.run("verify", proof, *self.expected(name, 1, commitment))["outputs"]
-        twin = next((other for other, person in self.people.items() if distance(template, person["template"]) <= LIMITS[1]), None)
-        if twin:
-            return f"refused: the finger has a credential, {twin}'s"
+        for other, person in self.people.items():
+            if distance(template, person["template"]) <= LIMITS[1]:
+                return f"refused: the finger has a credential, {other}'s"
         self.people[name] = {"commitment": commitment, "template": template}
         return f"{name} is enrolled with the template {shown(template)}"
 
@@ -63,11 +67,11 @@ def scan(example, name):
     return example.run("commit", "--input", f"{name}.json", "--keys", "keys1", "--out", f"{name}.opening")["commitment"]
 
 
-def prove(example, name, version, account=None, opening=None, scanned=None, out="proof", quiet=False):
+def prove(example, name, version, account=None, out="proof", quiet=False):
     """A proof of a template of a person's scan."""
     example.run(
-        "prove", f"network_v{version}.onnx", "--input", f"{scanned or name}.json", "--keys", f"keys{version}", "--input-opening",
-        f"{opening or name}.opening", "--context", context(account or name, version), "--out", out, quiet=quiet)
+        "prove", f"network_v{version}.onnx", "--input", f"{name}.json", "--keys", f"keys{version}",
+        "--input-opening", f"{name}.opening", "--context", context(account or name, version), "--out", out, quiet=quiet)
 
 
 def story(example):
@@ -78,7 +82,8 @@ def story(example):
     side = data["side"]
     say("Ada's secret: a scan of her finger (generated)")
     for row in range(0, side, 2):
-        note("".join(" .:-=+*#%@"[int(4.99 * (1 - value))] * 2 for value in data["samples"][0][row * side:(row + 1) * side]))
+        values = data["samples"][0][row * side:(row + 1) * side]
+        note("".join(" .:-=+*#%@"[int(4.99 * (1 - value))] * 2 for value in values))
 
     say("1. The registry publishes version 1 of its template, with committed input")
     example.run("srs", "--g1", "16384", "--out", "srs")
@@ -107,7 +112,8 @@ def story(example):
 
     say("5. At a door, a new scan of Ada's finger matches it, and Eve's does not")
     for name, same in (("ada-again", True), ("eve", False)):
-        template = example.run("run", "network_v2.onnx", "--input", f"{name}.json", "--keys", "keys2", quiet=True)["outputs"]
+        scanned = example.run("run", "network_v2.onnx", "--input", f"{name}.json", "--keys", "keys2", quiet=True)
+        template = scanned["outputs"]
         bits = distance(template, registry.people["ada"]["template"])
         check((bits <= LIMITS[2]) == same, f"{name} is taken for somebody else")
         note(f"{name}: {bits} of {len(template)} bits differ, {'a match' if same else 'no match'}")
@@ -119,8 +125,8 @@ def story(example):
 
     say("Cheating: ... with her own scan under Ada's opening, which she has stolen")
     example.refused(
-        2, "prove", "network_v2.onnx", "--input", "eve.json", "--keys", "keys2", "--input-opening", "ada.opening", "--context",
-        context("ada", 2), "--out", "proof", because="the opening is of another input")
+        2, "prove", "network_v2.onnx", "--input", "eve.json", "--keys", "keys2", "--input-opening", "ada.opening",
+        "--context", context("ada", 2), "--out", "proof", because="the opening is of another input")
 
     say("Cheating: one bit of the template is changed")
     template = list(registry.people["ada"]["template"])
@@ -140,8 +146,8 @@ def story(example):
     for _ in range(3):
         prove(example, "ada", 2, quiet=True)
     example.refused(
-        2, "prove", "network_v2.onnx", "--input", "ada.json", "--keys", "keys2", "--input-opening", "ada.opening", "--context",
-        context("ada", 2), "--out", "proof", because="commit anew")
+        2, "prove", "network_v2.onnx", "--input", "ada.json", "--keys", "keys2", "--input-opening", "ada.opening",
+        "--context", context("ada", 2), "--out", "proof", because="commit anew")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Trains two templates for fingerprint scans: scans are generated with a seed, since nobody's biometrics may be shipped.
 
-A finger is a field of ridges of its own; a scan shows it shifted, turned, pressed more or less and with noise. A template is a row of bits that is
-nearly the same for all scans of one finger: the signs of Fisher's discriminants. Version 1 has 16 bits and was trained on 200 fingers, version 2 has
-32 and was trained on 500. Both are tested on other fingers.
+A finger is a field of ridges of its own; a scan shows it shifted, turned, pressed more or less and with noise. A template
+is a row of bits that is nearly the same for all scans of one finger: the signs of Fisher's discriminants. Version 1 has
+16 bits and was trained on 200 fingers, version 2 has 32 and was trained on 500. Both are tested on other fingers.
 
     pip install -r examples/common/requirements.txt && python examples/credential/train.py
 """
@@ -38,9 +38,10 @@ class Finger:
         x, y = numpy.meshgrid(axis + rng.normal(0, 0.015), axis + rng.normal(0, 0.015))
         turn = rng.normal(0, 0.02)
         x, y = x * numpy.cos(turn) - y * numpy.sin(turn), x * numpy.sin(turn) + y * numpy.cos(turn)
-        phase = self.phases[6] + 2 * numpy.pi * self.pitch * SIDE / 2 * (x * numpy.cos(self.direction) + y * numpy.sin(self.direction))
-        for (along, across), height, start in zip(self.waves, self.heights, self.phases):
-            phase = phase + height * numpy.sin(along * x + across * y + start)
+        along = x * numpy.cos(self.direction) + y * numpy.sin(self.direction)
+        phase = self.phases[6] + numpy.pi * self.pitch * SIDE * along
+        for (of_x, of_y), height, start in zip(self.waves, self.heights, self.phases):
+            phase = phase + height * numpy.sin(of_x * x + of_y * y + start)
         pressed = rng.normal(0.15, 0.1) + rng.uniform(0.8, 1.2) * numpy.cos(phase)
         return numpy.clip(pressed + rng.normal(0, 0.1, pressed.shape), -1, 1).ravel()
 
@@ -64,14 +65,18 @@ def error_rate(templates):
     owner = numpy.arange(fingers * scans) // scans
     same = owner[:, None] == owner[None]
     pairs = ~numpy.eye(len(flat), dtype=bool)
-    rates = [(max((distance[same & pairs] > limit).mean(), (distance[~same] <= limit).mean()), limit) for limit in range(length)]
-    return min(rates)
+
+    def worse(limit):
+        return max((distance[same & pairs] > limit).mean(), (distance[~same] <= limit).mean())
+
+    return min((worse(limit), limit) for limit in range(length))
 
 
 def main():
     rng = numpy.random.default_rng(20260101)
     most = max(trained for trained, _ in VERSIONS.values())
-    scans = numpy.array([[finger.scan(rng) for _ in range(SCANS)] for finger in (Finger(rng) for _ in range(most + TESTED))])
+    fingers = (Finger(rng) for _ in range(most + TESTED))
+    scans = numpy.array([[finger.scan(rng) for _ in range(SCANS)] for finger in fingers])
     tested = scans[most:]
     for name, (trained, bits) in VERSIONS.items():
         run = template(scans[:trained], bits, name)

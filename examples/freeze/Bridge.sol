@@ -25,7 +25,8 @@ contract Bridge {
     event Thawed();
 
     uint256 public constant HOURS = 24;
-    /// No hour counts for more than this many tokens: the detector knows no numbers far beyond, and a drain need not look worse to be seen.
+    /// No hour counts for more than this many tokens: the detector knows no numbers far beyond, and a drain need not look
+    /// worse to be seen.
     uint256 public constant CAP = 8000;
 
     ITapeoutVerifier public immutable verifier;
@@ -44,7 +45,13 @@ contract Bridge {
     bool public frozen;
 
     constructor(
-        ITapeoutVerifier verifier_, bytes32 vkDigest, address keeper_, address guardian_, int256 threshold_, uint256 inputBits_, uint256 reward_
+        ITapeoutVerifier verifier_,
+        bytes32 vkDigest,
+        address keeper_,
+        address guardian_,
+        int256 threshold_,
+        uint256 inputBits_,
+        uint256 reward_
     ) {
         Tapeout.requireKey(verifier_, vkDigest);
         (verifier, keeper, guardian) = (verifier_, keeper_, guardian_);

@@ -10,6 +10,7 @@ from example import check, main, note, say  # noqa: E402
 # Above all of 2000 normal days, below all drains of train.py.
 THRESHOLD = 0.25
 REWARD = 5_000
+SETUP = ("--calibrate", "samples.json", "--profile", "evm", "--input", "public")
 KEEPER, GUARDIAN, WATCHER, MALLORY = ("0x" + digit * 40 for digit in "fabc")
 
 
@@ -18,7 +19,7 @@ class Watched:
 
     def __init__(self, example):
         self.example = example
-        made = example.run("setup", "network.onnx", "--calibrate", "samples.json", "--profile", "evm", "--input", "public", "--out", "keys")
+        made = example.run("setup", "network.onnx", *SETUP, "--out", "keys")
         example.run("evm", "--keys", "keys", "--out", "contract")
         facts = example.run("inspect", "keys/model.vk", quiet=True)
         self.input_bits, self.scale = facts["input_bits"], 2 ** facts["output_bits"]
@@ -26,7 +27,8 @@ class Watched:
         chain = Chain()
         verifier = chain.deploy(compiled["TapeoutVerifier"])
         self.bridge = chain.deploy(
-            compiled["Bridge"], verifier.address, made["vk_digest"], KEEPER, GUARDIAN, int(THRESHOLD * self.scale), self.input_bits, REWARD)
+            compiled["Bridge"], verifier.address, made["vk_digest"], KEEPER, GUARDIAN, int(THRESHOLD * self.scale),
+            self.input_bits, REWARD)
         self.bridge.send(None, value=REWARD)
 
     def hour(self, tokens):
@@ -39,7 +41,8 @@ class Watched:
         flows = flows or [signed(word) / 2**self.input_bits for word in self.bridge.words("input")[2:]]
         self.example.write_input("ledger.json", flows)
         context = self.bridge.hexadecimal("contextOf", watcher)
-        self.example.run("prove", model, "--input", "ledger.json", "--keys", keys, "--context", context, "--out", "proof")
+        self.example.run(
+            "prove", model, "--input", "ledger.json", "--keys", keys, "--context", context, "--out", "proof")
         proof, words = arguments(self.example, keys, "proof", context)
         return proof, words[-1]
 
@@ -66,7 +69,7 @@ def story(example):
     note(refused("Rejected", bridge, "freeze", *watched.prove(WATCHER, flows=invented), sender=WATCHER))
 
     say("Cheating: ... with a detector that finds everything strange, and keys of its own")
-    example.run("setup", "nervous.onnx", "--calibrate", "samples.json", "--profile", "evm", "--input", "public", "--out", "keys2")
+    example.run("setup", "nervous.onnx", *SETUP, "--out", "keys2")
     note(refused("Rejected", bridge, "freeze", *watched.prove(WATCHER, "nervous.onnx", "keys2"), sender=WATCHER))
 
     say("3. On the next day the bridge is drained")

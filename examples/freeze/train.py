@@ -1,7 +1,8 @@
-"""Trains the detector: an autoencoder on a bridge's hourly outflows, which are generated with a seed, since no such ledger may be shipped.
+"""Trains the detector: an autoencoder on a bridge's hourly outflows, which are generated with a seed.
 
-Outflows have a daily rhythm, a level of their own each day, noise and now and then a large transfer. Attacks, which the network never sees,
-drain the bridge at once, in bursts, or little by little at night. The score of 24 hours is how badly the network can restore them.
+Outflows have a daily rhythm, a level of their own each day, noise and now and then a large transfer. Attacks, which the
+network never sees, drain the bridge at once, in bursts, or little by little at night. The score of 24 hours is how badly
+the network can restore them.
 
     pip install -r examples/common/requirements.txt && python examples/freeze/train.py
 """
@@ -52,7 +53,8 @@ def detector(weights, biases, name):
 def main():
     rng = numpy.random.default_rng(20260101)
     normal = numpy.array([day(rng, now=rng.integers(1, HOURS + 1)) for _ in range(6000)])
-    model = MLPRegressor(hidden_layer_sizes=[16, 6, 16], alpha=1e-4, max_iter=300, early_stopping=True, random_state=1).fit(normal, normal)
+    model = MLPRegressor(
+        hidden_layer_sizes=[16, 6, 16], alpha=1e-4, max_iter=300, early_stopping=True, random_state=1).fit(normal, normal)
     run = detector(model.coefs_, model.intercepts_, "network.onnx")
     # What an attacker would like: a detector that finds much of what is normal strange.
     detector([*model.coefs_[:-1], model.coefs_[-1] * 0], model.intercepts_, "nervous.onnx")
@@ -63,13 +65,16 @@ def main():
     for kind, days in attacks.items():
         scores = [score for [score] in run(days)]
         truth = [0] * len(quiet) + [1] * len(scores)
-        print(f"{kind}: AUC {roc_auc_score(truth, quiet + scores):.3f}, lowest score {min(scores):.3f}, median {numpy.median(scores):.3f}")
+        auc = roc_auc_score(truth, quiet + scores)
+        print(f"{kind}: AUC {auc:.3f}, lowest score {min(scores):.3f}, median {numpy.median(scores):.3f}")
     extreme = [numpy.full(HOURS, CAP), numpy.zeros(HOURS), *(numpy.where(numpy.arange(HOURS) % 2 == odd, CAP, 0) for odd in (0, 1))]
-    write_samples(HERE, run, [attacks["drain"][0], day(rng), *extreme, *attacks["bursts"][:5], *attacks["bleed"][:5], *(day(rng) for _ in range(20))])
+    strange = [*extreme, *attacks["bursts"][:5], *attacks["bleed"][:5]]
+    write_samples(HERE, run, [attacks["drain"][0], day(rng), *strange, *(day(rng) for _ in range(20))])
     # What the example plays: a normal day, and one on which the bridge is drained. In tokens.
-    days = {"generated": True, "unit": "tokens", "normal": day(rng), "attack": day(rng)}
+    days = {"normal": day(rng), "attack": day(rng)}
     days["attack"][ATTACKED] += 30
-    write(HERE, "outflows.json", {key: [round(1000 * v) for v in value.tolist()] if key in ("normal", "attack") else value for key, value in days.items()})
+    tokens = {name: [round(1000 * value) for value in values.tolist()] for name, values in days.items()}
+    write(HERE, "outflows.json", {"generated": True, "unit": "tokens", **tokens})
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from example import check, main, note, say  # noqa: E402
 # In log-odds of paying back: of the applicants above it, nine in ten did (train.py).
 THRESHOLD = 1.5
 LOAN = 1_000_000
+SETUP = ("--calibrate", "samples.json", "--profile", "evm", "--input", "committed")
 BUREAU, ADA, BEN, MALLORY = ("0x" + digit * 40 for digit in "beac")
 
 
@@ -27,7 +28,7 @@ def story(example):
     example.write_input("ben.json", samples[1])
 
     say("1. The lender makes keys for the model, with committed input, and writes its verifier as a contract")
-    made = example.run("setup", "network.onnx", "--calibrate", "samples.json", "--profile", "evm", "--input", "committed", "--out", "keys")
+    made = example.run("setup", "network.onnx", *SETUP, "--out", "keys")
     example.run("evm", "--keys", "keys", "--out", "contract")
     scale = 2 ** example.run("inspect", "keys/model.vk", quiet=True)["output_bits"]
     compiled = compile_contracts(example.path("contract/Verifier.sol"), example.home / "Lending.sol")
@@ -77,7 +78,7 @@ def story(example):
     note(refused("OtherFeatures", lending, "claim", *prove(example, "ben", context, features="ada.json"), sender=BEN))
 
     say("Cheating: Ben takes a model that gives everybody a good score, with keys of its own")
-    example.run("setup", "generous.onnx", "--calibrate", "samples.json", "--profile", "evm", "--input", "committed", "--out", "keys2")
+    example.run("setup", "generous.onnx", *SETUP, "--out", "keys2")
     note(refused("Rejected", lending, "claim", *prove(example, "ben", context, model="generous.onnx", keys="keys2"), sender=BEN))
 
     say("Cheating: a lender is deployed with that model's verifier under this model's name")

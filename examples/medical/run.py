@@ -1,4 +1,7 @@
-"""A diagnosis proven from a record that stays secret: the laboratory commits to the record, the patient proves what the model says of it."""
+"""A diagnosis proven from a record that stays secret.
+
+The laboratory commits to the record, the patient proves what the model says of it.
+"""
 
 import pathlib
 import secrets
@@ -21,11 +24,12 @@ def story(example):
     note("…")
 
     say("1. Whoever publishes the model makes keys for it, with committed input")
-    made = example.run("setup", "network.onnx", "--calibrate", "samples.json", "--input", "committed", "--out", "keys")
-    model = made["model_hash"]
+    setup = ("--calibrate", "samples.json", "--input", "committed", "--out")
+    model = example.run("setup", "network.onnx", *setup, "keys")["model_hash"]
 
     say("2. The laboratory commits to the record and signs the commitment; the patient gets the opening")
-    record = example.run("commit", "--input", "record.json", "--keys", "keys", "--out", "opening")["commitment"]
+    made = example.run("commit", "--input", "record.json", "--keys", "keys", "--out", "opening")
+    record = made["commitment"]
 
     say("3. A clinic asks for a proof of the diagnosis, with a number that it uses once")
     clinic, insurer = secrets.token_hex(32), secrets.token_hex(32)
@@ -53,14 +57,16 @@ def story(example):
 
     say("Cheating: ... under the patient's commitment")
     example.refused(
-        2, "prove", "network.onnx", "--input", "healthy.json", "--keys", "keys", "--input-opening", "opening", "--context", clinic,
-        "--out", "other", because="opening")
+        2, "prove", "network.onnx", "--input", "healthy.json", "--keys", "keys", "--input-opening", "opening",
+        "--context", clinic, "--out", "other", because="the opening is of another input")
 
     say("Cheating: a model that finds everybody healthy, under keys of its own")
-    example.run("setup", "healthy.onnx", "--calibrate", "samples.json", "--input", "committed", "--out", "keys2")
+    example.run("setup", "healthy.onnx", *setup, "keys2")
     example.run("prove", "healthy.onnx", "--input", "record.json", "--keys", "keys2", "--context", clinic, "--out", "other")
     example.refused(1, "verify", "other", *expected, "--context", clinic, because="key")
-    example.refused(1, "verify", "other", "--vk", "keys2/model.vk", "--model-hash", model, "--context", clinic, because="the model hash is")
+    example.refused(
+        1, "verify", "other", "--vk", "keys2/model.vk", "--model-hash", model, "--context", clinic,
+        because="the model hash is")
 
     say("Replaying: the clinic shows the proof to an insurer, as if the patient had asked for it")
     example.refused(1, "verify", "proof", *expected, "--context", insurer, because="does not hold")

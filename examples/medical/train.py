@@ -1,6 +1,7 @@
-"""Trains the diagnosis: scikit-learn's breast cancer data, 569 samples of tissue, 30 measures of the nuclei in a microscope's image each.
+"""Trains the diagnosis on scikit-learn's breast cancer data: of 569 samples, 30 measures of the nuclei in an image each.
 
-The data are those of Wolberg, Mangasarian, Street and Street, *Breast Cancer Wisconsin (Diagnostic)*, UCI Machine Learning Repository, 1993, CC BY 4.0.
+The data are those of Wolberg, Mangasarian, Street and Street, *Breast Cancer Wisconsin (Diagnostic)*, UCI Machine
+Learning Repository, 1993, CC BY 4.0.
 
     pip install -r examples/common/requirements.txt && python examples/medical/train.py
 """
@@ -30,7 +31,8 @@ def main():
     data = load_breast_cancer()
     unit = units(data.data)
     x, malignant = data.data / unit, data.target == 0
-    train, test, y_train, y_test = train_test_split(x, malignant, test_size=0.3, random_state=1, stratify=malignant)
+    split = train_test_split(x, malignant, test_size=0.3, random_state=1, stratify=malignant)
+    train, test, y_train, y_test = split
     mean, scale = train.mean(axis=0), train.std(axis=0)
     model = MLPClassifier([16], alpha=1.0, max_iter=1000, random_state=1).fit((train - mean) / scale, y_train)
     weights, biases = standardised(model.coefs_, model.intercepts_, mean, scale)

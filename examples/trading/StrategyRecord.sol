@@ -4,9 +4,10 @@ pragma solidity ^0.8.25;
 import {ITapeoutVerifier, Tapeout} from "Tapeout.sol";
 
 /// @title The record of a trading strategy whose every decision is proven.
-/// @notice A feed posts one price a day. On each day the strategy's decision for the next one counts if a proof shows that the committed
-/// model gives it on the last prices; the contract makes the model's input from its own prices. On a day without a proof the record is flat,
-/// and the day is counted. Whoever has a proof may bring it; who has the model can make one.
+/// @notice A feed posts one price a day. On each day the strategy's decision for the next one counts if a proof shows that
+/// the committed model gives it on the last prices; the contract makes the model's input from its own prices. On a day
+/// without a proof the record is flat, and the day is counted. Whoever has a proof may bring it; who has the model can make
+/// one.
 contract StrategyRecord {
     /// Only the price feed may do this.
     error NotFeed();

@@ -1,4 +1,7 @@
-"""A trading strategy with a record that a contract keeps: each decision is proven to be the committed model's on the contract's own prices."""
+"""A trading strategy with a record that a contract keeps.
+
+Each decision is proven to be the committed model's, on the contract's own prices.
+"""
 
 import pathlib
 import sys
@@ -8,6 +11,7 @@ from chain import Chain, arguments, compile_contracts, refused, signed  # noqa: 
 from example import check, main, note, say  # noqa: E402
 
 FEED = "0x" + "f" * 40
+SETUP = ("--calibrate", "samples.json", "--profile", "evm", "--input", "public")
 NAMES = {-1: "short", 0: "flat", 1: "long"}
 
 
@@ -17,7 +21,7 @@ class Market:
     def __init__(self, example):
         self.example = example
         self.closes = iter(example.read_json("prices.json")["closes"])
-        made = example.run("setup", "network.onnx", "--calibrate", "samples.json", "--profile", "evm", "--input", "public", "--out", "keys")
+        made = example.run("setup", "network.onnx", *SETUP, "--out", "keys")
         example.run("evm", "--keys", "keys", "--out", "contract")
         self.bits = example.run("inspect", "keys/model.vk", quiet=True)["input_bits"]
         compiled = compile_contracts(example.path("contract/Verifier.sol"), example.home / "StrategyRecord.sol")
@@ -33,13 +37,15 @@ class Market:
     def prove(self, model="network.onnx", keys="keys", closes=None, quiet=True):
         """A proof for today, and the three outputs; of returns that the contract does not have where `closes` are given."""
         if closes:
-            self.example.write_input("today.json", [100 * (after - before) / before for before, after in zip(closes, closes[1:])])
+            returns = [100 * (after - before) / before for before, after in zip(closes, closes[1:])]
         else:
             # Offset and length, then the words.
             words = self.record.words("input")[2:]
-            self.example.write_input("today.json", [signed(word) / 2**self.bits for word in words])
+            returns = [signed(word) / 2**self.bits for word in words]
+        self.example.write_input("today.json", returns)
         context = self.record.hexadecimal("context")
-        self.example.run("prove", model, "--input", "today.json", "--keys", keys, "--context", context, "--out", "proof", quiet=quiet)
+        self.example.run(
+            "prove", model, "--input", "today.json", "--keys", keys, "--context", context, "--out", "proof", quiet=quiet)
         proof, words = arguments(self.example, keys, "proof", context)
         return proof, words[-3:]
 
@@ -61,7 +67,8 @@ def story(example):
         proof, outputs = market.prove(quiet=day > 0)
         gas = record.send("decide", proof, outputs)
         position = record.number("position")
-        check(position == max(range(3), key=[signed(word) for word in outputs].__getitem__) - 1, "the contract took another decision")
+        largest = max(range(3), key=lambda which: signed(outputs[which]))
+        check(position == largest - 1, "the contract took another decision")
         yesterday = proof, outputs
         close = market.post()
         note(f"{NAMES[position]:5}   next close {close / 100:.2f}   record {record.number('equity') / 1e18:.4f}   ({gas:,} gas)")
@@ -74,7 +81,7 @@ def story(example):
     note(refused("Rejected", record, "decide", proof, outputs[::-1]))
 
     say("Cheating: another strategy, with keys of its own")
-    example.run("setup", "contrary.onnx", "--calibrate", "samples.json", "--profile", "evm", "--input", "public", "--out", "keys2")
+    example.run("setup", "contrary.onnx", *SETUP, "--out", "keys2")
     note(refused("Rejected", record, "decide", *market.prove("contrary.onnx", "keys2")))
 
     say("Cheating: the strategy on prices that never were")
@@ -88,7 +95,7 @@ def story(example):
     say("Keeping silent on a bad day is seen")
     market.post()
     check((record.number("decisions"), record.number("silences")) == (6, 1), "the record counts wrongly")
-    note(f"{record.number('decisions')} decisions, {record.number('silences')} day without one, record {record.number('equity') / 1e18:.4f}")
+    note(f"6 decisions, 1 day without one, record {record.number('equity') / 1e18:.4f}")
 
 
 if __name__ == "__main__":

@@ -55,7 +55,8 @@ def main():
     # Another strategy of the same form: short and long exchanged.
     graph = Graph(WINDOW)
     last = model.coefs_[-1][:, ::-1], model.intercepts_[-1][::-1]
-    graph.save(HERE, graph.dense("input", [*model.coefs_[:-1], last[0]], [*model.intercepts_[:-1], last[1]]), "contrary.onnx")
+    contrary = graph.dense("input", [*model.coefs_[:-1], last[0]], [*model.intercepts_[:-1], last[1]])
+    graph.save(HERE, contrary, "contrary.onnx")
 
     series = returns(2_000, rng)
     x, following = windows(series)

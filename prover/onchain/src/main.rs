@@ -77,13 +77,24 @@ fn main() -> anyhow::Result<()> {
     let mut db = CacheDB::new(EmptyDB::default());
     for sender in request.calls.iter().map(Call::sender).chain([Ok(CALLER)]) {
         let sender = sender?;
-        db.insert_account_info(sender, AccountInfo::from_balance(U256::from(10u64).pow(U256::from(30u64))));
+        db.insert_account_info(
+            sender,
+            AccountInfo::from_balance(U256::from(10u64).pow(U256::from(30u64))),
+        );
     }
-    let names: HashMap<[u8; 4], &String> =
-        request.errors.iter().map(|signature| (selector(keccak256(signature).as_slice()), signature)).collect();
+    let names: HashMap<[u8; 4], &String> = request
+        .errors
+        .iter()
+        .map(|signature| (selector(keccak256(signature).as_slice()), signature))
+        .collect();
     let mut evm = Context::mainnet().with_db(db).build_mainnet();
     let mut nonces: HashMap<Address, u64> = HashMap::new();
-    let mut transact = |from: Address, kind: TxKind, data: Vec<u8>, gas: u64, value: u64| -> anyhow::Result<(Outcome, Option<Address>)> {
+    let mut transact = |from: Address,
+                        kind: TxKind,
+                        data: Vec<u8>,
+                        gas: u64,
+                        value: u64|
+     -> anyhow::Result<(Outcome, Option<Address>)> {
         let nonce = nonces.entry(from).or_default();
         let tx = TxEnv::builder()
             .caller(from)
@@ -109,7 +120,11 @@ fn main() -> anyhow::Result<()> {
                     gas,
                     // A contract's code is not worth printing.
                     error: None,
-                    output: if code_bytes.is_some() { String::new() } else { hex::encode(output.data()) },
+                    output: if code_bytes.is_some() {
+                        String::new()
+                    } else {
+                        hex::encode(output.data())
+                    },
                     code_bytes,
                     address: address.map(|a| format!("{a:?}")),
                 };
@@ -117,7 +132,13 @@ fn main() -> anyhow::Result<()> {
             }
             ExecutionResult::Revert { output, .. } => {
                 let error = names.get(&selector(&output)).map(|name| (*name).clone());
-                (Outcome { error, ..failed(gas, hex::encode(output)) }, None)
+                (
+                    Outcome {
+                        error,
+                        ..failed(gas, hex::encode(output))
+                    },
+                    None,
+                )
             }
             ExecutionResult::Halt { reason, .. } => (failed(gas, format!("{reason:?}")), None),
         })

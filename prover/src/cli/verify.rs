@@ -141,12 +141,7 @@ impl Args {
     }
 
     /// Compares what the caller expects: what was compared, and the first thing that is another.
-    fn compare(
-        &self,
-        key: &Key,
-        input: Option<&[f64]>,
-        verified: &Verified,
-    ) -> (Vec<&'static str>, Option<String>) {
+    fn compare(&self, key: &Key, input: Option<&[f64]>, verified: &Verified) -> (Vec<&'static str>, Option<String>) {
         let named = |c: Option<Commitment>| c.map_or("none".to_owned(), |c| c.to_string());
         let commitment = |what, expected: Option<Commitment>, got| expected.map(|c| (what, c.to_string(), named(got)));
         let pairs = [
@@ -198,7 +193,9 @@ fn read_input(key: &Key, path: &Path) -> anyhow::Result<Vec<f64>> {
     let (first, _) = key.ends();
     let who = first.interface().disclosure().input;
     if who != Visibility::Public {
-        bail!("the key's input is {who}, not public: no proof says what it is, and --input has nothing to compare with");
+        bail!(
+            "the key's input is {who}, not public: no proof says what it is, and --input has nothing to compare with"
+        );
     }
     let values = io::read_input(path, first.model().input_shape.iter().product())?;
     let factor = first.model().input_scale.factor();

@@ -62,7 +62,11 @@ fn keys_under_one_reference_string_are_the_same_whoever_makes_them() {
     assert_eq!(digests[0], digests[1]);
     assert_ne!(digests[0], setup(&path("three"), &[])["vk_digest"]);
 
-    succeed(command("srs").args(["--g1", "9", "--g2", "9", "--out"]).arg(path("short")));
+    succeed(
+        command("srs")
+            .args(["--g1", "9", "--g2", "9", "--out"])
+            .arg(path("short")),
+    );
     let mut setup = command("setup");
     setup.arg(linreg("network.onnx")).arg("--srs").arg(path("short"));
     let message = fail(setup.arg("--out").arg(path("four")), 2);
