@@ -11,7 +11,7 @@ TRACE ?= build/msm.fst
 # One folder of examples/ each, with a run.py.
 EXAMPLES = trading lending medical api credential freeze
 
-.PHONY: help tools evm-tools web test-web demo examples $(EXAMPLES:%=example-%) test test-conformance test-hardware synth fmt lint doc deny bench bench-ezkl bench-ezkl-conformance bench-gas bench-visibility bench-peers waves ci clean
+.PHONY: help tools evm-tools web test-web demo examples $(EXAMPLES:%=example-%) test test-conformance test-faults test-hardware synth fmt lint doc deny bench bench-ezkl bench-ezkl-conformance bench-gas bench-visibility bench-peers waves ci clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -101,6 +101,9 @@ test-hardware: tools ## Test the simulated hardware on VECTORS=1000000 operation
 	$(CARGO) test --release --package tapeout-driver --test faults -- --ignored --nocapture
 	$(CARGO) test --release --package tapeout-prover --bin tapeout -- --ignored
 	for seed in 1 2 3; do TAPEOUT_SEED=$$seed $(CARGO) test --package tapeout-sim --features random-start -- --skip every_module_elaborates || exit 1; done
+
+test-faults: tools ## Flip a thousand bits on the simulated card, and write what came of them to docs/faults.md
+	TAPEOUT_FAULTS_PAGE=$(CURDIR)/docs/faults.md $(CARGO) test --package tapeout-driver --test faults no_flip_goes_unnoticed -- --exact --nocapture
 
 waves: tools ## Record the signals of the simulated MSM engine at work (SIZE=256 TRACE=build/msm.fst)
 	@mkdir -p $(dir $(TRACE))

@@ -78,6 +78,8 @@ impl Bench {
             Site::Memory | Site::Register => self.below(4),
             Site::Read => self.below(30),
             Site::Write => self.below(6),
+            Site::Adder => self.below(100),
+            Site::Butterfly => self.below(60),
         };
         let before = self.guard.log().incidents.len();
         self.injector.arm(site, after, self.rng.next_u64());
@@ -185,7 +187,40 @@ impl Bench {
 
 /// Prints what came of the flips, by site.
 fn report(bench: &Bench) {
-    println!("{:?}, {} of the harmless ones noticed later", bench.counts, bench.late);
+    println!("{}{} of the harmless ones noticed later", table(bench), bench.late);
+}
+
+/// What came of the flips, as docs/faults.md shows it.
+fn table(bench: &Bench) -> String {
+    let outcomes = [Outcome::Noticed, Outcome::Harmless, Outcome::Wrong];
+    let row = |what: &str, counts: [usize; 3]| format!("| {what} | {} | {} | {} |\n", counts[0], counts[1], counts[2]);
+    let mut out = String::from("| where | noticed | harmless | wrong |\n|---|--:|--:|--:|\n");
+    for site in Site::ALL {
+        let what = match site {
+            Site::Result => "results",
+            Site::Packet => "packets",
+            Site::Memory => "memory",
+            Site::Register => "registers at rest",
+            Site::Read => "registers as read",
+            Site::Write => "registers as written",
+            Site::Adder => "within the adder",
+            Site::Butterfly => "within a butterfly",
+        };
+        out += &row(
+            what,
+            outcomes.map(|outcome| bench.counts.get(&(site, outcome)).copied().unwrap_or(0)),
+        );
+    }
+    out + &row("all", outcomes.map(|outcome| bench.all(outcome)))
+}
+
+/// Puts a table between the marks of a page.
+fn write_into(page: &std::path::Path, table: &str) {
+    let (begin, end) = ("<!-- written by `make test-faults` -->\n", "<!-- until here -->\n");
+    let text = std::fs::read_to_string(page).unwrap();
+    let (before, rest) = text.split_once(begin).unwrap();
+    let (_, after) = rest.split_once(end).unwrap();
+    std::fs::write(page, format!("{before}{begin}\n{table}\n{end}{after}")).unwrap();
 }
 
 #[test]
@@ -195,6 +230,9 @@ fn no_flip_goes_unnoticed() {
     };
     bench.flips(1000);
     report(&bench);
+    if let Some(page) = std::env::var_os("TAPEOUT_FAULTS_PAGE") {
+        write_into(page.as_ref(), &table(&bench));
+    }
     assert_eq!(bench.all(Outcome::Wrong), 0);
     // a register that is misread is one of status, which is read again, or of a counter
     for site in Site::ALL.into_iter().filter(|site| *site != Site::Read) {

@@ -2,6 +2,7 @@
 //! integer operations as `hw/src/curve.rs`, to the bit. `sim/tests/curve.rs` compares it with that model.
 
 use crate::limbs::{self, FQ, FQ_P, Short, Wide, minus, plus, times, wide};
+use crate::upset::{self, Unit};
 
 // multiples of p that keep differences positive: `Offset*` of rtl/gen/tapeout_pkg.sv
 const CROSS: Wide = times(&wide(&FQ_P), 4);
@@ -51,7 +52,8 @@ extern "C" fn tapeout_point_add(pair: *const [u32; 48], sum: *mut [u32; 24]) {
     // SAFETY: the generated code passes a vector of 1536 bits and room for one of 768, as declared in point_add.sv.
     let (pair, sum) = unsafe { (&*pair, &mut *sum) };
     let limb = |i: usize| u64::from(pair[2 * i]) | u64::from(pair[2 * i + 1]) << 32;
-    let out = add(&std::array::from_fn(|c| std::array::from_fn(|i| limb(4 * c + i))));
+    let mut out = add(&std::array::from_fn(|c| std::array::from_fn(|i| limb(4 * c + i))));
+    upset::pass(Unit::Adder, out.as_flattened_mut());
     for (words, limb) in sum.chunks_exact_mut(2).zip(out.as_flattened()) {
         words[0] = *limb as u32;
         words[1] = (*limb >> 32) as u32;

@@ -2,6 +2,7 @@
 //! compares both with the model of `hw`.
 
 use crate::limbs::{FR, FR_P, Short, Wide, minus, plus, product, reduce, times, wide};
+use crate::upset::{self, Unit};
 
 const TWICE: Wide = times(&wide(&FR_P), 2);
 
@@ -31,7 +32,8 @@ extern "C" fn tapeout_ntt_butterfly(inverse: u8, operands: *const [u32; 24], res
     let (operands, results) = unsafe { (&*operands, &mut *results) };
     let limb = |i: usize| u64::from(operands[2 * i]) | u64::from(operands[2 * i + 1]) << 32;
     let [a, b, t]: [Short; 3] = std::array::from_fn(|c| std::array::from_fn(|i| limb(4 * c + i)));
-    let out = butterfly(inverse != 0, [&a, &b, &t]);
+    let mut out = butterfly(inverse != 0, [&a, &b, &t]);
+    upset::pass(Unit::Butterfly, out.as_flattened_mut());
     for (words, limb) in results.chunks_exact_mut(2).zip(out.as_flattened()) {
         words[0] = *limb as u32;
         words[1] = (*limb >> 32) as u32;

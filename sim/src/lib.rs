@@ -10,6 +10,7 @@ mod butterfly;
 mod card;
 mod limbs;
 mod model;
+pub mod upset;
 
 pub use card::{Card, Engine, Fidelity, LINE, Surroundings, WORD};
 pub use model::{Error, Model, Port, available};

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tapeout_hw::regs::bits;
+use tapeout_sim::upset::{self, Unit};
 
 use super::{Card, Port, Reg};
 use crate::Result;
@@ -25,17 +26,23 @@ pub enum Site {
     Read,
     /// In a register's value as the host writes it.
     Write,
+    /// Within an engine, in a sum of the point adder.
+    Adder,
+    /// Within an engine, in a result of a butterfly.
+    Butterfly,
 }
 
 impl Site {
     /// All of them.
-    pub const ALL: [Site; 6] = [
+    pub const ALL: [Site; 8] = [
         Site::Result,
         Site::Packet,
         Site::Memory,
         Site::Register,
         Site::Read,
         Site::Write,
+        Site::Adder,
+        Site::Butterfly,
     ];
 }
 
@@ -51,17 +58,29 @@ struct State {
 }
 
 impl Injector {
-    /// Lets one bit flip at `site`, after it has been passed `after` times; which bit, `seed` decides. What was armed before is forgotten.
+    /// Lets one bit flip at `site`, after it has been passed `after` times; which bit, `seed` decides. What was armed before is forgotten. Bits
+    /// within an engine flip in a simulated card that runs on the caller's thread.
     pub fn arm(&self, site: Site, after: u32, seed: u64) {
         let mut state = self.lock();
         state.armed = Some((site, after));
         state.random = seed;
+        let unit = match site {
+            Site::Adder => Unit::Adder,
+            Site::Butterfly => Unit::Butterfly,
+            _ => return,
+        };
+        upset::arm(Some((unit, after, seed as u32)));
     }
 
     /// Forgets what is armed; gives what has flipped since the last time, in words.
     pub fn disarm(&self) -> Vec<String> {
         let mut state = self.lock();
-        state.armed = None;
+        let waiting = upset::arm(None).is_some();
+        if let Some((site @ (Site::Adder | Site::Butterfly), _)) = state.armed.take()
+            && !waiting
+        {
+            state.flipped.push(format!("a bit within an engine: {site:?}"));
+        }
         std::mem::take(&mut state.flipped)
     }
 
