@@ -21,6 +21,9 @@ use crate::{Dir, Error, Fr, Result};
 /// The smallest domain that fills the lanes in both passes.
 pub(crate) const MIN_LOG_N: u32 = 6;
 
+/// Columns of no more elements than this are transformed on one thread: another takes longer to wake than to help.
+const SPLIT: usize = 1 << 11;
+
 /// Where [`Simd::load_words`] puts eight values.
 const LANES: [usize; 8] = [0, 2, 1, 3, 4, 6, 5, 7];
 
@@ -129,17 +132,22 @@ impl Plan {
         if let Some(twisted) = &twisted {
             scaling.twist = twisted;
         }
-        let many = batch.len() >= 2 * rayon::current_num_threads();
-        if many {
+        // Threads are woken for many columns, or for one that is worth it.
+        let threads = rayon::current_num_threads();
+        let alone =
+            threads == 1 || (self.rows * self.columns <= SPLIT && batch.len() * self.rows * self.columns <= 2 * SPLIT);
+        if alone {
+            let (mut between, mut scratch) = (self.take(), self.scratch());
+            for column in batch {
+                self.column(&scaling, column, &mut between, &mut scratch);
+            }
+            self.give(between);
+        } else if batch.len() >= 2 * threads || self.rows * self.columns <= SPLIT {
             batch.par_iter_mut().for_each_init(
                 || self.scratch(),
                 |scratch, column| {
                     let mut between = self.take();
-                    for (at, out) in between.chunks_exact_mut(self.rows).enumerate() {
-                        self.first(&scaling, column, at, out, scratch);
-                    }
-                    let out = Out::new(column);
-                    (0..self.rows / 8).for_each(|at| self.second(&scaling, &between, at, &out, scratch));
+                    self.column(&scaling, column, &mut between, scratch);
                     self.give(between);
                 },
             );
@@ -161,6 +169,15 @@ impl Plan {
         }
         twisted.into_iter().for_each(|matrix| self.give(matrix));
         Ok(())
+    }
+
+    /// Transforms a column on this thread.
+    fn column(&self, scaling: &Scaling<'_>, column: &mut [Fr], between: &mut [Packed], scratch: &mut [Loose8<Scalar>]) {
+        for (at, out) in between.chunks_exact_mut(self.rows).enumerate() {
+            self.first(scaling, column, at, out, scratch);
+        }
+        let out = Out::new(column);
+        (0..self.rows / 8).for_each(|at| self.second(scaling, between, at, &out, scratch));
     }
 
     fn take(&self) -> Vec<Packed> {
@@ -329,10 +346,11 @@ impl Short {
                 let (near, far) = (&self.twiddles[half..2 * half], &self.twiddles[2 * half..4 * half]);
                 let (far, farther) = far.split_at(half);
                 for j in 0..half {
-                    let (x, y) = a[j].butterfly::<3>(b[j].times(&near[j]));
-                    let (z, t) = c[j].butterfly::<3>(d[j].times(&near[j]));
-                    (a[j], c[j]) = x.butterfly::<3>(z.times(&far[j]));
-                    (b[j], d[j]) = y.butterfly::<3>(t.times(&farther[j]));
+                    let [low, high] = Loose8::times_each([b[j], d[j]], [&near[j]; 2]);
+                    let ((x, y), (z, t)) = (a[j].butterfly::<3>(low), c[j].butterfly::<3>(high));
+                    let [low, high] = Loose8::times_each([z, t], [&far[j], &farther[j]]);
+                    (a[j], c[j]) = x.butterfly::<3>(low);
+                    (b[j], d[j]) = y.butterfly::<3>(high);
                 }
             }
             half *= 4;

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use super::{Consts, Factor, Field8, LOW, Loose8, Prime, Scalar};
-use crate::backend::cpu::ifma::lane::Mask;
+use crate::backend::cpu::ifma::lane::{Mask, Simd, W};
 
 impl<P> From<Field8<P>> for Loose8<P> {
     #[inline(always)]
@@ -106,36 +106,66 @@ impl Loose8<Scalar> {
     /// `self * factor`, below `3 p` and with limbs below `2^52`; for elements from zero to below `2^260`.
     #[inline(always)]
     pub(crate) fn times(self, by: &Factor) -> Self {
-        let b = self.carry_for_product().0;
-        let simd = b[0].simd();
+        let [out] = Self::times_each([self], [by]);
+        out
+    }
+
+    /// As [`Loose8::times`], for several pairs, instruction by instruction in turn: a product's 130 instructions wait for each
+    /// other some 115 cycles and would take half as long if they did not, and the processor's scheduler does not hold the
+    /// next product's beside them.
+    #[inline(always)]
+    pub(crate) fn times_each<const N: usize>(values: [Self; N], by: [&Factor; N]) -> [Self; N] {
+        let simd = values[0].0[0].simd();
+        let zero = simd.zero();
+        let mut b = [[zero; 5]; N];
+        for k in 0..N {
+            b[k] = values[k].0;
+        }
+        // Carries, as [`Loose8::carry_for_product`] has them.
+        for i in 0..4 {
+            for k in 0..N {
+                b[k][i + 1] = b[k][i + 1] + b[k][i].sar::<52>();
+            }
+        }
         // The upper five limbs of quotient * b. What is left out below is less than 2^-48 of their lowest place.
-        let mut q = [simd.zero(); 6];
+        let mut q = [[zero; 6]; N];
+        upper::<0, N>(&mut q, by, &b);
+        upper::<1, N>(&mut q, by, &b);
+        upper::<2, N>(&mut q, by, &b);
+        upper::<3, N>(&mut q, by, &b);
+        upper::<4, N>(&mut q, by, &b);
+        // factor * b - q * p modulo 2^260. The first does not wait for the carries of q.
+        let mut t = [[zero; 5]; N];
+        lower::<0, N>(&mut t, limbs(simd, by, 0), &b);
+        lower::<1, N>(&mut t, limbs(simd, by, 1), &b);
+        lower::<2, N>(&mut t, limbs(simd, by, 2), &b);
+        lower::<3, N>(&mut t, limbs(simd, by, 3), &b);
+        lower::<4, N>(&mut t, limbs(simd, by, 4), &b);
         for i in 0..5 {
-            let w = simd.splat(by.quotient[i]);
-            for j in 3 - i.min(3)..5 {
-                if i + j >= 4 {
-                    q[i + j - 4] = q[i + j - 4].madd_lo(w, b[j]);
-                }
-                q[i + j - 3] = q[i + j - 3].madd_hi(w, b[j]);
+            for k in 0..N {
+                q[k][i + 1] = q[k][i + 1] + q[k][i].shr::<52>();
+                b[k][i] = q[k][i + 1];
             }
         }
-        for i in 0..5 {
-            q[i + 1] = q[i + 1] + q[i].shr::<52>();
-        }
-        // factor * b - q * p modulo 2^260.
-        let mut t = [simd.zero(); 5];
-        for i in 0..5 {
-            let (w, p) = (simd.splat(by.factor[i]), simd.splat(Consts::<Scalar>::COMPLEMENT[i]));
-            for j in 0..5 - i {
-                t[i + j] = t[i + j].madd_lo(w, b[j]).madd_lo(p, q[j + 1]);
-                if i + j < 4 {
-                    t[i + j + 1] = t[i + j + 1].madd_hi(w, b[j]).madd_hi(p, q[j + 1]);
-                }
+        let p = Consts::<Scalar>::COMPLEMENT;
+        lower::<0, N>(&mut t, [simd.splat(p[0]); N], &b);
+        lower::<1, N>(&mut t, [simd.splat(p[1]); N], &b);
+        lower::<2, N>(&mut t, [simd.splat(p[2]); N], &b);
+        lower::<3, N>(&mut t, [simd.splat(p[3]); N], &b);
+        lower::<4, N>(&mut t, [simd.splat(p[4]); N], &b);
+        let low = simd.splat(LOW);
+        for i in 0..4 {
+            for k in 0..N {
+                t[k][i + 1] = t[k][i + 1] + t[k][i].shr::<52>();
+                t[k][i] = t[k][i] & low;
             }
         }
-        let mut out = Loose8::<Scalar>(t, PhantomData).carry().0;
-        out[4] = out[4] & simd.splat(LOW);
-        Loose8(out, PhantomData)
+        let mut out = values;
+        for k in 0..N {
+            t[k][4] = t[k][4] & low;
+            out[k] = Loose8(t[k], PhantomData);
+        }
+        out
     }
 
     /// `(a + b, a - b)`, for `b` up to `K p`; `K p` is added to the difference.
@@ -143,4 +173,48 @@ impl Loose8<Scalar> {
     pub(crate) fn butterfly<const K: usize>(self, b: Self) -> (Self, Self) {
         (self.plus(b), self.minus::<K>(b))
     }
+}
+
+// The rows of the products in [`Loose8::times_each`], with their number known when they are compiled: loops in loops whose
+// lengths depend on each other are not unrolled, and the limbs would live in memory.
+
+/// Limb `I` of the factors' quotients times `b`, as far as it reaches the upper five limbs.
+#[inline(always)]
+fn upper<const I: usize, const N: usize>(q: &mut [[W; 6]; N], by: [&Factor; N], b: &[[W; 5]; N]) {
+    let simd = b[0][0].simd();
+    for j in 4 - I..5 {
+        for k in 0..N {
+            q[k][I + j - 4] = q[k][I + j - 4].madd_lo(simd.splat(by[k].quotient[I]), b[k][j]);
+        }
+    }
+    for j in const { if I < 3 { 3 - I } else { 0 } }..5 {
+        for k in 0..N {
+            q[k][I + j - 3] = q[k][I + j - 3].madd_hi(simd.splat(by[k].quotient[I]), b[k][j]);
+        }
+    }
+}
+
+/// Limb `I` of a factor, given as `limb`, times `b`, as far as it reaches the lower five limbs.
+#[inline(always)]
+fn lower<const I: usize, const N: usize>(t: &mut [[W; 5]; N], limb: [W; N], b: &[[W; 5]; N]) {
+    for j in 0..5 - I {
+        for k in 0..N {
+            t[k][I + j] = t[k][I + j].madd_lo(limb[k], b[k][j]);
+        }
+    }
+    for j in 0..4 - I {
+        for k in 0..N {
+            t[k][I + j + 1] = t[k][I + j + 1].madd_hi(limb[k], b[k][j]);
+        }
+    }
+}
+
+/// Limb `i` of each factor, in every lane.
+#[inline(always)]
+fn limbs<const N: usize>(simd: Simd, by: [&Factor; N], i: usize) -> [W; N] {
+    let mut out = [simd.zero(); N];
+    for k in 0..N {
+        out[k] = simd.splat(by[k].factor[i]);
+    }
+    out
 }
