@@ -1,6 +1,7 @@
 //! Additions of affine points, eight at a time.
 
 use std::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
+use std::marker::PhantomData;
 
 use ark_bn254::Fq;
 use ark_ec::AffineRepr;
@@ -25,6 +26,12 @@ const AHEAD: usize = 4;
 
 /// How many groups ahead of their use points are fetched to the second-level cache.
 const FAR_AHEAD: usize = 32;
+
+/// How many groups' places are kept at once.
+const RING: usize = 2 * FAR_AHEAD;
+
+/// The base-2 logarithm of a point's size in bytes.
+const LOG_SIZE: u32 = size_of::<Point>().trailing_zeros();
 
 /// `1 / 16` in the base field.
 const SIXTEENTH: Fq = MontFp!("12312136615409592312513603231707217237391675025980025810262583815737939742328");
@@ -169,13 +176,70 @@ fn eight(references: &[u32], group: usize) -> [u32; 8] {
     eight
 }
 
+/// Where the points of a group of additions are: found once, eight at a time, for both prefetches and the load.
+#[derive(Clone, Copy)]
+struct Places<'a> {
+    at: [[u64; 8]; 2],
+    points: PhantomData<&'a Point>,
+}
+
+impl<'a> Places<'a> {
+    const NONE: Self = Places {
+        at: [[0; 8]; 2],
+        points: PhantomData,
+    };
+
+    /// Those of group `group`, which has one reference at least.
+    ///
+    /// # Panics
+    /// When a reference is to no point.
+    #[inline(always)]
+    fn find(simd: Simd, points: Points<'a, Simd>, a: &[u32], b: &[u32], group: usize) -> Self {
+        let mut at = [[0; 8]; 2];
+        for (at, references) in at.iter_mut().zip([a, b]) {
+            let references = simd.load_halves(&eight(references, group));
+            let (index, result) = (
+                references & simd.splat(u64::from(RESULT - 1)),
+                references.test(simd.splat(u64::from(RESULT))),
+            );
+            let bound = simd.splat(points.bases.len() as u64);
+            let bound = bound.blend(result, simd.splat(points.results.len() as u64));
+            assert!(bound.greater(index) == Mask::MAX, "a reference to no point");
+            let start = simd.splat(points.bases.as_ptr().expose_provenance() as u64);
+            let start = start.blend(result, simd.splat(points.results.as_ptr().expose_provenance() as u64));
+            (start + index.shl::<LOG_SIZE>()).store(at);
+        }
+        Places {
+            at,
+            points: PhantomData,
+        }
+    }
+
+    /// Fetches the points to the cache that the hint names.
+    #[inline(always)]
+    fn prefetch<const HINT: i32>(&self) {
+        for &at in self.at.as_flattened() {
+            // SAFETY: prefetching reads nothing, at whatever address.
+            unsafe { _mm_prefetch::<HINT>(std::ptr::without_provenance(at as usize)) };
+        }
+    }
+
+    /// The points of one side.
+    #[inline(always)]
+    fn load(&self, simd: Simd, side: usize) -> [W; 8] {
+        let mut rows = [simd.zero(); 8];
+        for k in 0..8 {
+            // SAFETY: `find` took the address from a list of points, within its bounds, that is borrowed for as long as `self`.
+            let point: &Point = unsafe { &*std::ptr::with_exposed_provenance(self.at[side][k] as usize) };
+            rows[k] = simd.load(&point.0);
+        }
+        rows
+    }
+}
+
 /// The points of eight references, and the lanes that hold the identity.
 #[inline(always)]
-fn gather(simd: Simd, points: Points<'_, Simd>, references: [u32; 8]) -> (Field8<Base>, Loose8<Base>, Mask) {
-    let mut rows = [simd.zero(); 8];
-    for (row, reference) in rows.iter_mut().zip(references) {
-        *row = simd.load(&points.stored(reference).0);
-    }
+fn gather(simd: Simd, rows: [W; 8], references: [u32; 8]) -> (Field8<Base>, Loose8<Base>, Mask) {
     let [x0, x1, x2, x3, y0, y1, y2, y3] = transpose(rows);
     let infinity = (y0 | y1 | y2 | y3).equal(simd.zero());
     let y = Field8::<Base>::from_words([y0, y1, y2, y3]);
@@ -186,23 +250,6 @@ fn gather(simd: Simd, points: Points<'_, Simd>, references: [u32; 8]) -> (Field8
         Loose8::from(y).blend(negated, minus_y),
         infinity,
     )
-}
-
-/// Fetches the points of a group of additions to the cache that the hint names.
-#[inline(always)]
-fn prefetch<const HINT: i32>(points: Points<'_, Simd>, a: &[u32], b: &[u32], group: usize) {
-    for references in [a, b] {
-        for &reference in references.get(8 * group..8 * (group + 1)).unwrap_or(&[]) {
-            let from = if reference & RESULT == 0 {
-                points.bases
-            } else {
-                points.results
-            };
-            let at = from.as_ptr().wrapping_add((reference & (RESULT - 1)) as usize);
-            // SAFETY: prefetching reads nothing, at whatever address.
-            unsafe { _mm_prefetch::<HINT>(at.cast()) };
-        }
-    }
 }
 
 #[target_feature(enable = "avx512f,avx512ifma,avx512vbmi2,avx512dq,avx512vl")]
@@ -239,14 +286,28 @@ fn begin(
     // Two chains of products, of the even and the odd groups: neighbours do not wait for each other.
     let one = Field8::splat(simd, Fq::from(16u64).0.0);
     let mut product = [one; 2];
+    // Those of groups g..g + FAR_AHEAD, where g is at hand, each at its number modulo RING.
+    let mut ring = [Places::NONE; RING];
+    let count = groups.len();
+    for g in 0..count.min(FAR_AHEAD) {
+        ring[g % RING] = Places::find(simd, points, a, b, g);
+        ring[g % RING].prefetch::<_MM_HINT_T1>();
+    }
     for (at, pair) in groups.as_chunks_mut::<2>().0.iter_mut().enumerate() {
         for (k, group) in pair.iter_mut().enumerate() {
             let g = 2 * at + k;
-            prefetch::<_MM_HINT_T1>(points, a, b, g + FAR_AHEAD);
-            prefetch::<_MM_HINT_T0>(points, a, b, g + AHEAD);
+            if g + FAR_AHEAD < count {
+                let far = Places::find(simd, points, a, b, g + FAR_AHEAD);
+                far.prefetch::<_MM_HINT_T1>();
+                ring[(g + FAR_AHEAD) % RING] = far;
+            }
+            if g + AHEAD < count {
+                ring[(g + AHEAD) % RING].prefetch::<_MM_HINT_T0>();
+            }
+            let places = &ring[g % RING];
             let (a, b) = (eight(a, g), eight(b, g));
-            let (x1, y1, infinity1) = gather(simd, points, a);
-            let (x2, y2, infinity2) = gather(simd, points, b);
+            let (x1, y1, infinity1) = gather(simd, places.load(simd, 0), a);
+            let (x2, y2, infinity2) = gather(simd, places.load(simd, 1), b);
             group.x1 = x1;
             group.y1 = y1;
             group.x2 = x2;
@@ -270,16 +331,23 @@ fn begin(
 }
 
 /// The second pass, from the last groups to the first: the slopes and the sums. `inverse` has the inverses of the products.
+///
+/// A pair's slope, its square and its rise wait for each other; between them go the two products that divide for the pair
+/// before, which wait for neither.
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512ifma,avx512vbmi2,avx512dq,avx512vl")]
 fn finish(pairs: &[[Group; 2]], mut inverse: [Field8<Base>; 2], out: &mut [Point]) {
+    let Some([even, odd]) = pairs.last() else { return };
+    let mut inverses = Field8::mul_each(inverse, [even.prefix, odd.prefix]);
+    inverse = Field8::mul_each(inverse, [even.denominator, odd.denominator]);
     for (at, pair) in pairs.iter().enumerate().rev() {
         // No closures here: they would be compiled without the processor's features.
         let [even, odd] = pair;
-        let inverses = Field8::mul_each(inverse, [even.prefix, odd.prefix]);
-        inverse = Field8::mul_each(inverse, [even.denominator, odd.denominator]);
+        let [next_even, next_odd] = &pairs[at.saturating_sub(1)];
         let slope = Field8::mul_each([even.numerator, odd.numerator], inverses);
-        let square = Field8::square_each(slope);
+        inverses = Field8::mul_each(inverse, [next_even.prefix, next_odd.prefix]);
+        let square = Field8::square_loose_each(slope);
+        inverse = Field8::mul_each(inverse, [next_even.denominator, next_odd.denominator]);
         let x3 = [
             square[0].minus::<3>(even.x1).minus::<0>(even.x2).reduce(),
             square[1].minus::<3>(odd.x1).minus::<0>(odd.x2).reduce(),
@@ -288,7 +356,7 @@ fn finish(pairs: &[[Group; 2]], mut inverse: [Field8<Base>; 2], out: &mut [Point
             even.x1.minus::<2>(x3[0]).carry_for_product(),
             odd.x1.minus::<2>(x3[1]).carry_for_product(),
         ];
-        let rise = Field8::mul_each(slope, across);
+        let rise = Field8::mul_loose_each(slope, across);
         for k in 0..2 {
             let y3 = rise[k].minus::<3>(pair[k].y1).reduce();
             let ([x0, x1, x2, x3], [y0, y1, y2, y3]) = (x3[k].to_words(), y3.to_words());

@@ -108,6 +108,12 @@ impl<P: Prime> Field8<P> {
     /// most of the time, and the processor's window is too short to reach the next one.
     #[inline(always)]
     pub(crate) fn mul_each<const N: usize>(a: [Self; N], b: [Self; N]) -> [Self; N] {
+        Self::carry_each(Self::mul_loose_each(a, b))
+    }
+
+    /// As [`Field8::mul_each`], but for the last carries.
+    #[inline(always)]
+    pub(crate) fn mul_loose_each<const N: usize>(a: [Self; N], b: [Self; N]) -> [Loose8<P>; N] {
         let mut t = [[a[0].0[0].simd().zero(); 10]; N];
         for i in 0..5 {
             for j in 0..5 {
@@ -127,13 +133,13 @@ impl<P: Prime> Field8<P> {
     /// `self^2 / 2^260`, below `self^2 / 2^260 + 2 p`.
     #[inline(always)]
     pub(crate) fn square(self) -> Self {
-        let [out] = Self::square_each([self]);
-        out
+        let [out] = Self::square_loose_each([self]);
+        out.carry()
     }
 
-    /// As [`Field8::square`], for several elements in turn.
+    /// As [`Field8::square`], for several elements in turn and but for the last carries.
     #[inline(always)]
-    pub(crate) fn square_each<const N: usize>(a: [Self; N]) -> [Self; N] {
+    pub(crate) fn square_loose_each<const N: usize>(a: [Self; N]) -> [Loose8<P>; N] {
         let mut t = [[a[0].0[0].simd().zero(); 10]; N];
         for i in 0..5 {
             for j in i + 1..5 {
@@ -169,12 +175,34 @@ impl<P: Prime> Field8<P> {
             t[i] = self.0[i].shl::<4>();
         }
         let [out] = Self::redc_each([t]);
+        out.carry()
+    }
+
+    /// The carries of several elements in turn.
+    #[inline(always)]
+    fn carry_each<const N: usize>(values: [Loose8<P>; N]) -> [Self; N] {
+        let simd = values[0].0[0].simd();
+        let mut l = [[simd.zero(); 5]; N];
+        for k in 0..N {
+            l[k] = values[k].0;
+        }
+        let low = simd.splat(LOW);
+        for i in 0..4 {
+            for k in 0..N {
+                l[k][i + 1] = l[k][i + 1] + l[k][i].shr::<52>();
+                l[k][i] = l[k][i] & low;
+            }
+        }
+        let mut out = [Self::zero(simd); N];
+        for k in 0..N {
+            out[k] = Field8(l[k], PhantomData);
+        }
         out
     }
 
-    /// Montgomery's reduction of ten limbs of up to 63 bits.
+    /// Montgomery's reduction of ten limbs of up to 63 bits, but for the last carries.
     #[inline(always)]
-    fn redc_each<const N: usize>(mut t: [[W; 10]; N]) -> [Self; N] {
+    fn redc_each<const N: usize>(mut t: [[W; 10]; N]) -> [Loose8<P>; N] {
         let simd = t[0][0].simd();
         // Four rounds add less than 2^52 p each and cost no product for the quotient digit; the last must use the least
         // multiple of p, for what it adds is not divided any further.
@@ -215,9 +243,9 @@ impl<P: Prime> Field8<P> {
                 t[k][5 + j] = t[k][5 + j].madd_hi(digits[k], limb);
             }
         }
-        let mut out = [Field8([simd.zero(); 5], PhantomData); N];
+        let mut out = [Loose8([simd.zero(); 5], PhantomData); N];
         for k in 0..N {
-            out[k] = Loose8([t[k][5], t[k][6], t[k][7], t[k][8], t[k][9]], PhantomData).carry();
+            out[k] = Loose8([t[k][5], t[k][6], t[k][7], t[k][8], t[k][9]], PhantomData);
         }
         out
     }
