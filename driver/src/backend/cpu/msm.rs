@@ -232,34 +232,34 @@ impl<E: Engine> Msm for CpuMsm<E> {
 
 /// Sorts the digits of one set of buckets, `n` of each of its windows, into `size` groups.
 fn sort_set(digits: &[u32], n: usize, stride: usize, size: usize) -> Groups {
-    let mut cursors = vec![0; size];
+    let mut cursors = vec![0u32; size];
     for digit in digits {
         cursors[(digit & !SIGN) as usize] += 1;
     }
+    // Digits of zero go to the end, to be cut off: whether a digit is zero is not for a processor to foresee.
     let mut groups = Groups::new();
+    groups.offsets.reserve(size);
     let mut end = 0;
-    groups.offsets.push(end);
+    groups.offsets.push(end as usize);
     for cursor in &mut cursors[1..] {
         (*cursor, end) = (end, end + *cursor);
-        groups.offsets.push(end);
+        groups.offsets.push(end as usize);
     }
-    groups.references.resize(end, 0);
+    cursors[0] = end;
+    groups.references = vec![0; digits.len()];
     for (level, digits) in digits.chunks_exact(n).enumerate() {
         for (digit, reference) in digits.iter().zip((level * stride) as u32..) {
-            let magnitude = (digit & !SIGN) as usize;
-            if magnitude > 0 {
-                let cursor = &mut cursors[magnitude];
-                groups.references[*cursor] = if digit & SIGN == 0 {
-                    reference
-                } else {
-                    reference | NEGATED
-                };
-                *cursor += 1;
-            }
+            let cursor = &mut cursors[(digit & !SIGN) as usize];
+            // The sign of a digit is at the same place as that of a reference.
+            groups.references[*cursor as usize] = reference | (digit & SIGN);
+            *cursor += 1;
         }
     }
+    groups.references.truncate(end as usize);
     groups
 }
+
+const _: () = assert!(SIGN == NEGATED);
 
 /// How many additions `n` integers of magnitude at most `2^bits` take, each window with buckets of its own.
 fn plain_cost(n: usize, bits: u32, windows: Windows) -> usize {

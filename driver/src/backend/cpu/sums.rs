@@ -24,9 +24,24 @@ struct Workspace<E: Engine> {
     results: Vec<E::Point>,
     a: Vec<u32>,
     b: Vec<u32>,
-    /// The groups of two references or more: where they start and how many are left.
-    open: Vec<(u32, u32)>,
+    /// The groups that are not summed yet, in order.
+    open: Vec<Open>,
+    /// The references of the open groups, one group behind the other, before a level and after it.
+    references: [Vec<u32>; 2],
+    /// The first reference that is left of each group.
+    left: Vec<u32>,
 }
+
+/// A group with references left.
+#[derive(Clone, Copy)]
+struct Open {
+    group: u32,
+    len: u32,
+}
+
+/// How many pairs are made at a time, whether a group has as many or not: most groups are small, and a loop that ends when
+/// they do ends where the processor does not expect it. What is too much is overwritten by the next group.
+const PAIRS: usize = 8;
 
 /// A list of groups of references: group `g` is `references[offsets[g]..offsets[g + 1]]`.
 pub(super) struct Groups {
@@ -134,6 +149,8 @@ impl<E: Engine> Summer<E> {
             a: Vec::new(),
             b: Vec::new(),
             open: Vec::new(),
+            references: [Vec::new(), Vec::new()],
+            left: Vec::new(),
         })
     }
 
@@ -208,36 +225,32 @@ impl<E: Engine> Workspace<E> {
             .chain(offsets.iter().copied())
             .map(|o| o.min(end) - start)
             .collect();
+        let count = references.len();
         self.open.clear();
-        let pairs = bounds.windows(2).filter(|w| w[1] - w[0] > 1);
-        self.open.extend(pairs.map(|w| (w[0] as u32, (w[1] - w[0]) as u32)));
-        if self.results.len() < references.len() {
-            self.results.resize(references.len(), E::INFINITY);
+        self.left.clear();
+        self.left.resize(bounds.len(), 0);
+        for (group, w) in bounds.windows(2).enumerate().filter(|(_, w)| w[1] > w[0]) {
+            let (group, len) = (group as u32, (w[1] - w[0]) as u32);
+            self.open.push(Open { group, len });
         }
-        let most = references.len() / 2;
-        if self.a.len() < most {
-            self.a.resize(most, 0);
-            self.b.resize(most, 0);
-        }
+        grow(&mut self.results, count, E::INFINITY);
+        grow(&mut self.a, count / 2 + PAIRS, 0);
+        grow(&mut self.b, count / 2 + PAIRS, 0);
+        let [now, then] = &mut self.references;
+        grow(now, count + 2 * PAIRS, 0);
+        grow(then, count + 2 * PAIRS, 0);
+        now[..count].copy_from_slice(references);
         let mut done = 0;
         while !self.open.is_empty() {
-            let mut pairs = 0;
-            let (a, b) = (&mut self.a[..], &mut self.b[..]);
-            self.open.retain_mut(|(at, left)| {
-                let group = &mut references[*at as usize..(*at + *left) as usize];
-                let half = group.len() / 2;
-                let (a, b) = (&mut a[pairs..pairs + half], &mut b[pairs..pairs + half]);
-                for i in 0..half {
-                    (a[i], b[i]) = (group[2 * i], group[2 * i + 1]);
-                    group[i] = RESULT | (done + pairs + i) as u32;
-                }
-                if group.len() % 2 == 1 {
-                    group[half] = group[group.len() - 1];
-                }
-                pairs += half;
-                *left -= half as u32;
-                *left > 1
-            });
+            let pairs = pair(
+                &mut self.open,
+                now,
+                then,
+                &mut self.left,
+                [&mut self.a, &mut self.b],
+                done,
+            );
+            std::mem::swap(now, then);
             let (results, fresh) = self.results.split_at_mut(done);
             let (a, b) = (&self.a[..pairs], &self.b[..pairs]);
             engine.add(&mut self.scratch, Points { bases, results }, a, b, &mut fresh[..pairs]);
@@ -247,9 +260,9 @@ impl<E: Engine> Workspace<E> {
             bases,
             results: &self.results,
         };
-        let mut sums = bounds.windows(2).map(|w| match w[1] - w[0] {
+        let mut sums = bounds.windows(2).zip(&self.left).map(|(w, &left)| match w[1] - w[0] {
             0 => E::INFINITY,
-            _ => points.get(references[w[0]]),
+            _ => points.get(left),
         });
         let partial = lead.and_then(|_| sums.next());
         for (out, sum) in out.iter_mut().zip(sums) {
@@ -257,6 +270,55 @@ impl<E: Engine> Workspace<E> {
         }
         partial
     }
+}
+
+/// Makes `buffer` at least `len` long.
+fn grow<T: Clone>(buffer: &mut Vec<T>, len: usize, value: T) {
+    if buffer.len() < len {
+        buffer.resize(len, value);
+    }
+}
+
+/// Pairs the references of each open group, for sums that are to become the results from number `done` on, and returns how
+/// many pairs there are. What is left of the groups, those sums and an odd reference each, goes from the first list of
+/// references to the second; groups of which one is left are closed.
+fn pair(
+    open: &mut Vec<Open>,
+    now: &[u32],
+    then: &mut [u32],
+    left: &mut [u32],
+    [a, b]: [&mut [u32]; 2],
+    done: usize,
+) -> usize {
+    let (mut pairs, mut from, mut to, mut kept) = (0, 0, 0, 0);
+    for k in 0..open.len() {
+        let Open { group, len } = open[k];
+        let (len, half) = (len as usize, len as usize / 2);
+        for i in (0..half.max(1)).step_by(PAIRS) {
+            let from = &now[from + 2 * i..][..2 * PAIRS];
+            let (a, b) = (&mut a[pairs + i..][..PAIRS], &mut b[pairs + i..][..PAIRS]);
+            let then = &mut then[to + i..][..PAIRS];
+            for j in 0..PAIRS {
+                (a[j], b[j]) = (from[2 * j], from[2 * j + 1]);
+                then[j] = RESULT | (done + pairs + i + j) as u32;
+            }
+        }
+        // Where there is no odd one this is the next group's place.
+        then[to + half] = now[from + len - 1];
+        left[group as usize] = then[to];
+        let rest = half + len % 2;
+        open[kept] = Open {
+            group,
+            len: rest as u32,
+        };
+        let more = usize::from(rest > 1);
+        kept += more;
+        to += more * rest;
+        from += len;
+        pairs += half;
+    }
+    open.truncate(kept);
+    pairs
 }
 
 /// The sums `sum_d d * buckets[d]` of each set, in parts: `parts[k]` is to be taken `2^k` times. Sets are ranges of
