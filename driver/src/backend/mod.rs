@@ -7,6 +7,7 @@ mod reference;
 pub(crate) mod rtl;
 mod several;
 
+pub use cpu::Multiples;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use cpu::ifma;
 pub use rtl::{on_cards, record_msm};
@@ -52,7 +53,7 @@ pub const TABLE: &[Entry] = &[
         summary: "this machine's processor, with the fastest kernels it can run",
         host: true,
         availability: || Availability::Ready,
-        open: || Ok(Box::new(cpu::Cpu::new())),
+        open: || Ok(cpu(Multiples::default())),
     },
     Entry {
         name: "portable",
@@ -163,6 +164,12 @@ pub fn open_guarded(name: &str, guard: &Guard) -> Result<Box<dyn Backend>> {
     };
     let backend = entry.ok_or_else(unknown)?.open()?;
     Ok(guard.wrap(backend, format!("backend {name}")))
+}
+
+/// The default backend, with that much memory for multiples of resident bases.
+#[must_use]
+pub fn cpu(multiples: Multiples) -> Box<dyn Backend> {
+    Box::new(cpu::Cpu::new(multiples))
 }
 
 /// Whether that name is one of this machine's processor ([`Entry::host`]).

@@ -7,6 +7,7 @@ pub(crate) mod ifma;
 mod inverse;
 mod msm;
 mod ntt;
+mod pages;
 mod powers;
 mod scalar;
 mod sums;
@@ -15,8 +16,10 @@ mod words;
 
 use std::time::Instant;
 
+pub use msm::Multiples;
+
 use engine::Portable;
-use msm::{CpuMsm, TABLE_BYTES};
+use msm::CpuMsm;
 
 use super::reference::host_run;
 use super::{check_columns, check_domain};
@@ -25,15 +28,17 @@ use crate::{Backend, Dir, Fr, G1Affine, Info, Msm, Ntt, Result, Run};
 /// This machine's processor.
 pub(super) struct Cpu {
     name: &'static str,
+    multiples: Multiples,
     #[cfg(target_arch = "x86_64")]
     simd: Option<ifma::Simd>,
 }
 
 impl Cpu {
     /// With the fastest kernels that this processor can run.
-    pub(super) fn new() -> Self {
+    pub(super) fn new(multiples: Multiples) -> Self {
         Cpu {
             name: "cpu",
+            multiples,
             #[cfg(target_arch = "x86_64")]
             simd: ifma::Simd::detect(),
         }
@@ -43,6 +48,7 @@ impl Cpu {
     pub(super) fn portable() -> Self {
         Cpu {
             name: "portable",
+            multiples: Multiples::default(),
             #[cfg(target_arch = "x86_64")]
             simd: None,
         }
@@ -74,13 +80,13 @@ impl Backend for Cpu {
     fn prepare_msm(&self, bases: &[G1Affine]) -> Result<Box<dyn Msm>> {
         #[cfg(target_arch = "x86_64")]
         if let Some(simd) = self.simd {
-            return Ok(Box::new(CpuMsm::new(simd, bases, TABLE_BYTES)));
+            return Ok(Box::new(CpuMsm::new(simd, bases, self.multiples)));
         }
         #[cfg(target_arch = "x86_64")]
         if let Some(adx) = scalar::Adx::detect() {
-            return Ok(Box::new(CpuMsm::new(Portable(adx), bases, TABLE_BYTES)));
+            return Ok(Box::new(CpuMsm::new(Portable(adx), bases, self.multiples)));
         }
-        Ok(Box::new(CpuMsm::new(Portable(scalar::Plain), bases, TABLE_BYTES)))
+        Ok(Box::new(CpuMsm::new(Portable(scalar::Plain), bases, self.multiples)))
     }
 
     fn prepare_ntt(&self, log_n: u32) -> Result<Box<dyn Ntt>> {

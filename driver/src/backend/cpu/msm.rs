@@ -16,6 +16,7 @@ use super::super::check_lengths;
 use super::super::reference::host_run;
 use super::digits::{Extent, Integers, MAX_BITS, SIGN, Windows, fits};
 use super::engine::{Engine, NEGATED, RESULT};
+use super::pages;
 use super::sums::{Groups, Summer, weighted};
 use super::tables::Tables;
 use crate::{Error, G1Affine, G1Projective, Msm, Result, Run, Scalars};
@@ -50,26 +51,47 @@ struct Item {
     tabled: bool,
 }
 
-/// The memory that the multiples of a list of resident bases may take.
-pub(super) const TABLE_BYTES: usize = 512 << 20;
+/// What is kept of the multiples `2^(k D)` of resident bases, with which MSMs have fewer buckets to weigh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Multiples {
+    /// The memory that those of one list of bases may take, 64 bytes a point; zero for none.
+    pub bytes: usize,
+    /// Whether they are computed with the bases, which takes as long as some fifty MSMs, or else once the MSMs that were computed
+    /// without them would have paid for it.
+    pub at_once: bool,
+}
+
+impl Default for Multiples {
+    fn default() -> Self {
+        Multiples {
+            bytes: 512 << 20,
+            at_once: false,
+        }
+    }
+}
 
 impl<E: Engine> CpuMsm<E> {
-    /// Makes `bases` resident; their multiples may later take up to `table_bytes`.
-    pub(super) fn new(engine: E, bases: &[G1Affine], table_bytes: usize) -> Self {
-        let bases: Vec<_> = bases
+    /// Makes `bases` resident.
+    pub(super) fn new(engine: E, bases: &[G1Affine], multiples: Multiples) -> Self {
+        let (points, mut bases) = (bases, pages::with_capacity(bases.len()));
+        points
             .par_iter()
             .with_min_len(CHUNK)
             .map(|base| engine.import(base))
-            .collect();
+            .collect_into_vec(&mut bases);
         let shape = choose(bases.len(), MAX_BITS, tabled_cost);
         let bytes = shape.count * bases.len() * size_of::<E::Point>();
+        let shape = (bytes <= multiples.bytes && shape.count * bases.len() < RESULT as usize).then_some(shape);
+        let tables = shape
+            .filter(|_| multiples.at_once)
+            .map(|shape| Tables::new(engine, &bases, shape));
         CpuMsm {
             summer: Summer::new(engine),
-            shape: (bytes <= table_bytes && shape.count * bases.len() < RESULT as usize).then_some(shape),
+            shape,
             bases,
-            tables: OnceLock::new(),
+            making: AtomicBool::new(tables.is_some()),
+            tables: tables.map_or_else(OnceLock::new, OnceLock::from),
             forgone: AtomicUsize::new(0),
-            making: AtomicBool::new(false),
         }
     }
 
@@ -264,13 +286,13 @@ const _: () = assert!(SIGN == NEGATED);
 /// How many additions `n` integers of magnitude at most `2^bits` take, each window with buckets of its own.
 fn plain_cost(n: usize, bits: u32, windows: Windows) -> usize {
     let buckets: usize = (0..windows.count).map(|j| windows.largest(j, bits)).sum();
-    windows.count * n + 2 * buckets
+    windows.count * n + 3 * buckets
 }
 
 /// As [`plain_cost`], with one set of buckets for all windows.
 fn tabled_cost(n: usize, bits: u32, windows: Windows) -> usize {
     let buckets = (0..windows.count).map(|j| windows.largest(j, bits)).max().unwrap_or(0);
-    windows.count * n + 2 * buckets
+    windows.count * n + 3 * buckets
 }
 
 /// The windows of the least cost, for `n` integers of magnitude at most `2^bits`.
@@ -305,9 +327,11 @@ mod tests {
         }
 
         fn prepare_msm(&self, bases: &[G1Affine]) -> Result<Box<dyn Msm>> {
-            let msm = CpuMsm::new(self.0, bases, TABLE_BYTES);
-            msm.forgone.store(usize::MAX / 2, Ordering::Relaxed);
-            Ok(Box::new(msm))
+            let multiples = Multiples {
+                at_once: true,
+                ..Multiples::default()
+            };
+            Ok(Box::new(CpuMsm::new(self.0, bases, multiples)))
         }
 
         fn prepare_ntt(&self, log_n: u32) -> Result<Box<dyn Ntt>> {
@@ -339,8 +363,15 @@ mod tests {
             width: crate::Width::Full,
         }];
         let (poor, rich) = (
-            CpuMsm::new(Portable(Plain), &bases.points, 0),
-            CpuMsm::new(Portable(Plain), &bases.points, TABLE_BYTES),
+            CpuMsm::new(
+                Portable(Plain),
+                &bases.points,
+                Multiples {
+                    bytes: 0,
+                    at_once: true,
+                },
+            ),
+            CpuMsm::new(Portable(Plain), &bases.points, Multiples::default()),
         );
         let mut runs = 0;
         while rich.tables.get().is_none() && runs < 1000 {

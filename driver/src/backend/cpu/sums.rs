@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use rayon::prelude::*;
 
 use super::engine::{Engine, Points, RESULT};
+use super::pages;
 
 /// How many points one task sums. Its results so far, 64 bytes each, should stay in the second-level cache.
 const TASK: usize = 1 << 14;
@@ -272,9 +273,12 @@ impl<E: Engine> Workspace<E> {
     }
 }
 
-/// Makes `buffer` at least `len` long.
+/// Makes `buffer` at least `len` long; what it held may be lost.
 fn grow<T: Clone>(buffer: &mut Vec<T>, len: usize, value: T) {
     if buffer.len() < len {
+        if buffer.capacity() < len {
+            *buffer = pages::with_capacity(len);
+        }
         buffer.resize(len, value);
     }
 }

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::digits::Windows;
 use super::engine::{Engine, Points};
+use super::pages;
 
 /// How many bases one task doubles.
 const CHUNK: usize = 1 << 9;
@@ -43,8 +44,8 @@ impl<E: Engine> Tables<E> {
         });
         let chunks: Vec<Vec<Vec<E::Point>>> = chunks.collect();
         let levels = (0..windows.count).flat_map(|level| chunks.iter().flat_map(move |chunk| &chunk[level]));
-        Tables {
-            points: levels.copied().collect(),
-        }
+        let mut points = pages::with_capacity(windows.count * bases.len());
+        points.extend(levels.copied());
+        Tables { points }
     }
 }

@@ -14,13 +14,17 @@ pub(crate) fn integers(simd: Simd, values: &[Fr], out: &mut [Integer]) -> Extent
     extent.join(digits::integers(rest, rest_out))
 }
 
-/// As [`digits::narrow`].
+/// As [`digits::narrow`]. Integers of one word are what scalars plus `2^63` are, which takes half of what it takes to find
+/// the sign and the magnitude of any.
 pub(crate) fn narrow(simd: Simd, values: &[Fr], out: &mut [u64]) -> Extent {
-    let (eights, rest) = values.as_chunks::<8>();
-    let (out, rest_out) = out.split_at_mut(8 * eights.len());
+    let (eights, rest) = values.as_chunks::<16>();
+    let (lanes_out, rest_out) = out.split_at_mut(16 * eights.len());
     // SAFETY: `simd` proves that the processor has the features.
-    let extent = unsafe { narrow_of_eights(simd, eights, out.as_chunks_mut().0) };
-    extent.join(digits::narrow(rest, rest_out))
+    let extent = unsafe { narrow_of_eights(simd, eights, lanes_out.as_chunks_mut().0) };
+    match extent {
+        Some(extent) => extent.join(digits::narrow(rest, rest_out)),
+        None => digits::narrow(values, out),
+    }
 }
 
 /// Where [`Simd::load_words`] puts eight integers, to put them in order.
@@ -81,16 +85,40 @@ fn integers_of_eights(simd: Simd, values: &[[Fr; 8]], out: &mut [[Integer; 8]]) 
     extents.join()
 }
 
+/// `None` where one of the integers takes more than a word.
 #[target_feature(enable = "avx512f,avx512ifma,avx512vbmi2,avx512dq,avx512vl")]
-fn narrow_of_eights(simd: Simd, values: &[[Fr; 8]], out: &mut [[u64; 8]]) -> Extent {
-    let mut extents = Extents::new(simd);
+fn narrow_of_eights(simd: Simd, values: &[[Fr; 16]], out: &mut [[u64; 16]]) -> Option<Extent> {
     let order = simd.load(&LANES);
+    let (mut positive, mut negative, mut beyond) = (simd.zero(), simd.zero(), simd.zero());
+    let mut any_negative = 0;
     for (values, out) in values.iter().zip(out) {
-        let (words, flip) = extents.magnitudes(simd, values);
-        let signed = words[0].blend(flip, words[0] | simd.splat(NEGATIVE));
-        order.look_up(signed).store(out);
+        let (values, out) = (values.as_chunks::<8>().0, out.as_chunks_mut::<8>().0);
+        let mut words = [[simd.zero(); 4]; 2];
+        for k in 0..2 {
+            let [a, b, c, d, e, f, g, h] = &values[k];
+            words[k] = simd.load_words([&a.0.0, &b.0.0, &c.0.0, &d.0.0, &e.0.0, &f.0.0, &g.0.0, &h.0.0]);
+        }
+        let integers = Field8::<Scalar>::leave_montgomery_each(words);
+        for k in 0..2 {
+            let (word, more) = integers[k].plus_half_word().canonical().low_word();
+            let word = word - simd.splat(NEGATIVE);
+            let sign = word.negative();
+            let magnitude = word.blend(sign, simd.zero() - word);
+            any_negative |= sign;
+            beyond = beyond | more;
+            positive = positive | word.blend(sign, simd.zero());
+            negative = negative | simd.zero().blend(sign, magnitude - simd.splat(1));
+            order
+                .look_up(magnitude.blend(sign, magnitude | simd.splat(NEGATIVE)))
+                .store(&mut out[k]);
+        }
     }
-    extents.join()
+    let any = |lanes: W| lanes.lanes().iter().fold(0, |any, lane| any | lane);
+    (any(beyond) == 0).then(|| Extent {
+        positive: [any(positive), 0, 0, 0],
+        negative: [any(negative), 0, 0, 0],
+        any_negative: any_negative != 0,
+    })
 }
 
 /// As [`Windows::digits`].

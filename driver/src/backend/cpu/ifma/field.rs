@@ -178,6 +178,34 @@ impl<P: Prime> Field8<P> {
         out.carry()
     }
 
+    /// As [`Field8::leave_montgomery`], for several lots of elements in turn, given by their words.
+    #[inline(always)]
+    pub(crate) fn leave_montgomery_each<const N: usize>(words: [[W; 4]; N]) -> [Self; N] {
+        let simd = words[0][0].simd();
+        let mut t = [[simd.zero(); 10]; N];
+        for k in 0..N {
+            let limbs = Self::enter(words[k]).0;
+            for i in 0..5 {
+                t[k][i] = limbs[i];
+            }
+        }
+        Self::carry_each(Self::redc_each(t))
+    }
+
+    /// `self + 2^63`.
+    #[inline(always)]
+    pub(crate) fn plus_half_word(mut self) -> Self {
+        self.0[1] = self.0[1] + self.0[1].simd().splat(1 << 11);
+        Loose8(self.0, PhantomData).carry()
+    }
+
+    /// The lowest word of canonical elements, and what is zero only if there is nothing above it.
+    #[inline(always)]
+    pub(crate) fn low_word(self) -> (W, W) {
+        let l = self.0;
+        (l[0] | l[1].shl::<52>(), l[1].shr::<12>() | l[2] | l[3] | l[4])
+    }
+
     /// The carries of several elements in turn.
     #[inline(always)]
     fn carry_each<const N: usize>(values: [Loose8<P>; N]) -> [Self; N] {

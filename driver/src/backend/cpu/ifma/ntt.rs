@@ -13,6 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use ark_ff::{FftField, Field};
 use rayon::prelude::*;
 
+use super::super::pages;
 use super::super::powers::{Powers, powers};
 use super::field::{Factor, Field8, Loose8, Scalar};
 use super::lane::{Simd, W, store_words, transpose};
@@ -378,7 +379,9 @@ fn load(simd: Simd, packed: &Packed) -> [W; 4] {
 
 /// A matrix of `n` elements as it is between the passes: block by block of eight columns, row by row.
 fn matrix(n: usize) -> Vec<Packed> {
-    vec![[[0; 8]; 4]; n / 8]
+    let mut out = pages::with_capacity(n / 8);
+    out.resize(n / 8, [[0; 8]; 4]);
+    out
 }
 
 /// Sets element `(row, column)` of a matrix to `starts[column] * steps[column]^row`, as a factor for Montgomery products.
