@@ -85,11 +85,12 @@ bench-visibility: tools evm-tools ## Time proofs with public, private and commit
 	@$(CARGO) build --release --quiet --package tapeout-prover
 	@python3 benches/visibility.py --tapeout target/release/tapeout $(if $(MODELS),--models $(MODELS)) $(if $(RUNS),--runs $(RUNS))
 
-bench-peers: ## Time MSM, of narrow scalars too, and NTT beside other libraries on one thread (SIZES=10..14)
+bench-peers: tools ## Time MSM, NTT and proofs beside other libraries, for docs/performance.md (PARTS=msm,ntt SIZES=10..14)
 	@$(CARGO) build --release --quiet --manifest-path benches/peers/libraries/Cargo.toml
-	@peers=benches/peers/libraries/target/release/tapeout-bench-libraries; \
-	for scalars in full u1 i8 i16 i32; do $$peers msm --sizes $(SIZES) --scalars $$scalars || exit 1; done; \
-	for batch in 1 16; do $$peers ntt --sizes $(SIZES) --batch $$batch || exit 1; done
+	@$(CARGO) build --release --quiet --package tapeout-prover
+	@python3 benches/peers/kernels.py --libraries benches/peers/libraries/target/release/tapeout-bench-libraries \
+		--tapeout target/release/tapeout --out build/kernels.json $(if $(PARTS),--parts $(PARTS)) \
+		$(if $(filter-out default file,$(origin SIZES)),--sizes $(SIZES))
 
 test-conformance: tools ## Prove and verify every ONNX node test of moderate size; change every cell of every operator's circuit (minutes)
 	$(CARGO) test --release --package tapeout-prover --test model_conformance -- --ignored --nocapture

@@ -20,8 +20,10 @@ use halo2curves::group::Curve as _;
 use halo2curves::{Coordinates, CurveAffine, fft::best_fft, msm::msm_best};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
+use serde_json::json;
+use tapeout_driver::backend::{self, Multiples};
 use tapeout_driver::sample::{Bases, fields, root, scalars};
-use tapeout_driver::{Dir, Fr, G1Affine, G1Projective, Scalars, Width, backend};
+use tapeout_driver::{Dir, Fr, G1Affine, G1Projective, Scalars, Width};
 
 /// Times Tapeout's CPU kernels beside arkworks' and halo2curves'.
 #[derive(Parser)]
@@ -43,6 +45,9 @@ struct Options {
     /// Threads of every library.
     #[arg(long, default_value_t = 1)]
     threads: usize,
+    /// One JSON object a row, instead of a table.
+    #[arg(long)]
+    json: bool,
     /// The rows to measure, the first of which the others are compared with; all where none is named.
     #[arg(long, value_delimiter = ',')]
     libraries: Vec<String>,
@@ -74,6 +79,12 @@ fn range(text: &str) -> Result<RangeInclusive<u32>> {
 /// Tapeout's backends that take part, by name.
 const BACKENDS: [&str; 3] = ["cpu", "portable", "arkworks"];
 
+/// The row of the backend `cpu` with multiples of the bases, made beforehand: where it is asked for by name.
+const MULTIPLES: &str = "cpu-multiples";
+
+/// What those multiples may take.
+const MULTIPLES_BYTES: usize = 4 << 30;
+
 /// One library: computes on its own copy of the round's data, and returns the results and the times it took.
 type Runner<'a, T> = Box<dyn FnMut(&[Vec<Fr>]) -> Result<(T, Duration, Duration)> + 'a>;
 
@@ -82,10 +93,12 @@ fn main() -> Result<()> {
     rayon::ThreadPoolBuilder::new()
         .num_threads(options.threads)
         .build_global()?;
-    println!(
-        "{:12} {:>5} {:>6} {:>6} {:>12} {:>12} {:>8} {:>12} {:>8}",
-        "library", "log n", "width", "batch", "wall ms", "cpu ms", "cpu : 1", "least cpu ms", "least : 1"
-    );
+    if !options.json {
+        println!(
+            "{:13} {:>5} {:>6} {:>6} {:>12} {:>12} {:>8} {:>12} {:>8}",
+            "library", "log n", "width", "batch", "wall ms", "cpu ms", "cpu : 1", "least cpu ms", "least : 1"
+        );
+    }
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     for log_n in options.sizes.clone() {
         match options.kernel {
@@ -108,8 +121,21 @@ fn msm(options: &Options, log_n: u32, rng: &mut ChaCha8Rng) -> Result<()> {
     let bases = Bases::random(n, rng).points;
     let theirs = bases.iter().map(point).collect::<Result<Vec<_>>>()?;
     let mut runners: Vec<(&str, Runner<'_, Vec<G1Affine>>)> = Vec::new();
-    for name in BACKENDS.into_iter().filter(|name| options.wants(name)) {
-        let prepared = backend::open(name)?.prepare_msm(&bases)?;
+    let multiples = options
+        .libraries
+        .iter()
+        .any(|name| name == MULTIPLES)
+        .then_some(MULTIPLES);
+    for name in BACKENDS.into_iter().chain(multiples).filter(|name| options.wants(name)) {
+        let backend = if name == MULTIPLES {
+            backend::cpu(Multiples {
+                bytes: MULTIPLES_BYTES,
+                at_once: true,
+            })
+        } else {
+            backend::open(name)?
+        };
+        let prepared = backend.prepare_msm(&bases)?;
         let run = move |items: &[Vec<Fr>]| {
             let batch: Vec<Scalars<'_>> = items.iter().map(|values| Scalars { values, width }).collect();
             let (run, wall, cpu) = timed(|| Ok(prepared.run(&batch)?))?;
@@ -253,10 +279,19 @@ fn compare<T: PartialEq>(
     let mut base = None;
     for ((name, _), (walls, mut cpus)) in runners.iter().zip(times) {
         cpus.sort_unstable();
+        let least_wall = milliseconds(walls.iter().min().copied());
         let (wall, cpu, least) = (median(walls), median(cpus.clone()), milliseconds(cpus.first().copied()));
         let (first, first_least) = *base.get_or_insert((cpu, least));
+        if options.json {
+            let row = json!({
+                "library": name, "log_n": log_n, "width": width, "batch": options.batch, "threads": options.threads,
+                "runs": options.repetitions, "wall_ms": wall, "least_wall_ms": least_wall, "cpu_ms": cpu, "least_cpu_ms": least,
+            });
+            println!("{row}");
+            continue;
+        }
         println!(
-            "{name:12} {log_n:>5} {width:>6} {:>6} {wall:>12.3} {cpu:>12.3} {:>8.2} {least:>12.3} {:>8.2}",
+            "{name:13} {log_n:>5} {width:>6} {:>6} {wall:>12.3} {cpu:>12.3} {:>8.2} {least:>12.3} {:>8.2}",
             options.batch,
             cpu / first,
             least / first_least
