@@ -7,6 +7,9 @@ use rayon::prelude::*;
 use super::engine::{Engine, Points, RESULT};
 use super::pages;
 
+#[cfg(test)]
+mod tests;
+
 /// How many points one task sums. Its results so far, 64 bytes each, should stay in the second-level cache.
 const TASK: usize = 1 << 14;
 

@@ -1,7 +1,6 @@
 //! Additions of affine points, eight at a time.
 
-use std::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
-use std::marker::PhantomData;
+use std::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1};
 
 use ark_bn254::Fq;
 use ark_ec::AffineRepr;
@@ -15,8 +14,11 @@ use super::field::{Base, Field8, Loose8};
 use super::lane::{Mask, Simd, W, transpose};
 use crate::{Fr, G1Affine};
 
+mod places;
 #[cfg(test)]
 mod tests;
+
+use places::{Places, eight};
 
 /// How many groups of eight additions share one inversion. An even number; what they keep must fit the second-level cache.
 const SHARED: usize = 256;
@@ -29,9 +31,6 @@ const FAR_AHEAD: usize = 32;
 
 /// How many groups' places are kept at once.
 const RING: usize = 2 * FAR_AHEAD;
-
-/// The base-2 logarithm of a point's size in bytes.
-const LOG_SIZE: u32 = size_of::<Point>().trailing_zeros();
 
 /// `1 / 16` in the base field.
 const SIXTEENTH: Fq = MontFp!("12312136615409592312513603231707217237391675025980025810262583815737939742328");
@@ -164,79 +163,6 @@ fn from_words(words: [u64; 4]) -> Fq {
     Fq::new_unchecked(words)
 }
 
-/// The references of a group; the last reference repeated where fewer than eight are left.
-#[inline(always)]
-fn eight(references: &[u32], group: usize) -> [u32; 8] {
-    let rest = &references[(8 * group).min(references.len() - 1)..];
-    if let Some(eight) = rest.first_chunk::<8>() {
-        return *eight;
-    }
-    let mut eight = [rest[rest.len() - 1]; 8];
-    eight[..rest.len()].copy_from_slice(rest);
-    eight
-}
-
-/// Where the points of a group of additions are: found once, eight at a time, for both prefetches and the load.
-#[derive(Clone, Copy)]
-struct Places<'a> {
-    at: [[u64; 8]; 2],
-    points: PhantomData<&'a Point>,
-}
-
-impl<'a> Places<'a> {
-    const NONE: Self = Places {
-        at: [[0; 8]; 2],
-        points: PhantomData,
-    };
-
-    /// Those of group `group`, which has one reference at least.
-    ///
-    /// # Panics
-    /// When a reference is to no point.
-    #[inline(always)]
-    fn find(simd: Simd, points: Points<'a, Simd>, a: &[u32], b: &[u32], group: usize) -> Self {
-        let mut at = [[0; 8]; 2];
-        for (at, references) in at.iter_mut().zip([a, b]) {
-            let references = simd.load_halves(&eight(references, group));
-            let (index, result) = (
-                references & simd.splat(u64::from(RESULT - 1)),
-                references.test(simd.splat(u64::from(RESULT))),
-            );
-            let bound = simd.splat(points.bases.len() as u64);
-            let bound = bound.blend(result, simd.splat(points.results.len() as u64));
-            assert!(bound.greater(index) == Mask::MAX, "a reference to no point");
-            let start = simd.splat(points.bases.as_ptr().expose_provenance() as u64);
-            let start = start.blend(result, simd.splat(points.results.as_ptr().expose_provenance() as u64));
-            (start + index.shl::<LOG_SIZE>()).store(at);
-        }
-        Places {
-            at,
-            points: PhantomData,
-        }
-    }
-
-    /// Fetches the points to the cache that the hint names.
-    #[inline(always)]
-    fn prefetch<const HINT: i32>(&self) {
-        for &at in self.at.as_flattened() {
-            // SAFETY: prefetching reads nothing, at whatever address.
-            unsafe { _mm_prefetch::<HINT>(std::ptr::without_provenance(at as usize)) };
-        }
-    }
-
-    /// The points of one side.
-    #[inline(always)]
-    fn load(&self, simd: Simd, side: usize) -> [W; 8] {
-        let mut rows = [simd.zero(); 8];
-        for k in 0..8 {
-            // SAFETY: `find` took the address from a list of points, within its bounds, that is borrowed for as long as `self`.
-            let point: &Point = unsafe { &*std::ptr::with_exposed_provenance(self.at[side][k] as usize) };
-            rows[k] = simd.load(&point.0);
-        }
-        rows
-    }
-}
-
 /// The points of eight references, and the lanes that hold the identity.
 #[inline(always)]
 fn gather(simd: Simd, rows: [W; 8], references: [u32; 8]) -> (Field8<Base>, Loose8<Base>, Mask) {
@@ -287,7 +213,7 @@ fn begin(
     let one = Field8::splat(simd, Fq::from(16u64).0.0);
     let mut product = [one; 2];
     // Those of groups g..g + FAR_AHEAD, where g is at hand, each at its number modulo RING.
-    let mut ring = [Places::NONE; RING];
+    let mut ring = [Places::find(simd, points, a, b, 0); RING];
     let count = groups.len();
     for g in 0..count.min(FAR_AHEAD) {
         ring[g % RING] = Places::find(simd, points, a, b, g);

@@ -8,6 +8,8 @@
 //!
 //! Elements stay in arkworks' form throughout: a product by a constant keeps whatever form they are in.
 
+mod short;
+
 use std::sync::{Mutex, PoisonError};
 
 use ark_ff::{FftField, Field};
@@ -18,6 +20,7 @@ use super::super::powers::{Powers, powers};
 use super::field::{Factor, Field8, Loose8, Scalar};
 use super::lane::{Simd, W, store_words, transpose};
 use crate::{Dir, Error, Fr, Result};
+use short::Short;
 
 /// The smallest domain that fills the lanes in both passes.
 pub(crate) const MIN_LOG_N: u32 = 6;
@@ -50,13 +53,6 @@ struct Direction {
     by_columns: Short,
     /// The twist when the coset is the domain itself.
     twist: Vec<Packed>,
-}
-
-/// A short transform's twiddles.
-struct Short {
-    /// `twiddles[h + j]` is the `j`-th power of the root of unity of order `2 h`, for `j < h`.
-    twiddles: Vec<Factor>,
-    reversed: Vec<u32>,
 }
 
 /// What one run multiplies by.
@@ -299,70 +295,6 @@ impl Plan {
                 &mut a.0.0, &mut b.0.0, &mut c.0.0, &mut d.0.0, &mut e.0.0, &mut f.0.0, &mut g.0.0, &mut h.0.0,
             ];
             store_words(value.canonical().to_words(), to);
-        }
-    }
-}
-
-impl Short {
-    fn new(len: usize, root: Fr) -> Short {
-        let full = powers(Fr::ONE, root, len / 2);
-        let mut twiddles = vec![Factor::new(Fr::ONE); len];
-        let mut half = 1;
-        while half < len {
-            for j in 0..half {
-                twiddles[half + j] = Factor::new(full[j * (len / (2 * half))]);
-            }
-            half *= 2;
-        }
-        let bits = len.trailing_zeros();
-        let reversed = (0..len as u32).map(|i| i.reverse_bits() >> (32 - bits)).collect();
-        Short { twiddles, reversed }
-    }
-
-    /// Transforms values below `3 p` that lie in bit-reversed order; the results are below `(6 + 3 log) p`.
-    #[inline(always)]
-    fn run(&self, data: &mut [Loose8<Scalar>]) {
-        /// Values that stay in the nearest cache for several levels.
-        const NEAR: usize = 64;
-        let block = NEAR.min(data.len());
-        for data in data.chunks_exact_mut(block) {
-            for four in data.as_chunks_mut::<4>().0 {
-                let [a, b, c, d] = *four;
-                let ((a, b), (c, d)) = (a.butterfly::<3>(b), c.butterfly::<3>(d));
-                let ((a, c), (b, d)) = (a.butterfly::<6>(c), b.butterfly::<3>(d.times(&self.twiddles[3])));
-                *four = [a, b, c, d];
-            }
-            self.levels(data, 4);
-        }
-        self.levels(data, block);
-    }
-
-    /// The levels from half-size `half` up, two at a time.
-    #[inline(always)]
-    fn levels(&self, data: &mut [Loose8<Scalar>], mut half: usize) {
-        while 4 * half <= data.len() {
-            for data in data.chunks_exact_mut(4 * half) {
-                let (low, high) = data.split_at_mut(2 * half);
-                let ((a, b), (c, d)) = (low.split_at_mut(half), high.split_at_mut(half));
-                let (near, far) = (&self.twiddles[half..2 * half], &self.twiddles[2 * half..4 * half]);
-                let (far, farther) = far.split_at(half);
-                for j in 0..half {
-                    let [low, high] = Loose8::times_each([b[j], d[j]], [&near[j]; 2]);
-                    let ((x, y), (z, t)) = (a[j].butterfly::<3>(low), c[j].butterfly::<3>(high));
-                    let [low, high] = Loose8::times_each([z, t], [&far[j], &farther[j]]);
-                    (a[j], c[j]) = x.butterfly::<3>(low);
-                    (b[j], d[j]) = y.butterfly::<3>(high);
-                }
-            }
-            half *= 4;
-        }
-        if 2 * half <= data.len() {
-            for data in data.chunks_exact_mut(2 * half) {
-                let (a, b) = data.split_at_mut(half);
-                for ((a, b), twiddle) in a.iter_mut().zip(b).zip(&self.twiddles[half..]) {
-                    (*a, *b) = a.butterfly::<3>(b.times(twiddle));
-                }
-            }
         }
     }
 }

@@ -1,5 +1,5 @@
 use ark_bn254::{Fq, Fr};
-use ark_ff::{BigInt, BigInteger, PrimeField};
+use ark_ff::{AdditiveGroup, BigInt, BigInteger, FftField, Field, PrimeField};
 use proptest::prelude::*;
 
 use super::*;
@@ -94,7 +94,59 @@ fn edges_of_the_lazy_form() {
     }
 }
 
+/// Products by constants of `a`, of `a + b` and of `a - b + 6 p` before their carries, alone and two in turn.
+fn check_factors(a: [[u64; 4]; 8], b: [[u64; 4]; 8], by: [Fr; 2]) {
+    let Some(simd) = Simd::detect() else { return };
+    let (x, y) = (
+        Loose8::from(lanes::<Scalar>(simd, a)),
+        Loose8::from(lanes::<Scalar>(simd, b)),
+    );
+    let factors = by.map(Factor::new);
+    let (sum, difference) = x.butterfly::<6>(y);
+    let both = Loose8::times_each([sum, difference], [&factors[0], &factors[1]]);
+    let found = [x.times(&factors[0]), both[0], both[1]].map(|value| words(value.canonical()));
+    for k in 0..8 {
+        let (u, v) = (residue::<Fr>(a[k]), residue::<Fr>(b[k]));
+        let expected = [u * by[0], (u + v) * by[0], (u - v) * by[1]];
+        assert_eq!(
+            found.map(|values| values[k]),
+            expected.map(|value| value.into_bigint().0)
+        );
+    }
+}
+
+#[test]
+fn products_by_constants_take_the_lazy_form() {
+    let p = Scalar::WORDS;
+    let edges: Vec<_> = (0..=5u64)
+        .flat_map(|k| [-1, 0, 1].map(|offset| (k, offset)))
+        .filter(|&edge| edge != (0, -1))
+        .map(|(k, offset)| near(p, k, offset))
+        .collect();
+    let factors = [
+        Fr::ZERO,
+        Fr::ONE,
+        -Fr::ONE,
+        Fr::from(1u64 << 52),
+        Fr::TWO_ADIC_ROOT_OF_UNITY,
+    ];
+    for (i, &a) in edges.iter().enumerate() {
+        let b = [0, 1, 2, 3, 4, 5, 6, 7].map(|k| edges[(i + 2 * k) % edges.len()]);
+        for (j, &factor) in factors.iter().enumerate() {
+            check_factors([a; 8], b, [factor, factors[(i + j) % factors.len()]]);
+            check_factors(b, [a; 8], [factor, factors[(i + j) % factors.len()]]);
+        }
+    }
+}
+
 proptest! {
+    #[test]
+    fn products_by_constants_are_those_of_the_field(
+        a in any::<[[u64; 4]; 8]>(), b in any::<[[u64; 4]; 8]>(), f in any::<[u64; 4]>(), g in any::<[u64; 4]>(),
+    ) {
+        check_factors(a, b, [residue(f), residue(g)]);
+    }
+
     #[test]
     fn arithmetic_is_that_of_the_field(a in any::<[[u64; 4]; 8]>(), b in any::<[[u64; 4]; 8]>()) {
         check::<Base, Fq>(a, b);
