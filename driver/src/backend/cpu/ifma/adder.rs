@@ -7,7 +7,7 @@ use ark_ec::AffineRepr;
 use ark_ff::{AdditiveGroup, BigInt, BigInteger, Field, MontFp, PrimeField};
 
 use super::super::digits::{Extent, Integer, Windows};
-use super::super::engine::{Engine, NEGATED, Points, RESULT};
+use super::super::engine::{Engine, NEGATED, Points};
 use super::super::inverse::inverse;
 use super::digits;
 use super::field::{Base, Field8, Loose8};

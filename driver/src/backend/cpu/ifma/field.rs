@@ -184,10 +184,7 @@ impl<P: Prime> Field8<P> {
         let simd = words[0][0].simd();
         let mut t = [[simd.zero(); 10]; N];
         for k in 0..N {
-            let limbs = Self::enter(words[k]).0;
-            for i in 0..5 {
-                t[k][i] = limbs[i];
-            }
+            t[k][..5].copy_from_slice(&Self::enter(words[k]).0);
         }
         Self::carry_each(Self::redc_each(t))
     }

@@ -37,7 +37,7 @@ fn check_sizes(sizes: &[usize]) {
             if same {
                 7
             } else {
-                rng.next_u32() % 50 | (rng.next_u32() & NEGATED)
+                (rng.next_u32() % 50) | (rng.next_u32() & NEGATED)
             }
         };
         let groups: Vec<Vec<u32>> = sizes.iter().map(|&size| (0..size).map(|_| any()).collect()).collect();

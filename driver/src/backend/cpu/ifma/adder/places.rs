@@ -58,10 +58,10 @@ impl<'a> Places<'a> {
     #[inline(always)]
     pub(super) fn load(&self, simd: Simd, side: usize) -> [W; 8] {
         let mut rows = [simd.zero(); 8];
-        for k in 0..8 {
+        for (row, &at) in rows.iter_mut().zip(&self.at[side]) {
             // SAFETY: `find` took the address from a list of points, within its bounds, that is borrowed for as long as `self`.
-            let point: &Point = unsafe { &*std::ptr::with_exposed_provenance(self.at[side][k] as usize) };
-            rows[k] = simd.load(&point.0);
+            let point: &Point = unsafe { &*std::ptr::with_exposed_provenance(at as usize) };
+            *row = simd.load(&point.0);
         }
         rows
     }

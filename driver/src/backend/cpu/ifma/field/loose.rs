@@ -187,7 +187,7 @@ fn upper<const I: usize, const N: usize>(q: &mut [[W; 6]; N], by: [&Factor; N], 
             q[k][I + j - 4] = q[k][I + j - 4].madd_lo(simd.splat(by[k].quotient[I]), b[k][j]);
         }
     }
-    for j in const { if I < 3 { 3 - I } else { 0 } }..5 {
+    for j in 3usize.saturating_sub(I)..5 {
         for k in 0..N {
             q[k][I + j - 3] = q[k][I + j - 3].madd_hi(simd.splat(by[k].quotient[I]), b[k][j]);
         }
