@@ -56,12 +56,14 @@ impl<'a> Places<'a> {
 
     /// The points of one side.
     #[inline(always)]
+    // An iterator's parts are not sure to be inlined, which is dear here.
+    #[allow(clippy::needless_range_loop)]
     pub(super) fn load(&self, simd: Simd, side: usize) -> [W; 8] {
         let mut rows = [simd.zero(); 8];
-        for (row, &at) in rows.iter_mut().zip(&self.at[side]) {
+        for k in 0..8 {
             // SAFETY: `find` took the address from a list of points, within its bounds, that is borrowed for as long as `self`.
-            let point: &Point = unsafe { &*std::ptr::with_exposed_provenance(at as usize) };
-            *row = simd.load(&point.0);
+            let point: &Point = unsafe { &*std::ptr::with_exposed_provenance(self.at[side][k] as usize) };
+            rows[k] = simd.load(&point.0);
         }
         rows
     }
