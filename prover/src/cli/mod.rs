@@ -42,7 +42,7 @@ const EXAMPLES: &str = "\
 Examples:
   tapeout setup model.onnx --calibrate samples.json --out keys
   tapeout prove model.onnx --input input.json --keys keys --out proof
-  tapeout verify proof --vk keys/model.vk
+  tapeout verify proof --vk keys/model.vk --insecure-dev
   tapeout bench msm --backends cpu,reference --sizes 8..10
   tapeout explore --model model.onnx --input input.json --part u55c --html card.html
 

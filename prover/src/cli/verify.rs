@@ -9,6 +9,7 @@ use tapeout_prover::keys::VerifyingKey;
 use tapeout_prover::layout::Visibility;
 use tapeout_prover::model::io;
 use tapeout_prover::pipeline::{Key, Trust, Verified};
+use tapeout_prover::plonk::verifier::Rejection;
 use tapeout_prover::srs::Origin;
 use tapeout_prover::statement::{Statement, VerifyError};
 
@@ -51,9 +52,10 @@ pub(crate) struct Args {
     #[command(flatten)]
     context: ContextArgs,
 
-    /// Refuse keys whose reference string stems from no ceremony
+    /// Accept keys whose reference string was made for development, as `tapeout setup` makes it without --srs: whoever made it can forge
+    /// proofs
     #[arg(long)]
-    require_ceremony: bool,
+    insecure_dev: bool,
 }
 
 #[derive(Serialize)]
@@ -90,16 +92,19 @@ impl Args {
             Some(path) => with_outputs(self.whole(&key)?, &proof, path).with_context(|| self.unreadable())?,
             None => proof,
         };
-        let trust = if self.require_ceremony {
-            Trust::Ceremony
-        } else {
-            Trust::InsecureDev
+        let trust = match self.insecure_dev {
+            true => Trust::InsecureDev,
+            false => Trust::Ceremony,
         };
         let check = Meter::start();
         let verdict = key.verify(&proof, &self.context.bytes(), trust);
         let check_s = check.read().wall_s;
         let (verified, reason) = match verdict {
             Ok(verified) => (Some(verified), None),
+            Err(VerifyError::Rejected(reason @ Rejection::InsecureReferenceString)) => (
+                None,
+                Some(format!("{reason}; --insecure-dev accepts it for trying things out")),
+            ),
             Err(VerifyError::Rejected(reason)) => (None, Some(reason.to_string())),
             Err(VerifyError::Unreadable(error)) => return Err(error).with_context(|| self.unreadable()),
             Err(error) => return Err(error).with_context(|| self.unreadable()),

@@ -65,12 +65,12 @@ fn a_point_of_another_proof_does_not_verify() {
 }
 
 #[test]
-fn development_keys_are_refused_where_a_ceremony_is_required() {
-    let message = fail(
-        verify_command(&FIXTURE.proof(), &FIXTURE.vk()).arg("--require-ceremony"),
-        1,
+fn development_keys_are_refused_unless_they_are_asked_for() {
+    let message = fail(command("verify").arg(FIXTURE.proof()).arg("--vk").arg(FIXTURE.vk()), 1);
+    assert!(
+        message.contains("reference string") && message.contains("--insecure-dev"),
+        "{message}"
     );
-    assert!(message.contains("reference string"), "{message}");
 }
 
 #[test]
