@@ -9,7 +9,7 @@ TRACE ?= build/msm.fst
 
 .DEFAULT_GOAL := help
 # One folder of examples/ each, with a run.py.
-EXAMPLES = trading lending medical api credential freeze
+EXAMPLES = trading lending medical api credential freeze training
 
 .PHONY: help tools evm-tools web test-web demo examples $(EXAMPLES:%=example-%) test test-conformance test-faults test-hardware synth fmt lint doc deny bench bench-ezkl bench-ezkl-conformance bench-gas bench-visibility bench-peers waves ci clean
 
@@ -26,7 +26,7 @@ demo: tools ## Prove and verify a digit classifier (LeNet-5), then try to cheat
 	@$(CARGO) build --release --quiet --package tapeout-prover
 	@examples/demo.sh target/release/tapeout
 
-examples: $(EXAMPLES:%=example-%) ## Run the examples of what proofs are good for; example-trading, -lending, -medical, -api, -credential, -freeze run one
+examples: $(EXAMPLES:%=example-%) ## Run the examples of what proofs are good for; example-trading, -lending, -medical, -api, -credential, -freeze, -training run one
 
 example-trading example-lending example-freeze: evm-tools
 

@@ -133,7 +133,8 @@ class Example:
         refusal(got, reason)
 
     def _start(self, arguments, quiet):
-        arguments = [str(argument) for argument in arguments]
+        # The examples' keys are of strings for trying things out, which verifiers must be told to accept.
+        arguments = [str(argument) for argument in arguments] + ["--insecure-dev"] * (arguments[0] == "verify")
         if not quiet:
             shown = [argument if len(argument) < 64 else short(argument) for argument in arguments]
             print("$ tapeout " + " ".join(shown), flush=True)

@@ -57,6 +57,11 @@ fn a_credential_moves_to_a_new_template_of_the_same_scan() {
 }
 
 #[test]
+fn training_goes_from_step_to_step_by_committed_weights() {
+    tell("training");
+}
+
+#[test]
 fn a_bridge_freezes_on_a_proven_anomaly() {
     tell_with_contracts("freeze");
 }

@@ -233,7 +233,6 @@ fn finish(mut ctx: Lowering, mut values: Values<'_>) -> Result<Lowered> {
         layers: ctx.layers,
         functions: ctx.functions,
         outputs: result,
-        ..Program::default()
     };
     Ok(Lowered {
         program,
