@@ -13,7 +13,7 @@ use crate::{
     commitment::{Opening, OpeningError, Shown, Use, Values},
     keys::{KeyError, ModelInfo, Powers, ProvingKey, powers_needed},
     layout::{self, Disclosure, Precision, Profile, Visibility},
-    model::{self, Model},
+    model::{self, Model, Quantised},
     plonk::{
         kernels::{KernelRow, Kernels},
         prover::{self, Honest, Instance, PhaseTime, Phases, ProveError},
@@ -133,21 +133,30 @@ pub fn keys(
     let Choice { quantised, shape, .. } = choice;
     let mut phases = Phases::new(observe);
     phases.begin("reference string");
-    let needed = powers_needed(&quantised.program, &shape, options.disclosure)?;
-    let srs = match srs {
-        Some(source) => source(needed)?,
-        None => Srs::insecure_dev(needed.g1, needed.g2)?,
-    };
+    let srs = string(srs, powers_needed(&quantised.program, &shape, options.disclosure)?)?;
     phases.begin("keys");
-    let info = ModelInfo {
+    let info = model_info(model, &quantised);
+    let key = ProvingKey::generate(quantised.program, &shape, options.disclosure, info, &srs, backend)?;
+    Ok((key, phases.finish()))
+}
+
+/// A reference string from `source`, or a new one.
+pub(crate) fn string(source: Option<SrsSource<'_>>, needed: Powers) -> Result<Srs, SrsError> {
+    match source {
+        Some(source) => source(needed),
+        None => Srs::insecure_dev(needed.g1, needed.g2),
+    }
+}
+
+/// What a key says of a quantised model.
+pub(crate) fn model_info(model: &Model, quantised: &Quantised) -> ModelInfo {
+    ModelInfo {
         hash: model.hash,
         input_shape: quantised.program.input_shape.clone(),
         output_shape: quantised.program.output_shape.clone(),
         input_scale: quantised.input_scale,
         output_scale: quantised.output_scale,
-    };
-    let key = ProvingKey::generate(quantised.program, &shape, options.disclosure, info, &srs, backend)?;
-    Ok((key, phases.finish()))
+    }
 }
 
 /// A proof and what making it took.

@@ -18,9 +18,8 @@ use crate::{
     commitment::{Commitment, Opening, OpeningError, Use, Values},
     keys::{ModelInfo, Powers, ProvingKey, VerifyingKey, powers_needed},
     model::{Model, Scale},
-    pipeline::{Error, Proven, SrsSource, Standing, committed, prove_from},
+    pipeline::{Error, Proven, SrsSource, Standing, committed, model_info, prove_from, string},
     plonk::prover::{PhaseTime, Phases},
-    srs::Srs,
     statement::{Context, Statement},
 };
 
@@ -36,14 +35,7 @@ pub fn keys<E: From<Error>>(
     keep: &mut dyn FnMut(usize, &ProvingKey) -> Result<(), E>,
     observe: &mut dyn FnMut(&'static str),
 ) -> Result<(SegmentedKey, Vec<PhaseTime>), E> {
-    let quantised = &choice.quantised;
-    let info = ModelInfo {
-        hash: model.hash,
-        input_shape: quantised.program.input_shape.clone(),
-        output_shape: quantised.program.output_shape.clone(),
-        input_scale: quantised.input_scale,
-        output_scale: quantised.output_scale,
-    };
+    let info = model_info(model, &choice.quantised);
     keys_of(&info, &choice.shape, srs, backend, keep, observe)
 }
 
@@ -66,10 +58,7 @@ pub fn keys_of<E: From<Error>>(
         let own = powers_needed(&segment.program, &segment.shape, segment.disclosure).map_err(Error::from)?;
         (needed.g1, needed.g2) = (needed.g1.max(own.g1), needed.g2.max(own.g2));
     }
-    let srs = match srs {
-        Some(source) => source(needed).map_err(Error::from)?,
-        None => Srs::insecure_dev(needed.g1, needed.g2).map_err(Error::from)?,
-    };
+    let srs = string(srs, needed).map_err(Error::from)?;
     phases.begin("keys");
     let mut verifying = Vec::with_capacity(segments.len());
     for (i, segment) in segments.iter().enumerate() {

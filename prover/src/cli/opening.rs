@@ -25,6 +25,16 @@ pub(crate) fn write(path: &Path, opening: &Opening) -> anyhow::Result<()> {
     files::write_secret(path, &opening.to_bytes())
 }
 
+/// Keeps what opens new commitments, each where that was asked for.
+pub(crate) fn keep(openings: [(Option<&Path>, &Option<Opening>); 2]) -> anyhow::Result<()> {
+    for (path, opening) in openings {
+        if let (Some(path), Some(opening)) = (path, opening) {
+            write(path, opening)?;
+        }
+    }
+    Ok(())
+}
+
 pub(crate) fn cannot(path: &Path) -> String {
     format!("cannot use the opening '{}'", path.display())
 }

@@ -80,6 +80,20 @@ fn message(error: &anyhow::Error) -> String {
     text
 }
 
+/// The facts on the commitments that a proof shows.
+pub(crate) fn commitments(
+    input: &Option<String>,
+    output: &Option<String>,
+) -> impl Iterator<Item = (&'static str, String)> {
+    let shown = [
+        ("input commitment", input.clone()),
+        ("output commitment", output.clone()),
+    ];
+    shown
+        .into_iter()
+        .filter_map(|(name, commitment)| Some((name, commitment?)))
+}
+
 /// Named facts, one a line.
 pub(crate) fn facts(rows: &[(&str, String)]) -> String {
     let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);

@@ -20,7 +20,7 @@ use super::context::ContextArgs;
 use super::device::{self, BackendArgs, Device};
 use super::keys::{self, hex, origin_name};
 use super::meter::{Cost, Meter};
-use super::output::{Output, Status, facts, numbers, phases, table};
+use super::output::{Output, Status, commitments, facts, numbers, phases, table};
 use super::{files, opening, progress, segments};
 
 /// Run a model on an input and prove the output
@@ -195,14 +195,10 @@ impl Args {
         let trace = recorder.as_ref().map(Recorder::trace);
         times.extend(proven.phases);
         let bytes = proven.statement.to_bytes();
-        for (path, opening) in [
-            (&self.keep_input, &proven.input_opening),
-            (&self.keep_output, &proven.output_opening),
-        ] {
-            if let (Some(path), Some(opening)) = (path, opening) {
-                opening::write(path, opening)?;
-            }
-        }
+        opening::keep([
+            (self.keep_input.as_deref(), &proven.input_opening),
+            (self.keep_output.as_deref(), &proven.output_opening),
+        ])?;
         files::write(&self.out, &bytes)?;
         if let (Some(path), Some(trace)) = (&self.record, trace) {
             files::write(path, &serde_json::to_vec_pretty(&trace)?)?;
@@ -301,11 +297,7 @@ fn human(report: &Report) -> String {
             format!("{} ({} bytes)", report.proof.display(), report.proof_bytes),
         ),
     ];
-    let commitments = [
-        ("input commitment", &report.input_commitment),
-        ("output commitment", &report.output_commitment),
-    ];
-    rows.extend(commitments.into_iter().filter_map(|(name, c)| Some((name, c.clone()?))));
+    rows.extend(commitments(&report.input_commitment, &report.output_commitment));
     rows.extend([
         ("key digest", report.vk_digest.clone()),
         ("backend", format!("{}: {}", report.backend, report.device)),

@@ -22,7 +22,7 @@ use tapeout_prover::statement::Context as Bound;
 use super::device::{self, Device};
 use super::keys::{self, hex, origin_name};
 use super::meter::{Cost, Meter};
-use super::output::{Output, Status, facts, numbers, phases, table};
+use super::output::{Output, Status, commitments, facts, numbers, phases, table};
 use super::{files, opening, progress};
 
 #[derive(Serialize)]
@@ -166,6 +166,8 @@ struct ProveReport {
     proof_bytes: usize,
     /// The model's output, dequantised, row-major.
     outputs: Vec<f64>,
+    /// The public words that the proof is about, as fixed-point integers.
+    public_words: Vec<i64>,
     input_commitment: Option<String>,
     output_commitment: Option<String>,
     segments: usize,
@@ -192,7 +194,7 @@ impl Prove<'_> {
         let model_hash = keys::expect_model(self.model, &first.model().hash, self.keys)?;
         let input = model_io::read_input(self.input, first.model().input_shape.iter().product())?;
         let bar = progress::bar(key.keys().len() as u64);
-        let mut kept = Kept::open(self.out, &self.binding(key, &input), self.seed)?;
+        let mut kept = Kept::open(self.out, &self.binding(key, &input, &standing), self.seed)?;
         let secret = kept.secret;
         let job = Job {
             key,
@@ -213,14 +215,10 @@ impl Prove<'_> {
         let proven = segments::prove(&job, standing, &mut load, &mut kept, backend, &mut observe)
             .with_context(|| format!("no proof for the input '{}'", self.input.display()))?;
         bar.finish_and_clear();
-        for (path, opening) in [
+        opening::keep([
             (self.keep_input, &proven.input_opening),
             (self.keep_output, &proven.output_opening),
-        ] {
-            if let (Some(path), Some(opening)) = (path, opening) {
-                opening::write(path, opening)?;
-            }
-        }
+        ])?;
         let bytes = proven.statement.to_bytes();
         files::write(self.out, &bytes)?;
         kept.remove()?;
@@ -233,6 +231,7 @@ impl Prove<'_> {
             proof: self.out.to_path_buf(),
             proof_bytes: bytes.len(),
             outputs: proven.outputs,
+            public_words: ends.iter().flat_map(|segment| &segment.public).copied().collect(),
             input_commitment: commitment(ends.first().and_then(|s| s.input_commitment(first))),
             output_commitment: commitment(ends.last().and_then(|s| s.output_commitment(last))),
             segments: ends.len(),
@@ -247,13 +246,21 @@ impl Prove<'_> {
         Ok(Status::Ok)
     }
 
-    /// What finished segments are of: the same key, input, context and seed.
-    fn binding(&self, key: &SegmentedKey, input: &[f64]) -> [u8; 32] {
+    /// What finished segments are of: the same key, input, context, seed and commitments that are to be shown. One secret for two of
+    /// these would blind two different proofs alike.
+    fn binding(&self, key: &SegmentedKey, input: &[f64], standing: &Standing) -> [u8; 32] {
         let mut hasher = Keccak256::new();
         hasher.update(key.digest());
         hasher.update(self.context);
         hasher.update([u8::from(self.seed.is_some())]);
         hasher.update(self.seed.unwrap_or(0).to_be_bytes());
+        for shown in [&standing.input, &standing.output] {
+            hasher.update(
+                shown
+                    .as_ref()
+                    .map_or_else(|| vec![0; 64], |shown| shown.commitment().to_bytes()),
+            );
+        }
         input.iter().for_each(|v| hasher.update(v.to_be_bytes()));
         hasher.finalize().into()
     }
@@ -273,11 +280,7 @@ fn human_prove(report: &ProveReport) -> String {
     if !before.is_empty() {
         rows.push(("finished before", before.join(", ")));
     }
-    let commitments = [
-        ("input commitment", &report.input_commitment),
-        ("output commitment", &report.output_commitment),
-    ];
-    rows.extend(commitments.into_iter().filter_map(|(name, c)| Some((name, c.clone()?))));
+    rows.extend(commitments(&report.input_commitment, &report.output_commitment));
     rows.extend([
         ("key digest", report.vk_digest.clone()),
         ("backend", format!("{}: {}", report.backend, report.device)),
@@ -316,7 +319,7 @@ impl Kept {
             Ok(bytes) => match read_secret(&bytes) {
                 Some((known, secret)) if known == *binding => Some(secret),
                 Some(_) => bail!(
-                    "'{}' holds finished segments of another proof (other keys, input, context or seed): remove it to begin anew",
+                    "'{}' holds finished segments of another proof (other keys, input, context, seed or openings): remove it to begin anew",
                     folder.display()
                 ),
                 None => {

@@ -65,7 +65,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "COUNT", default_value_t = NonZeroUsize::MIN)]
     batch: NonZeroUsize,
 
-    /// Cut the model into at most COUNT segments with a proof each, one key in memory at a time; FILE.segments keeps what is finished
+    /// Cut the model into at most COUNT segments with a proof each, one key in memory at a time
     #[arg(long, value_name = "COUNT", conflicts_with_all = ["memory", "calibration"])]
     segments: Option<NonZeroUsize>,
 

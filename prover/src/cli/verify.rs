@@ -17,7 +17,7 @@ use super::context::{self, ContextArgs};
 use super::files;
 use super::keys::{self, hex, origin_name};
 use super::meter::Meter;
-use super::output::{Output, Status, facts, numbers};
+use super::output::{Output, Status, commitments, facts, numbers};
 
 /// Check a proof against a verifying key
 #[derive(clap::Args)]
@@ -244,11 +244,7 @@ fn human(report: &Report) -> String {
     let mut rows = vec![("model", report.model_hash.clone())];
     rows.extend(report.inputs.as_ref().map(|inputs| ("input", numbers(inputs))));
     rows.extend(report.outputs.as_ref().map(|outputs| ("output", numbers(outputs))));
-    let commitments = [
-        ("input commitment", &report.input_commitment),
-        ("output commitment", &report.output_commitment),
-    ];
-    rows.extend(commitments.into_iter().filter_map(|(name, c)| Some((name, c.clone()?))));
+    rows.extend(commitments(&report.input_commitment, &report.output_commitment));
     if !report.checked.is_empty() {
         rows.push(("checked", report.checked.join(", ")));
     }

@@ -47,13 +47,8 @@ impl<W: Copy> Cuts<W> {
     }
 
     /// The number of places to cut at, and one more: pieces are ranges up to it.
-    pub fn len(&self) -> usize {
+    pub fn places(&self) -> usize {
         self.program.layers.len()
-    }
-
-    /// Whether there is no layer.
-    pub fn is_empty(&self) -> bool {
-        self.program.layers.is_empty()
     }
 
     /// The values that cross between the layers before `at` and those from there on; `None` if a raw one does, which no slot of

@@ -86,7 +86,7 @@ pub(super) fn divide(
     let parts = |layer: &Layer<i64>| layout::rows(layer, lanes).div_ceil(share.max(1));
     let cuts = Cuts::new(program, lanes, parts);
     let cutter = Cutter {
-        layers: cuts.len(),
+        layers: cuts.places(),
         cuts,
         limbs,
         options,

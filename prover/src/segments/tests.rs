@@ -25,7 +25,7 @@ fn pieces_one_after_the_other_give_what_the_whole_gives() {
     for (name, program, input) in primitives().into_iter().chain([small]) {
         for (lanes, parts) in [(1, 1), (1, 2), (1, 3), (2, 9)] {
             let cuts = Cuts::new(&program, lanes, |_| parts);
-            let layers = cuts.len();
+            let layers = cuts.places();
             let whole = execute::exact(&program, &LIMBS, &input).unwrap().outputs;
             let run = |places: &[usize]| -> Option<Vec<i64>> {
                 let starts = [&[0], places].concat();

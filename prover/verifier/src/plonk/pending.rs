@@ -67,3 +67,42 @@ pub(crate) fn settle(proofs: &[Pending<'_>]) -> Result<(), Rejection> {
         .collect();
     Ok(first.key.opening.check_with(&accumulator, &further)?)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use ark_ec::AffineRepr;
+
+    use super::*;
+    use crate::keys::VerifyingKey;
+
+    /// A key of the shared vectors.
+    fn key() -> VerifyingKey {
+        let vectors = std::fs::read_to_string("tests/vectors.json").unwrap();
+        let vectors: serde_json::Value = serde_json::from_str(&vectors).unwrap();
+        let hex = vectors["keys"][0].as_str().unwrap();
+        let byte = |at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+        let bytes: Vec<u8> = (0..hex.len()).step_by(2).map(byte).collect();
+        VerifyingKey::from_bytes(&bytes).unwrap()
+    }
+
+    /// Two equations that are wrong by opposite points would hold if they were only added up.
+    #[test]
+    fn errors_that_cancel_out_are_noticed() {
+        let key = key();
+        let proof = |error: G1Affine, weight: u64| Pending {
+            key: &key,
+            accumulator: Accumulator {
+                lhs: error.into(),
+                rhs: G1Affine::zero(),
+            },
+            weight: Fr::from(weight),
+            quotient: G1Affine::zero(),
+        };
+        let (none, error) = (G1Affine::zero(), G1Affine::generator());
+        settle(&[proof(none, 1), proof(none, 2)]).unwrap();
+        assert!(settle(&[proof(error, 1)]).is_err());
+        assert!(settle(&[proof(error, 1), proof(none, 2)]).is_err());
+        assert!(settle(&[proof(error, 1), proof(-error, 2)]).is_err());
+    }
+}
