@@ -14,6 +14,7 @@ use crate::{
     plonk::{
         cs::Shape,
         fold::{self, Cache, Fold},
+        hidden::{Dummies, Secret},
         kernels::{Bases, Kernels, TAIL},
         verifier::Weights,
     },
@@ -30,6 +31,39 @@ pub struct ProvingKey {
     pub(crate) quantised: Quantised,
     pub(crate) wiring: Wiring,
     pub(crate) bases: Bases,
+    pub(crate) concealed: Option<Concealed>,
+    pub(crate) dummies: Dummies,
+}
+
+/// What a proving key holds beside its verifying key where that hides the weights.
+#[derive(Clone, Copy, Debug)]
+pub struct Concealed {
+    /// What the dummies follow from.
+    pub secret: Secret,
+    /// keccak256 of the model file; the verifying key has a hash of this and of the secret.
+    pub model_hash: [u8; 32],
+}
+
+impl Concealed {
+    /// What the verifying key names the model by: a commitment to its hash.
+    pub fn model_commitment(&self) -> [u8; 32] {
+        let mut hasher = Keccak256::new_with_prefix(b"tapeout hidden model");
+        hasher.update(self.secret.0);
+        hasher.update(self.model_hash);
+        hasher.finalize().into()
+    }
+
+    /// The same for one of several keys of a model, whose weights are to be hidden independently of each other.
+    #[must_use]
+    pub fn for_segment(&self, segment: usize) -> Self {
+        let mut hasher = Keccak256::new_with_prefix(b"tapeout hidden segment");
+        hasher.update(self.secret.0);
+        hasher.update((segment as u64).to_be_bytes());
+        Self {
+            secret: Secret(hasher.finalize().into()),
+            ..*self
+        }
+    }
 }
 
 /// Why a key could not be made or read.
@@ -48,6 +82,9 @@ pub enum KeyError {
     /// The program has no layout.
     #[error(transparent)]
     Layout(#[from] layout::Error),
+    /// Weights are to be hidden and there is nothing to hide them with, or the reverse.
+    #[error("hidden weights take a secret, and nothing else does")]
+    Secret,
     /// The backend failed.
     #[error(transparent)]
     Driver(#[from] tapeout_driver::Error),
@@ -80,7 +117,7 @@ pub struct Powers {
 /// [`KeyError::Layout`] when the shape is too small.
 pub fn powers_needed(program: &Program<i64>, shape: &Shape, disclosure: Disclosure) -> Result<Powers, KeyError> {
     let (interface, _) = layout::compile(program, shape, disclosure)?;
-    Ok(powers_of(&Fold::new(&interface.linear), shape))
+    Ok(powers_of(&interface.fold(), shape))
 }
 
 fn powers_of(fold: &Fold, shape: &Shape) -> Powers {
@@ -96,24 +133,30 @@ fn committed(shape: &Shape) -> usize {
 }
 
 impl ProvingKey {
-    /// Lays out `program` and commits to the fixed columns.
+    /// Lays out `program` and commits to the fixed columns. `concealed` is what hides the weights, where the disclosure says that they are.
     ///
     /// # Errors
-    /// [`KeyError::Srs`] when the reference string is too short (see [`powers_needed`]), [`KeyError::Layout`] when the shape
+    /// [`KeyError::Secret`] where `concealed` is not what the disclosure asks for, [`KeyError::Srs`] when the reference string is too short (see [`powers_needed`]), [`KeyError::Layout`] when the shape
     /// is too small, and the backend's.
     pub fn generate(
         program: Program<i64>,
         shape: &Shape,
         disclosure: Disclosure,
         model: ModelInfo,
+        concealed: Option<Concealed>,
         srs: &Srs,
         backend: &dyn Backend,
     ) -> Result<Self, KeyError> {
+        if disclosure.hidden_weights != concealed.is_some() {
+            return Err(KeyError::Secret);
+        }
         let (interface, wiring) = layout::compile(&program, shape, disclosure)?;
-        let fold = Fold::new(&interface.linear);
+        let fold = interface.fold();
+        let dummies = dummies(&fold, concealed.as_ref());
         let needed = powers_of(&fold, shape);
         srs.require(needed.g1, needed.g2)?;
-        let (tiles, cache) = fold::prepare(&fold, &interface.linear, &wiring.weights, srs.powers_g1(), backend)?;
+        let (layers, powers) = (&interface.linear, srs.powers_g1());
+        let (tiles, cache) = fold::prepare(&fold, layers, &wiring.weights, &dummies, powers, backend)?;
         let shift = srs.powers_g2()[fold.width];
         let bases = Bases {
             lagrange: srs.lagrange_g1(shape.log_n())?,
@@ -145,7 +188,14 @@ impl ProvingKey {
             verifying,
             wiring,
             bases,
+            concealed,
+            dummies,
         })
+    }
+
+    /// keccak256 of the model file.
+    pub fn model_hash(&self) -> [u8; 32] {
+        self.concealed.map_or(self.verifying.model.hash, |c| c.model_hash)
     }
 
     /// The quantised model.
@@ -163,7 +213,7 @@ impl ProvingKey {
         &self.bases
     }
 
-    /// The key's bytes: the verifying key, the program, the bases, and a keccak256 of all that.
+    /// The key's bytes: the verifying key, the program, what hides the weights if they are, the bases, and a keccak256 of all that.
     ///
     /// # Errors
     /// None in practice: [`KeyFormatError::Description`] is what the encoder could report.
@@ -177,6 +227,10 @@ impl ProvingKey {
         let program = postcard::to_stdvec(&self.quantised.program)?;
         out.u64(program.len() as u64);
         out.bytes(&program);
+        if let Some(concealed) = &self.concealed {
+            out.bytes(&concealed.secret.0);
+            out.bytes(&concealed.model_hash);
+        }
         self.bases
             .lagrange
             .iter()
@@ -202,6 +256,13 @@ impl ProvingKey {
         let verifying = VerifyingKey::from_bytes(reader.bytes("verifying key", len)?)?;
         let len = length(reader.u64("length of the program")?);
         let program: Program<i64> = postcard::from_bytes(reader.bytes("program", len)?)?;
+        let concealed = match verifying.interface.hidden_weights {
+            None => None,
+            Some(_) => Some(Concealed {
+                secret: Secret(reader.array("secret of the weights")?),
+                model_hash: reader.array("model hash")?,
+            }),
+        };
         let shape = &verifying.interface.shape;
         let lagrange = g1_points(&mut reader, "Lagrange basis", shape.n())?;
         let monomial = g1_points(&mut reader, "powers of tau", committed(shape))?;
@@ -236,6 +297,7 @@ impl ProvingKey {
             return Err(KeyFormatError::Mismatch("the program's circuit is not the verifying key's").into());
         }
         Ok(Self {
+            dummies: dummies(&verifying.weights.fold, concealed.as_ref()),
             quantised,
             verifying,
             wiring,
@@ -244,8 +306,13 @@ impl ProvingKey {
                 monomial,
                 fold,
             },
+            concealed,
         })
     }
+}
+
+fn dummies(fold: &Fold, concealed: Option<&Concealed>) -> Dummies {
+    concealed.map_or_else(Dummies::default, |c| Dummies::new(fold, &c.secret))
 }
 
 fn quantised(key: &VerifyingKey, program: Program<i64>) -> Quantised {

@@ -11,10 +11,11 @@ pub use tapeout_verifier::{Key, Trust, Verified, verify};
 use crate::{
     choice::{self, Choice},
     commitment::{Opening, OpeningError, Shown, Use, Values},
-    keys::{KeyError, ModelInfo, Powers, ProvingKey, powers_needed},
+    keys::{Concealed, KeyError, ModelInfo, Powers, ProvingKey, powers_needed},
     layout::{self, Disclosure, Precision, Profile, Visibility},
     model::{self, Model, Quantised},
     plonk::{
+        hidden::Secret,
         kernels::{KernelRow, Kernels},
         prover::{self, Honest, Instance, PhaseTime, Phases, ProveError},
         rounds::Defences,
@@ -80,6 +81,9 @@ pub struct SetupOptions {
     pub precision: Precision,
     /// The number of inferences in one proof. Their inputs are one behind the other, and so are their outputs.
     pub batch: NonZeroUsize,
+    /// What hides the weights, where they are to be hidden: with one secret the same model gives the same keys, so that somebody who is told
+    /// both can check that keys are the model's. Without one, a new one is drawn.
+    pub secret: Option<Secret>,
 }
 
 impl Default for SetupOptions {
@@ -89,6 +93,7 @@ impl Default for SetupOptions {
             profile: Profile::default(),
             precision: Precision::default(),
             batch: NonZeroUsize::MIN,
+            secret: None,
         }
     }
 }
@@ -135,9 +140,31 @@ pub fn keys(
     phases.begin("reference string");
     let srs = string(srs, powers_needed(&quantised.program, &shape, options.disclosure)?)?;
     phases.begin("keys");
-    let info = model_info(model, &quantised);
-    let key = ProvingKey::generate(quantised.program, &shape, options.disclosure, info, &srs, backend)?;
+    let concealed = concealed(model, options)?;
+    let info = model_info(model, &quantised, concealed.as_ref());
+    let program = quantised.program;
+    let key = ProvingKey::generate(program, &shape, options.disclosure, info, concealed, &srs, backend)?;
     Ok((key, phases.finish()))
+}
+
+/// What hides the weights, where they are to be hidden.
+pub(crate) fn concealed(model: &Model, options: SetupOptions) -> Result<Option<Concealed>, Error> {
+    if !options.disclosure.hidden_weights {
+        return Ok(None);
+    }
+    let secret = match options.secret {
+        Some(secret) => secret,
+        None => Secret(fresh()?),
+    };
+    let model_hash = model.hash;
+    Ok(Some(Concealed { secret, model_hash }))
+}
+
+/// 32 random bytes.
+fn fresh() -> Result<[u8; 32], Error> {
+    let mut bytes = [0; 32];
+    OsRng.try_fill_bytes(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// A reference string from `source`, or a new one.
@@ -149,9 +176,9 @@ pub(crate) fn string(source: Option<SrsSource<'_>>, needed: Powers) -> Result<Sr
 }
 
 /// What a key says of a quantised model.
-pub(crate) fn model_info(model: &Model, quantised: &Quantised) -> ModelInfo {
+pub(crate) fn model_info(model: &Model, quantised: &Quantised, concealed: Option<&Concealed>) -> ModelInfo {
     ModelInfo {
-        hash: model.hash,
+        hash: concealed.map_or(model.hash, Concealed::model_commitment),
         input_shape: quantised.program.input_shape.clone(),
         output_shape: quantised.program.output_shape.clone(),
         input_scale: quantised.input_scale,
@@ -212,11 +239,7 @@ pub(crate) fn committed(visibility: Visibility, values: &[i64]) -> Vec<i64> {
 fn generator(seed: Option<u64>) -> Result<ChaCha20Rng, Error> {
     match seed {
         Some(seed) => Ok(ChaCha20Rng::seed_from_u64(seed)),
-        None => {
-            let mut seed = [0; 32];
-            OsRng.try_fill_bytes(&mut seed)?;
-            Ok(ChaCha20Rng::from_seed(seed))
-        }
+        None => Ok(ChaCha20Rng::from_seed(fresh()?)),
     }
 }
 
@@ -326,6 +349,7 @@ pub(crate) fn prove_from(
         wiring: &key.wiring,
         digest: &verifying.digest,
         fold: &verifying.weights.fold,
+        dummies: &key.dummies,
         public: &public,
         context,
         standing: &standing,

@@ -16,9 +16,11 @@ pub use tapeout_verifier::segments::{MAX_SEGMENTS, SegmentedKey, SegmentedStatem
 use crate::{
     choice::Choice,
     commitment::{Commitment, Opening, OpeningError, Use, Values},
-    keys::{ModelInfo, Powers, ProvingKey, VerifyingKey, powers_needed},
+    keys::{Concealed, ModelInfo, Powers, ProvingKey, VerifyingKey, powers_needed},
     model::{Model, Scale},
-    pipeline::{Error, Proven, SrsSource, Standing, committed, model_info, prove_from, string},
+    pipeline::{
+        Error, Proven, SetupOptions, SrsSource, Standing, committed, concealed, model_info, prove_from, string,
+    },
     plonk::prover::{PhaseTime, Phases},
     statement::{Context, Statement},
 };
@@ -30,13 +32,15 @@ use crate::{
 pub fn keys<E: From<Error>>(
     model: &Model,
     choice: &Choice<Vec<Segment>>,
+    options: SetupOptions,
     srs: Option<SrsSource<'_>>,
     backend: &dyn Backend,
     keep: &mut dyn FnMut(usize, &ProvingKey) -> Result<(), E>,
     observe: &mut dyn FnMut(&'static str),
 ) -> Result<(SegmentedKey, Vec<PhaseTime>), E> {
-    let info = model_info(model, &choice.quantised);
-    keys_of(&info, &choice.shape, srs, backend, keep, observe)
+    let concealed = concealed(model, options)?;
+    let info = model_info(model, &choice.quantised, concealed.as_ref());
+    keys_of(&info, &choice.shape, concealed, srs, backend, keep, observe)
 }
 
 /// Makes keys for segments that follow each other. Each proving key is given to `keep` with its number, and then forgotten.
@@ -46,6 +50,7 @@ pub fn keys<E: From<Error>>(
 pub fn keys_of<E: From<Error>>(
     model: &ModelInfo,
     segments: &[Segment],
+    concealed: Option<Concealed>,
     srs: Option<SrsSource<'_>>,
     backend: &dyn Backend,
     keep: &mut dyn FnMut(usize, &ProvingKey) -> Result<(), E>,
@@ -73,7 +78,9 @@ pub fn keys_of<E: From<Error>>(
             output_scale: scale(last, model.output_scale),
         };
         let (program, shape) = (segment.program.clone(), &segment.shape);
-        let key = ProvingKey::generate(program, shape, segment.disclosure, info, &srs, backend).map_err(Error::from)?;
+        let concealed = concealed.map(|concealed| concealed.for_segment(i));
+        let key = ProvingKey::generate(program, shape, segment.disclosure, info, concealed, &srs, backend)
+            .map_err(Error::from)?;
         keep(i, &key)?;
         verifying.push(key.verifying);
     }

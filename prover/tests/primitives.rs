@@ -135,6 +135,7 @@ fn attention_is_proven_and_close_to_the_reals() {
         &shape,
         Disclosure::default(),
         info,
+        None,
         &srs,
         backend.as_ref(),
     )

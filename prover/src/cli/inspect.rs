@@ -18,6 +18,7 @@ use super::files;
 use super::keys::{hex, origin_name};
 use super::output::{Output, Status, facts, table};
 use super::srs::open_ptau;
+use super::weights::Weights;
 
 /// Say what a file is: a model, a key, a proof or a reference string
 #[derive(clap::Args)]
@@ -109,6 +110,7 @@ struct KeyReport {
     output_shape: Vec<usize>,
     input: Visibility,
     output: Visibility,
+    weights: Weights,
     /// A value `v` stands in a statement as the integer nearest to `v 2^input_bits`, of the output likewise.
     input_bits: i32,
     output_bits: i32,
@@ -219,6 +221,7 @@ fn key_report(key: &VerifyingKey, bytes: usize) -> KeyReport {
         output_shape: key.model().output_shape.clone(),
         input: interface.disclosure().input,
         output: interface.disclosure().output,
+        weights: Weights::of(interface),
         input_bits: key.model().input_scale.0,
         output_bits: key.model().output_scale.0,
         rows: interface.shape.n(),
@@ -400,6 +403,7 @@ fn human_key(kind: &str, key: &KeyReport) -> String {
         ("reference string", key.srs.to_owned()),
         ("input", interface(&key.input_shape, key.input, key.input_bits)),
         ("output", interface(&key.output_shape, key.output, key.output_bits)),
+        ("weights", key.weights.name().to_owned()),
         ("trace", format!("{} rows, {} slots in a row", key.rows, key.lanes)),
         (
             "columns",

@@ -88,8 +88,8 @@ pub(crate) fn read_verifying(path: &Path) -> anyhow::Result<VerifyingKey> {
     }
 }
 
-/// Reads a model's file for its hash, which must be the one that keys were made for.
-pub(crate) fn expect_model(model: &Path, expected: &[u8; 32], keys: &Path) -> anyhow::Result<[u8; 32]> {
+/// Checks that a model's file is the one that keys were made for.
+pub(crate) fn expect_model(model: &Path, expected: &[u8; 32], keys: &Path) -> anyhow::Result<()> {
     let hash: [u8; 32] = Keccak256::digest(files::read(model)?).into();
     if hash != *expected {
         bail!(
@@ -100,7 +100,7 @@ pub(crate) fn expect_model(model: &Path, expected: &[u8; 32], keys: &Path) -> an
             hex(&hash)
         );
     }
-    Ok(hash)
+    Ok(())
 }
 
 pub(crate) fn read_model(path: &Path) -> anyhow::Result<Model> {

@@ -30,6 +30,7 @@ mod setup;
 mod sim;
 mod srs;
 mod verify;
+mod weights;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;

@@ -178,7 +178,7 @@ impl Args {
         let backend: &dyn Backend = recorder.as_ref().map_or(opened, |recorder| recorder);
         let key = keys::read_proving(&self.keys)?;
         let verifying = key.verifying();
-        let model_hash = keys::expect_model(&self.model, &verifying.model().hash, &self.keys)?;
+        keys::expect_model(&self.model, &key.model_hash(), &self.keys)?;
         let input = io::read_input(&self.input, key.quantised().program.input_len())?;
         let mut times = reading.finish();
         let context = self.context.bytes();
@@ -218,7 +218,7 @@ impl Args {
         let info = backend.info();
         let log = device.log();
         Ok(Report {
-            model_hash: hex(&model_hash),
+            model_hash: hex(&verifying.model().hash),
             vk_digest: hex(&verifying.digest()),
             srs: origin_name(verifying.origin()),
             proof: self.out.clone(),

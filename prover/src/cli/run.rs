@@ -51,7 +51,7 @@ impl Args {
         let quantised = match &self.keys {
             Some(folder) => {
                 let key = keys::read_proving(folder)?;
-                if key.verifying().model().hash != model.hash {
+                if key.model_hash() != model.hash {
                     bail!("the keys in '{}' were made for another model", folder.display());
                 }
                 key.quantised().clone()

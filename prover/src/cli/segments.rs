@@ -12,8 +12,9 @@ use tapeout_driver::guard::Log;
 use tapeout_prover::choice::Choice;
 use tapeout_prover::commitment::Commitment;
 use tapeout_prover::keys::ProvingKey;
+use tapeout_prover::layout::Interface;
 use tapeout_prover::model::{Limbs, Model, io as model_io};
-use tapeout_prover::pipeline::{SrsSource, Standing};
+use tapeout_prover::pipeline::{SetupOptions, SrsSource, Standing};
 use tapeout_prover::plonk::prover::PhaseTime;
 use tapeout_prover::segments::{self, Event, Job, Segment, SegmentedKey, SegmentedStatement, Store};
 use tapeout_prover::srs::Origin;
@@ -41,6 +42,8 @@ pub(crate) struct SetupReport {
     srs: &'static str,
     #[serde(skip)]
     pub(crate) origin: Origin,
+    #[serde(skip)]
+    pub(crate) interface: Interface,
     #[serde(flatten)]
     cost: Cost,
     phases: Vec<PhaseTime>,
@@ -59,52 +62,68 @@ struct SegmentReport {
     memory_bytes: u64,
 }
 
-/// Makes and writes the keys of a model's segments.
-pub(crate) fn setup(
-    model: &Model,
-    choice: &Choice<Vec<Segment>>,
-    srs: Option<SrsSource<'_>>,
-    backend: &dyn Backend,
-    folder: &Path,
-    meter: &Meter,
-    observe: &mut dyn FnMut(&'static str),
-) -> anyhow::Result<SetupReport> {
-    files::create_folder(folder)?;
-    let mut reports = Vec::with_capacity(choice.shape.len());
-    let mut keep = |i: usize, key: &ProvingKey| -> anyhow::Result<()> {
-        let (pk, bytes, segment) = (keys::segment_path(folder, i), key.to_bytes()?, &choice.shape[i]);
-        files::write(&pk, &bytes)?;
-        reports.push(SegmentReport {
-            pk,
-            pk_bytes: bytes.len(),
-            layers: segment.program.layers.len(),
-            inputs: segment.program.input_len(),
-            outputs: segment.program.outputs.len(),
-            lanes: segment.shape.lanes,
-            memory_bytes: segments::memory(&segment.shape),
-        });
-        Ok(())
-    };
-    let (key, phases) = segments::keys(model, choice, srs, backend, &mut keep, observe)?;
-    let (vk, bytes) = (keys::verifying_path(folder), key.to_bytes()?);
-    files::write(&vk, &bytes)?;
-    keys::remove_stale(folder, choice.shape.len())?;
-    let (shape, origin) = (&key.ends().0.interface().shape, key.ends().0.origin());
-    Ok(SetupReport {
-        model_hash: hex(&model.hash),
-        vk_digest: hex(&key.digest()),
-        vk,
-        vk_bytes: bytes.len(),
-        rows: shape.n(),
-        limbs: shape.limbs,
-        max_error: choice.accuracy.as_ref().map(|a| a.error),
-        segments: reports,
-        proof_bytes: SegmentedStatement::len(&key),
-        srs: origin_name(origin),
-        origin,
-        cost: meter.read(),
-        phases,
-    })
+/// What `setup` was asked for of a model in segments.
+pub(crate) struct Setup<'a> {
+    pub(crate) model: &'a Model,
+    pub(crate) choice: &'a Choice<Vec<Segment>>,
+    pub(crate) options: SetupOptions,
+    pub(crate) folder: &'a Path,
+}
+
+impl Setup<'_> {
+    /// Makes and writes the keys.
+    pub(crate) fn run(
+        &self,
+        srs: Option<SrsSource<'_>>,
+        backend: &dyn Backend,
+        meter: &Meter,
+        observe: &mut dyn FnMut(&'static str),
+    ) -> anyhow::Result<SetupReport> {
+        let Self {
+            model,
+            choice,
+            options,
+            folder,
+        } = *self;
+        files::create_folder(folder)?;
+        let mut reports = Vec::with_capacity(choice.shape.len());
+        let mut keep = |i: usize, key: &ProvingKey| -> anyhow::Result<()> {
+            let (pk, bytes, segment) = (keys::segment_path(folder, i), key.to_bytes()?, &choice.shape[i]);
+            files::write(&pk, &bytes)?;
+            reports.push(SegmentReport {
+                pk,
+                pk_bytes: bytes.len(),
+                layers: segment.program.layers.len(),
+                inputs: segment.program.input_len(),
+                outputs: segment.program.outputs.len(),
+                lanes: segment.shape.lanes,
+                memory_bytes: segments::memory(&segment.shape),
+            });
+            Ok(())
+        };
+        let (key, phases) = segments::keys(model, choice, options, srs, backend, &mut keep, observe)?;
+        let (vk, bytes) = (keys::verifying_path(folder), key.to_bytes()?);
+        files::write(&vk, &bytes)?;
+        keys::remove_stale(folder, choice.shape.len())?;
+        let first = key.ends().0;
+        let (interface, origin) = (first.interface(), first.origin());
+        Ok(SetupReport {
+            model_hash: hex(&first.model().hash),
+            vk_digest: hex(&key.digest()),
+            vk,
+            vk_bytes: bytes.len(),
+            rows: interface.shape.n(),
+            limbs: interface.shape.limbs,
+            max_error: choice.accuracy.as_ref().map(|a| a.error),
+            segments: reports,
+            proof_bytes: SegmentedStatement::len(&key),
+            srs: origin_name(origin),
+            origin,
+            interface: interface.clone(),
+            cost: meter.read(),
+            phases,
+        })
+    }
 }
 
 pub(crate) fn human_setup(report: &SetupReport) -> String {
@@ -191,7 +210,12 @@ impl Prove<'_> {
         output: &Output,
     ) -> anyhow::Result<Status> {
         let (first, last) = key.ends();
-        let model_hash = keys::expect_model(self.model, &first.model().hash, self.keys)?;
+        // A key that hides the weights names the model by a commitment that the proving keys alone can be compared with.
+        let expected = match first.interface().shape.hidden_weights {
+            true => keys::read_segment(self.keys, 0)?.model_hash(),
+            false => first.model().hash,
+        };
+        keys::expect_model(self.model, &expected, self.keys)?;
         let input = model_io::read_input(self.input, first.model().input_shape.iter().product())?;
         let bar = progress::bar(key.keys().len() as u64);
         let mut kept = Kept::open(self.out, &self.binding(key, &input, &standing), self.seed)?;
@@ -225,7 +249,7 @@ impl Prove<'_> {
         let (info, ends) = (backend.info(), &proven.statement.segments);
         let commitment = |c: Option<Commitment>| c.map(|c| c.to_string());
         let report = ProveReport {
-            model_hash: hex(&model_hash),
+            model_hash: hex(&first.model().hash),
             vk_digest: hex(&key.digest()),
             srs: origin_name(first.origin()),
             proof: self.out.to_path_buf(),

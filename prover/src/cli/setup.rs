@@ -22,6 +22,7 @@ use super::meter::{Cost, Meter};
 use super::output::{Output, Status, facts, phases};
 use super::precision::{PrecisionArgs, describe};
 use super::srs::{SrsArgs, SrsFile};
+use super::weights::{Weights, WeightsArgs, warn_of_what_is_shown};
 use super::{files, progress, segments as in_segments};
 
 /// Make the proving and the verifying key of a model
@@ -74,6 +75,9 @@ pub(crate) struct Args {
     memory: Option<ByteSize>,
 
     #[command(flatten)]
+    weights: WeightsArgs,
+
+    #[command(flatten)]
     backend: BackendArgs,
 }
 
@@ -95,6 +99,7 @@ impl From<ProfileArg> for Profile {
 
 #[derive(Serialize)]
 struct Report {
+    /// What the key names the model by: keccak256 of its file, or where weights are hidden a commitment to that.
     model_hash: String,
     vk_digest: String,
     pk: PathBuf,
@@ -114,6 +119,7 @@ struct Report {
     batch: NonZeroUsize,
     input: Visibility,
     output: Visibility,
+    weights: Weights,
     profile: ProfileArg,
     /// A proof file's length.
     proof_bytes: usize,
@@ -142,10 +148,12 @@ impl Args {
             disclosure: Disclosure {
                 input: self.input,
                 output: self.output,
+                hidden_weights: self.weights.hidden(),
             },
             profile: self.profile.into(),
             precision: self.precision.into(),
             batch: self.batch,
+            secret: self.weights.secret()?,
         };
         let mut observe = |phase: &'static str| spinner.set_message(phase);
         let cannot = || format!("no keys for the model '{}'", self.model.display());
@@ -163,8 +171,15 @@ impl Args {
             let choice = segments::choose(&model, &samples, options, division).with_context(cannot)?;
             if choice.shape.len() > 1 {
                 warn_of_error(choice.accuracy.as_ref());
-                let report = in_segments::setup(&model, &choice, source, backend, &self.out, &meter, &mut observe)?;
+                let job = in_segments::Setup {
+                    model: &model,
+                    choice: &choice,
+                    options,
+                    folder: &self.out,
+                };
+                let report = job.run(source, backend, &meter, &mut observe)?;
                 spinner.finish_and_clear();
+                warn_of_what_is_shown(&report.interface);
                 warn_of_origin(report.origin, srs.as_ref());
                 output.result(&report, in_segments::human_setup)?;
                 return Ok(Status::Ok);
@@ -195,9 +210,10 @@ impl Args {
         keys::remove_stale(&self.out, 0)?;
         spinner.finish_and_clear();
         warn_of_origin(verifying.origin(), srs.as_ref());
+        warn_of_what_is_shown(verifying.interface());
         let shape = &verifying.interface().shape;
         let report = Report {
-            model_hash: hex(&model.hash),
+            model_hash: hex(&verifying.model().hash),
             vk_digest: hex(&verifying.digest()),
             pk,
             vk,
@@ -213,6 +229,7 @@ impl Args {
             batch: self.batch,
             input: self.input,
             output: self.output,
+            weights: Weights::of(verifying.interface()),
             profile: self.profile,
             proof_bytes: Statement::len(verifying),
             srs: origin_name(verifying.origin()),
@@ -284,6 +301,7 @@ fn human(report: &Report) -> String {
         ("inferences", report.batch.to_string()),
         ("input", report.input.to_string()),
         ("output", report.output.to_string()),
+        ("weights", report.weights.name().to_owned()),
         ("proofs", format!("{} bytes", report.proof_bytes)),
         ("reference string", report.srs.to_owned()),
         (

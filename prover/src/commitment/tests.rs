@@ -16,6 +16,7 @@ fn key() -> ProvingKey {
     let disclosure = Disclosure {
         input: Visibility::Committed,
         output: Visibility::Committed,
+        ..Disclosure::default()
     };
     Fixture::committed(&small_network(), disclosure, |_| {}).key
 }
@@ -193,6 +194,7 @@ fn step() -> ProvingKey {
     let disclosure = Disclosure {
         input: Visibility::Part(2),
         output: Visibility::Part(2),
+        ..Disclosure::default()
     };
     let key = Fixture::committed(&network(4, vec![layer]), disclosure, |_| {}).key;
     assert_eq!(key.verifying.interface.disclosure(), disclosure);

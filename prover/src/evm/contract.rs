@@ -225,7 +225,8 @@ impl Writer<'_> {
         let (advice, fixed) = (cs.advice.len(), cs.fixed.len());
         let rotated = cs.rotated().count();
         let points = self.proof;
-        let fold = points + advice * G1_BYTES;
+        let mask = points + advice * G1_BYTES;
+        let fold = mask + usize::from(cs.hides_weights()) * G1_BYTES;
         let quotient = fold + 3 * G1_BYTES;
         let evals = quotient + 2 * G1_BYTES;
         let fold_evals = evals + (advice + rotated + fixed) * SCALAR_BYTES;
@@ -237,8 +238,9 @@ impl Writer<'_> {
         for (i, _) in cs.advice.iter().enumerate().filter(|(_, column)| column.blinds > 0) {
             self.line(format!("finite({:#x})", points + i * G1_BYTES));
         }
-        for i in 0..2 {
-            self.line(format!("finite({:#x})", quotient + i * G1_BYTES));
+        let mask_if_any = (mask..fold).step_by(G1_BYTES);
+        for point in mask_if_any.chain([quotient, quotient + G1_BYTES]) {
+            self.line(format!("finite({point:#x})"));
         }
 
         self.line("// Rounds.");
@@ -258,6 +260,9 @@ impl Writer<'_> {
             .collect();
         self.scalars[Scalar::MatrixColumn as usize] = self.position[1];
         phase(self, Phase::Linear, tags::LINEAR);
+        if mask < fold {
+            self.absorb(Kind::G1, tags::MASK, mask, G1_BYTES);
+        }
         self.scalars[Scalar::Eta as usize] = self.draw(tags::ETA);
         self.scalars[Scalar::Beta as usize] = self.draw(tags::BETA);
         self.scalars[Scalar::Chi as usize] = self.draw(tags::CHI);
@@ -317,6 +322,7 @@ impl Writer<'_> {
                         .collect(),
                     at: Places {
                         points,
+                        mask,
                         fold,
                         quotient,
                         evals,

@@ -280,6 +280,7 @@ fn contracts_check_proofs_that_commit() {
     let committed = Disclosure {
         input: Visibility::Committed,
         output: Visibility::Committed,
+        ..Disclosure::default()
     };
     let fixture = Fixture::committed(&small_network(), committed, |_| {});
     let key = fixture.key.verifying();

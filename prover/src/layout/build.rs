@@ -210,24 +210,26 @@ fn tiles(layer: &Layer<i64>, images: bool, reads: &mut Vec<Source<i64>>) -> (Vec
                 .zip(&layer.bias)
                 .for_each(|(taps, b)| taps.push((slot, *b)));
         }
-        tiles.push(tile(row, term.strides.clone(), &taps));
+        // The block decides on the number of slots, and not which weights are zero: that is nobody's business.
+        let slots = reads.len() - row - shape::span(layer, &term.strides);
+        tiles.push(Tile {
+            row,
+            strides: term.strides.clone(),
+            channels: taps.len(),
+            slots,
+        });
         weights.push(taps);
     }
     if biased && image == 0 {
         let taps: Taps<i64> = layer.bias.iter().map(|b| vec![(0, *b)]).collect();
-        tiles.push(tile(reads.len(), vec![0; layer.dims.len()], &taps));
+        tiles.push(Tile {
+            row: reads.len(),
+            strides: vec![0; layer.dims.len()],
+            channels: taps.len(),
+            slots: 1,
+        });
         weights.push(taps);
         reads.push(Source::Const(1));
     }
     (tiles, weights)
-}
-
-fn tile(row: usize, strides: Vec<usize>, taps: &Taps<i64>) -> Tile {
-    let slots = taps.iter().flatten().map(|(slot, _)| *slot as usize + 1).max();
-    Tile {
-        row,
-        strides,
-        channels: taps.len(),
-        slots: slots.unwrap_or(0),
-    }
 }

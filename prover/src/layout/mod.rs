@@ -176,6 +176,7 @@ pub fn compile(program: &Program<i64>, shape: &Shape, disclosure: Disclosure) ->
         input,
         outputs,
         committed_outputs: committed_output.len(),
+        hidden_weights: disclosure.hidden_weights.then_some(reads.len()),
     };
     let wiring = Wiring {
         fixed,

@@ -3,9 +3,12 @@
 use crate::{
     model::{
         Limbs,
-        program::{Act, Composite, Function, Layer, Program, Term},
+        program::{Act, Composite, Function, Layer, Program},
     },
-    plonk::cs::{ConstraintSystem, Phase, Shape},
+    plonk::{
+        cs::{ConstraintSystem, Phase, Shape},
+        fold::{DUMMIES, MASK},
+    },
 };
 
 use super::{Disclosure, Visibility, slots::Regions};
@@ -133,18 +136,30 @@ pub fn rows<W>(layer: &Layer<W>, lanes: usize) -> usize {
 /// The rows of an image of ones that the positions of the layer's first operand move through: 0 where there is no bias, or where
 /// all positions read alike, so that one read serves them all.
 pub(super) fn image_rows(layer: &Layer<i64>) -> usize {
-    let moves = |term: &Term<i64>| {
-        term.strides
-            .iter()
-            .zip(&layer.dims)
-            .map(|(s, count)| s * (count - 1))
-            .sum::<usize>()
-    };
     let biased = layer.bias.iter().any(|b| *b != 0);
-    match layer.terms.first().map(moves) {
+    match layer.terms.first().map(|term| span(layer, &term.strides)) {
         Some(span) if biased && span > 0 => span + 1,
         _ => 0,
     }
+}
+
+/// How far the positions of a layer move the reads of an operand in all.
+pub(super) fn span<W>(layer: &Layer<W>, strides: &[usize]) -> usize {
+    strides.iter().zip(&layer.dims).map(|(s, count)| s * (count - 1)).sum()
+}
+
+/// The rows that hide weights ([`crate::plonk::fold`]): the dummies move as far as any operand. What a composite becomes moves from element to
+/// element.
+fn hiding_rows<W>(program: &Program<W>) -> usize {
+    let spans = program.layers.iter().map(|layer| {
+        let elements = match layer.act {
+            Act::Composite(_) | Act::Function(_) => layer.channels * layer.positions(),
+            _ => 0,
+        };
+        let spans = layer.terms.iter().map(|t| span(layer, &t.strides));
+        spans.fold(elements, usize::max)
+    });
+    spans.max().unwrap_or(0) + DUMMIES + MASK
 }
 
 /// What a layer takes; of a composite what it will become.
@@ -247,9 +262,14 @@ pub fn demand<W>(program: &Program<W>, lanes: usize, disclosure: Disclosure) -> 
         Function::Curve(_) => CURVE_ROWS,
         Function::Table(rows) => rows.len(),
     });
+    let hiding = if disclosure.hidden_weights {
+        hiding_rows(program)
+    } else {
+        0
+    };
     Demand {
         slots: regions.rows(lanes) + layers.clone().map(rows_of).sum::<usize>(),
-        reads: (regions.products + regions.raw + layers.map(|(_, parts)| parts.reads).sum::<usize>())
+        reads: (regions.products + regions.raw + layers.map(|(_, parts)| parts.reads).sum::<usize>() + hiding)
             .max(committed.unwrap_or(0)),
         tables: tables.sum(),
     }
@@ -345,6 +365,7 @@ pub fn shape_for(
         functions,
         committed_input: disclosure.input.is_committed(),
         committed_output: disclosure.output.is_committed(),
+        hidden_weights: disclosure.hidden_weights,
     };
     for act in acts {
         match act {

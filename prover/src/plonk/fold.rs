@@ -5,7 +5,10 @@ use tapeout_driver::{Backend, Fr, G1Affine, G1Projective, Scalars, Width};
 
 pub use tapeout_verifier::plonk::fold::*;
 
-use super::linear::{LinearLayer, Point};
+use super::{
+    hidden::Dummies,
+    linear::{LinearLayer, Point},
+};
 use crate::{
     field::{SmallSum, powers, signed},
     model::program::Taps,
@@ -39,14 +42,32 @@ pub fn row_scalars(fold: &Fold, at: &Point, eta: Fr) -> Vec<Fr> {
 }
 
 /// The coefficients of `V`: one multiplication of 64 by 256 bits a weight.
-pub fn remainder(fold: &Fold, layers: &[LinearLayer], weights: &Weights, at: &Point, eta: Fr) -> Vec<Fr> {
+pub fn remainder(
+    fold: &Fold,
+    layers: &[LinearLayer],
+    weights: &Weights,
+    dummies: &Dummies,
+    at: &Point,
+    eta: Fr,
+) -> Vec<Fr> {
+    let scalars = row_scalars(fold, at, eta);
     let mut sums = vec![SmallSum::default(); fold.width];
-    let mut scalars = row_scalars(fold, at, eta).into_iter();
+    let mut first = 0;
     for tile in &fold.tiles {
-        let scalars: Vec<Fr> = scalars.by_ref().take(tile.rows).collect();
+        let scalars = &scalars[first..first + tile.rows];
         for_each_weight(tile, layers, weights, |row, slot, w| sums[slot].add(w, &scalars[row]));
+        first += tile.rows;
     }
-    sums.iter().map(SmallSum::finish).collect()
+    let mut remainder: Vec<Fr> = sums.iter().map(SmallSum::finish).collect();
+    let mut scalars = scalars.iter();
+    for (_, slot, rows) in dummies.tiles(fold) {
+        for (row, scalar) in rows.iter().zip(scalars.by_ref()) {
+            row.iter()
+                .enumerate()
+                .for_each(|(i, dummy)| remainder[slot + i] += *scalar * dummy);
+        }
+    }
+    remainder
 }
 
 /// Commits to the tiles, and prepares what the prover's sums are over. `powers_g1` are at least [`Fold::powers`].
@@ -57,6 +78,7 @@ pub fn prepare(
     fold: &Fold,
     layers: &[LinearLayer],
     weights: &Weights,
+    dummies: &Dummies,
     powers_g1: &[G1Affine],
     backend: &dyn Backend,
 ) -> tapeout_driver::Result<(Vec<G1Affine>, Cache)> {
@@ -89,12 +111,48 @@ pub fn prepare(
         remainders.extend(commit(values.chunks(width).collect())?);
         reversed.extend(commit(backwards.iter().map(Vec::as_slice).collect())?);
     }
+    let mut first = 0;
+    for (index, (tile, slot, rows)) in dummies.tiles(fold).enumerate() {
+        // Suffix d has the dummies of row i at X^(width (i - d)), backwards at the other end of a row's slots.
+        let at = |slot: usize| (0..tile.rows).flat_map(move |row| (0..DUMMIES).map(move |i| width * row + slot + i));
+        let bases: Vec<G1Affine> = at(slot).map(|power| powers_g1[power]).collect();
+        let values: Vec<Fr> = rows.iter().flatten().copied().collect();
+        let suffixes: Vec<&[Fr]> = (0..tile.rows).map(|row| &values[DUMMIES * row..]).collect();
+        let suffixes = full(backend, &bases, &suffixes)?;
+        let rows: Vec<&[Fr]> = values.chunks(DUMMIES).collect();
+        let forwards = full(backend, &bases[..DUMMIES], &rows)?;
+        let bases: Vec<G1Affine> = (0..DUMMIES).map(|i| powers_g1[width - 1 - slot - i]).collect();
+        let backwards = full(backend, &bases, &rows)?;
+        let mut suffixes = suffixes.into_iter();
+        commitments[index] += suffixes.next().unwrap_or_default();
+        // The last suffix of a tile is empty.
+        add(&mut quotients[first..], suffixes);
+        add(&mut remainders[first..], forwards);
+        add(&mut reversed[first..], backwards);
+        first += tile.rows;
+    }
     let cache = Cache {
         remainders: G1Projective::normalize_batch(&remainders),
         reversed: G1Projective::normalize_batch(&reversed),
         quotients: G1Projective::normalize_batch(&quotients),
     };
     Ok((G1Projective::normalize_batch(&commitments), cache))
+}
+
+/// Sums of multiples of `bases` by scalars of full width.
+fn full(backend: &dyn Backend, bases: &[G1Affine], scalars: &[&[Fr]]) -> tapeout_driver::Result<Vec<G1Projective>> {
+    let batch: Vec<_> = scalars
+        .iter()
+        .map(|values| Scalars {
+            values,
+            width: Width::Full,
+        })
+        .collect();
+    Ok(backend.prepare_msm(bases)?.run(&batch)?.out)
+}
+
+fn add(sums: &mut [G1Projective], terms: impl IntoIterator<Item = G1Projective>) {
+    sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
 }
 
 /// Calls `f` with row, slot and value of every weight.
@@ -122,18 +180,29 @@ mod tests {
 
     use super::*;
     use crate::{
-        plonk::{linear::tests::random_layers, tests::backend},
+        plonk::{hidden::Secret, linear::tests::random_layers, tests::backend},
         srs::Srs,
     };
 
-    /// The coefficients of a tile's polynomial, row after row.
-    fn polynomial(tile: &WeightTile, width: usize, layers: &[LinearLayer], weights: &Weights) -> Vec<Fr> {
-        let mut out = vec![Fr::from(0u8); width * tile.rows];
-        for_each_weight(tile, layers, weights, |row, slot, w| {
-            assert!(slot < width);
-            out[row * width + slot] += signed(w);
-        });
-        out
+    /// The coefficients of the tiles' polynomials, row after row.
+    fn polynomials(fold: &Fold, layers: &[LinearLayer], weights: &Weights, dummies: &Dummies) -> Vec<Vec<Fr>> {
+        let width = fold.width;
+        let mut polynomials: Vec<Vec<Fr>> = Vec::new();
+        for tile in &fold.tiles {
+            let mut out = vec![Fr::from(0u8); width * tile.rows];
+            for_each_weight(tile, layers, weights, |row, slot, w| {
+                assert!(slot < width);
+                out[row * width + slot] += signed(w);
+            });
+            polynomials.push(out);
+        }
+        for (out, (_, slot, rows)) in polynomials.iter_mut().zip(dummies.tiles(fold)) {
+            assert!(slot + DUMMIES <= width);
+            for (row, own) in rows.iter().enumerate() {
+                out[row * width + slot..][..DUMMIES].copy_from_slice(own);
+            }
+        }
+        polynomials
     }
 
     /// `V` and `q` by long division of `U` by `X^width - rho`, coefficient by coefficient from the top.
@@ -151,11 +220,15 @@ mod tests {
     #[test]
     fn the_fold_is_a_division_with_remainder() {
         let rng = &mut ark_std::test_rng();
-        let srs = Srs::insecure_from_seed(1 << 13, 2, &[3; 32]).unwrap();
+        let srs = Srs::insecure_from_seed(1 << 14, 2, &[3; 32]).unwrap();
         let commit = |p: &[Fr]| -> G1Affine { G1Projective::msm_unchecked(srs.powers_g1(), p).into() };
-        for lanes in 1..4 {
-            let (layers, weights, _) = random_layers(rng, lanes);
-            let mut fold = Fold::new(&layers);
+        for (lanes, hide) in [(1, false), (2, false), (3, false), (1, true), (2, true)] {
+            let (layers, weights, n) = random_layers(rng, lanes);
+            let hidden = hide.then_some(Hidden {
+                dummies: n,
+                mask: 2 * n,
+            });
+            let mut fold = Fold::new(&layers, hidden);
             if lanes == 2 {
                 let most = 2;
                 fold.tiles = fold.tiles.iter().flat_map(|tile| cut(tile, most)).collect();
@@ -165,17 +238,23 @@ mod tests {
                 s: std::array::from_fn(|_| Fr::rand(rng)),
             };
             let eta = Fr::rand(rng);
+            let dummies = if hide {
+                Dummies::new(&fold, &Secret([5; 32]))
+            } else {
+                Dummies::default()
+            };
+            let polynomials = polynomials(&fold, &layers, &weights, &dummies);
             let mut u = vec![Fr::from(0u8); fold.powers()];
-            for (tile, c) in fold.tiles.iter().zip(fold.scalars(&at, eta)) {
-                let p = polynomial(tile, fold.width, &layers, &weights);
+            for (p, c) in polynomials.iter().zip(fold.scalars(&at, eta)) {
                 u.iter_mut().zip(p).for_each(|(u, p)| *u += c * p);
             }
             let (v, q) = divide(u, fold.width, at.rho);
-            assert_eq!(remainder(&fold, &layers, &weights, &at, eta), v);
+            assert_eq!(remainder(&fold, &layers, &weights, &dummies, &at, eta), v);
 
-            let (tiles, cache) = prepare(&fold, &layers, &weights, srs.powers_g1(), backend().as_ref()).unwrap();
-            for (tile, point) in fold.tiles.iter().zip(tiles) {
-                assert_eq!(point, commit(&polynomial(tile, fold.width, &layers, &weights)));
+            let powers = srs.powers_g1();
+            let (tiles, cache) = prepare(&fold, &layers, &weights, &dummies, powers, backend().as_ref()).unwrap();
+            for (p, point) in polynomials.iter().zip(tiles) {
+                assert_eq!(point, commit(p));
             }
             let scalars = row_scalars(&fold, &at, eta);
             let sum = |bases: &[G1Affine]| -> G1Affine { G1Projective::msm(bases, &scalars).unwrap().into() };
@@ -204,9 +283,15 @@ mod tests {
             tiles: vec![tile],
             matrices: None,
         };
-        let fold = Fold::new(&[layer(0, operand(0, 128, 785)), layer(128, operand(785, 10, 129))]);
+        let fold = Fold::new(
+            &[layer(0, operand(0, 128, 785)), layer(128, operand(785, 10, 129))],
+            None,
+        );
         assert_eq!((fold.width, fold.tiles.len(), fold.rows()), (914, 1, 138));
-        let fold = Fold::new(&[layer(0, operand(0, 1000, 1024)), layer(1000, operand(1024, 500, 1000))]);
+        let fold = Fold::new(
+            &[layer(0, operand(0, 1000, 1024)), layer(1000, operand(1024, 500, 1000))],
+            None,
+        );
         let rows: Vec<usize> = fold.tiles.iter().map(|t| t.rows).collect();
         assert_eq!((fold.width, rows), (2024, vec![259, 259, 259, 259, 259, 205]));
         assert!(fold.powers() <= MAX_COEFFICIENTS);

@@ -88,7 +88,10 @@ pub(crate) mod tests {
     use ark_std::rand::Rng;
 
     use super::*;
-    use crate::plonk::fold::{self, Fold};
+    use crate::plonk::{
+        fold::{self, Fold},
+        hidden::Dummies,
+    };
 
     /// Layers, their weights, and a number of rows that holds them.
     pub(crate) fn random_layers(rng: &mut impl Rng, lanes: usize) -> (Vec<LinearLayer>, Weights, usize) {
@@ -163,7 +166,14 @@ pub(crate) mod tests {
                 at_eta(output_coefficients(&layers, lanes, n, &at)),
                 output_checksum(&layers, lanes, &at, eta)
             );
-            let folded = fold::remainder(&Fold::new(&layers), &layers, &weights, &at, eta);
+            let folded = fold::remainder(
+                &Fold::new(&layers, None),
+                &layers,
+                &weights,
+                &Dummies::default(),
+                &at,
+                eta,
+            );
             assert_eq!(
                 at_eta(input_coefficients(&layers, &weights, n, &at)),
                 crate::field::horner(&folded, eta)

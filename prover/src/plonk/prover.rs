@@ -18,6 +18,7 @@ use super::{
     eval::{Compiled, Table},
     expr::{Expr, Scalar, Scalars},
     fold::{self, Fold, reversed_value},
+    hidden::{Dummies, Mask},
     kernels::Kernels,
     linear::{self, Point},
     matrix,
@@ -112,6 +113,8 @@ pub(crate) trait Forger {
     fn trace(&mut self, _columns: &mut [Vec<Fr>], _point: Option<&Point>) {}
     /// Before `C` and `E` are committed. `eta` as above.
     fn linear(&mut self, _columns: &mut [Vec<Fr>], _eta: Option<Fr>) {}
+    /// Before the mask is committed, where there is one. `eta` as above.
+    fn mask(&mut self, _mask: &mut Vec<Fr>, _eta: Option<Fr>) {}
     /// Before the weight fold is sent: `V`, its commitments, and `kappa`.
     fn fold(&mut self, _fold: &mut FoldMessage, _point: &Point, _scalars: &Scalars) {}
     /// Before the bus columns are committed.
@@ -148,6 +151,7 @@ pub(crate) struct Instance<'a> {
     pub(crate) wiring: &'a Wiring,
     pub(crate) digest: &'a [u8; 32],
     pub(crate) fold: &'a Fold,
+    pub(crate) dummies: &'a Dummies,
     pub(crate) public: &'a [i64],
     pub(crate) context: &'a Context,
     /// Blinds of columns whose commitment stands across proofs, by the column; where there are none, new ones are drawn.
@@ -182,6 +186,7 @@ pub(crate) fn prove(
         wiring,
         digest,
         fold,
+        dummies,
         public,
         context,
         standing,
@@ -222,12 +227,13 @@ pub(crate) fn prove(
     let (point, transcript) = rounds::trace(defences, transcript, &session.commitments, &mut session.scalars);
 
     phases.begin("linear argument");
-    session.columns.push(linear::input_coefficients(
-        &interface.linear,
-        &wiring.weights,
-        n,
-        &point,
-    ));
+    let mut mask = fold.hidden.map(|hidden| Mask::new(&hidden, rng));
+    let mut inputs = linear::input_coefficients(&interface.linear, &wiring.weights, n, &point);
+    dummies.add_to_inputs(fold, &point, &mut inputs);
+    if let Some(mask) = &mask {
+        mask.add_to_inputs(&mut inputs);
+    }
+    session.columns.push(inputs);
     session.columns.push(linear::output_coefficients(
         &interface.linear,
         interface.shape.lanes,
@@ -242,25 +248,43 @@ pub(crate) fn prove(
     }
     let known = (!defences.linear_before_eta).then(|| {
         let mut scalars = session.scalars.clone();
-        rounds::linear(defences, transcript.clone(), &[], &mut scalars);
+        rounds::linear(defences, transcript.clone(), &[], None, &mut scalars);
         scalars[Scalar::Eta]
     });
     forger.linear(&mut session.columns, known);
     let first = session.commitments.len();
     session.commit(Phase::Linear, &[Width::Full; 3])?;
+    let commitments = &session.commitments[first..];
+    let mask_point = match &mut mask {
+        None => None,
+        Some(mask) => {
+            let known = (!defences.mask_before_eta).then(|| {
+                let mut scalars = session.scalars.clone();
+                rounds::linear(defences, transcript.clone(), commitments, None, &mut scalars);
+                scalars[Scalar::Eta]
+            });
+            forger.mask(&mut mask.coefficients, known);
+            session.kernels.commit_polynomials(&[&mask.coefficients])?.pop()
+        }
+    };
     let transcript = rounds::linear(
         defences,
         transcript,
-        &session.commitments[first..],
+        commitments,
+        mask_point.as_ref(),
         &mut session.scalars,
     );
 
     phases.begin("weight fold");
     let eta = session.scalars[Scalar::Eta];
-    let remainder = fold::remainder(fold, &interface.linear, &wiring.weights, &point, eta);
+    let mut remainder = fold::remainder(fold, &interface.linear, &wiring.weights, dummies, &point, eta);
+    let mut points = session.kernels.commit_fold(&fold::row_scalars(fold, &point, eta))?;
+    if let Some(mask) = &mask {
+        mask.add_to_fold(eta, &mut remainder, &mut points, session.kernels)?;
+    }
     let mut folded = FoldMessage {
         reversed: remainder.iter().rev().copied().collect(),
-        points: session.kernels.commit_fold(&fold::row_scalars(fold, &point, eta))?,
+        points,
         kappa: horner(&remainder, eta),
         remainder,
     };
@@ -361,6 +385,7 @@ pub(crate) fn prove(
     let (opening, _) = kzg::open(&claims, transcript, &mut commit)?;
     Ok(Proof {
         advice: commitments,
+        mask: mask_point,
         fold: folded.points,
         quotient: quotient_points,
         advice_evals: advice_evals.concat(),

@@ -145,7 +145,7 @@ impl Cutter {
     }
 
     fn segment(&self, start: usize, end: usize, rows: usize) -> Fit {
-        let Disclosure { input, output } = self.options.disclosure;
+        let Disclosure { input, output, .. } = self.options.disclosure;
         let disclosure = Disclosure {
             input: if start == 0 { input } else { Visibility::Committed },
             output: if end == self.layers {
@@ -153,6 +153,7 @@ impl Cutter {
             } else {
                 Visibility::Committed
             },
+            ..self.options.disclosure
         };
         let Some(program) = self.cuts.piece(start..end) else {
             return Fit::Uncuttable;

@@ -64,6 +64,7 @@ fn made(disclosure: Disclosure) -> Made {
         let disclosure = Disclosure {
             input: if i == 0 { disclosure.input } else { between },
             output: if i + 1 == count { disclosure.output } else { between },
+            ..disclosure
         };
         let program = cuts.piece(i..i + 1).unwrap();
         let profile = SetupOptions::default().profile;
@@ -89,7 +90,17 @@ fn made(disclosure: Disclosure) -> Made {
     };
     let mut source = |_| Ok(srs().clone());
     let source: Option<SrsSource<'_>> = Some(&mut source);
-    let (key, _) = keys_of(&model, &segments, source, backend().as_ref(), &mut keep, &mut |_| {}).unwrap();
+    let hidden = disclosure.hidden_weights.then_some(crate::plonk::tests::CONCEALED);
+    let (key, _) = keys_of(
+        &model,
+        &segments,
+        hidden,
+        source,
+        backend().as_ref(),
+        &mut keep,
+        &mut |_| {},
+    )
+    .unwrap();
     Made { key, proving }
 }
 
@@ -186,6 +197,7 @@ fn ends_that_are_committed_are_opened_as_in_one_piece() {
     let made = made(Disclosure {
         input: Visibility::Committed,
         output: Visibility::Committed,
+        ..Disclosure::default()
     });
     let (proven, _) = made.prove(&input(1.0), 1, &mut ()).unwrap();
     made.verify(&proven.statement).unwrap();
@@ -297,6 +309,7 @@ fn keys_that_do_not_belong_together_are_refused() {
     let open = self::made(Disclosure {
         input: Visibility::Public,
         output: Visibility::Public,
+        ..Disclosure::default()
     });
     let ends = [keys[3].clone(), open.key.keys()[0].clone()];
     assert!(SegmentedKey::new(ends.to_vec()).is_err());

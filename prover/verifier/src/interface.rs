@@ -8,6 +8,7 @@ use crate::{
     fixed::Limbs,
     plonk::{
         cs::Shape,
+        fold::{DUMMIES, Fold, Hidden, MASK},
         linear::{LinearLayer, MAX_DIMS},
     },
 };
@@ -110,6 +111,8 @@ pub struct Disclosure {
     pub input: Visibility,
     /// Who sees the output.
     pub output: Visibility,
+    /// Whether key and proofs hide the weights. If not, whoever guesses them can check that they are right.
+    pub hidden_weights: bool,
 }
 
 impl Default for Disclosure {
@@ -117,6 +120,7 @@ impl Default for Disclosure {
         Self {
             input: Visibility::Private,
             output: Visibility::Public,
+            hidden_weights: false,
         }
     }
 }
@@ -136,6 +140,8 @@ pub struct Interface {
     pub outputs: Vec<u64>,
     /// How many of the output's elements, from the first on, are committed to.
     pub committed_outputs: usize,
+    /// Where weights are hidden: the first row of the read column behind everything that is read.
+    pub hidden_weights: Option<usize>,
 }
 
 /// Why an [`Interface`] that was read contradicts itself.
@@ -160,7 +166,15 @@ impl Interface {
                 (0, false) => Visibility::Public,
                 (count, all) => part(count, all),
             },
+            hidden_weights: self.shape.hidden_weights,
         }
+    }
+
+    /// How the weights are cut into tiles.
+    pub fn fold(&self) -> Fold {
+        let mask = self.shape.n().saturating_sub(MASK);
+        let hidden = self.hidden_weights.map(|dummies| Hidden { dummies, mask });
+        Fold::new(&self.linear, hidden)
     }
 
     /// The number of public words: the input's if it is public, then the output's.
@@ -207,6 +221,12 @@ impl Interface {
                 "a commitment to nothing, to what is public, or to more elements than a column has",
             )?;
         }
+        require(
+            self.shape.hidden_weights == self.hidden_weights.is_some(),
+            "hidden weights without rows that hide them, or the reverse",
+        )?;
+        // Behind what is read come the rows that hide weights.
+        let (end, mask) = (self.hidden_weights.unwrap_or(n), n.saturating_sub(MASK));
         for layer in &self.linear {
             require(layer.axes.len() <= MAX_DIMS, "too many position axes")?;
             let groups = (layer.group_stride, layer.groups);
@@ -231,7 +251,7 @@ impl Interface {
                     .zip(m.inner.checked_mul(m.batch))
                     .map(|(p, count)| [(p, count), (1, p)]);
                 require(
-                    steps.and_then(|s| last_row(m.row, s)).is_some_and(|r| r < n),
+                    steps.and_then(|s| last_row(m.row, s)).is_some_and(|r| r < end),
                     "a read lies outside of the trace",
                 )?;
             }
@@ -244,15 +264,15 @@ impl Interface {
                     tile.channels <= layer.groups.saturating_mul(self.shape.lanes),
                     "a tile has more channels than its layer",
                 )?;
-                let steps = layer
-                    .axes
-                    .iter()
-                    .zip(&tile.strides)
-                    .map(|(a, s)| (*s, a.count))
-                    .chain([(1, tile.slots)]);
+                let steps = || layer.axes.iter().zip(&tile.strides).map(|(a, s)| (*s, a.count));
                 require(
-                    last_row(tile.row, steps).is_some_and(|r| r < n),
+                    last_row(tile.row, steps().chain([(1, tile.slots)])).is_some_and(|r| r < end),
                     "a read lies outside of the trace",
+                )?;
+                require(
+                    self.hidden_weights.is_none()
+                        || last_row(end, steps().chain([(1, DUMMIES)])).is_some_and(|r| r < mask),
+                    "the rows that hide weights do not fit the trace",
                 )?;
             }
         }

@@ -30,7 +30,7 @@ pub enum Origin {
 /// What a key says of the model that it was made for. Part of the verifying key's digest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelInfo {
-    /// keccak256 of the model file.
+    /// keccak256 of the model file; where weights are hidden, a commitment to that.
     pub hash: [u8; 32],
     /// Shape of the input.
     pub input_shape: Vec<usize>,
@@ -219,7 +219,7 @@ impl VerifyingKey {
             .map(|_| reader.g1_or_infinity("fixed column"))
             .collect::<Result<_, _>>()?;
         // So does a tile whose weights are all zero.
-        let fold = Fold::new(&interface.linear);
+        let fold = interface.fold();
         let tiles = fold
             .tiles
             .iter()

@@ -167,6 +167,11 @@ impl Writer<'_> {
             let c = g.mul(c, r);
             terms.push((g.neg(c), committed(self.key.fixed.len() + i, point)));
         }
+        if let Some(hidden) = self.key.fold().hidden {
+            let c = g.pow(eta, hidden.mask as u64);
+            let c = g.mul(c, r);
+            terms.push((g.neg(c), Point::Memory(at.mask)));
+        }
         terms.push((r, fold[0]));
         terms.retain(|(_, point)| !matches!(point, Point::Constant(p) if p.is_zero()));
         // One multiplication for all terms of a point: [V] is opened too, and recurrent models have the same tile at every step.
@@ -260,6 +265,7 @@ enum Point {
 /// Where the parts of a proof are in memory.
 pub(super) struct Places {
     pub(super) points: usize,
+    pub(super) mask: usize,
     pub(super) fold: usize,
     pub(super) quotient: usize,
     pub(super) evals: usize,

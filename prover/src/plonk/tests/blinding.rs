@@ -20,9 +20,9 @@ use crate::{
     },
 };
 
-/// Columns that follow from the challenges and the key, so that there is nothing to hide.
+/// Columns that follow from the challenges and the key, so that there is nothing to hide. `C` is blinded where weights are hidden.
 fn is_public(column: &AdviceColumn) -> bool {
-    ["C", "E", "D"].contains(&column.name.as_str())
+    ["E", "D"].contains(&column.name.as_str()) || (column.name == "C" && column.blinds == 0)
 }
 
 fn secret(cs: &ConstraintSystem) -> impl Iterator<Item = (usize, &AdviceColumn)> {
@@ -128,8 +128,17 @@ fn no_standing_commitment_confirms_a_guess() {
     let committed = Disclosure {
         input: Visibility::Committed,
         output: Visibility::Committed,
+        ..Disclosure::default()
     };
     assert_no_guess_confirmed(Fixture::committed(&small_network(), committed, |_| {}), &small_input());
+}
+
+/// The same of a guess of the weights, where they are hidden: `C` follows from them.
+#[test]
+fn no_commitment_confirms_a_guess_of_hidden_weights() {
+    let fixture = Fixture::hidden(&small_network(), 2);
+    assert!(secret(fixture.cs()).any(|(_, column)| column.name == "C"));
+    assert_no_guess_confirmed(fixture, &small_input());
 }
 
 /// Traps A5 and T14: the running sum of products of matrices depends on the witness, and is blinded as the rest.
@@ -152,7 +161,14 @@ fn assert_no_guess_confirmed(mut fixture: Fixture, input: &[i64]) {
         guess.columns.push(phi);
         confirmed(fixture, &guess, &proof)
     };
-    assert_eq!(confirmed_by(&fixture), ["C", "E", "D"]);
+    let public: Vec<_> = fixture
+        .cs()
+        .advice
+        .iter()
+        .filter(|c| is_public(c))
+        .map(|c| c.name.clone())
+        .collect();
+    assert_eq!(confirmed_by(&fixture), public);
     let columns: Vec<usize> = secret(fixture.cs()).map(|(i, _)| i).collect();
     for column in columns {
         let blinds = std::mem::take(&mut fixture.key.verifying.cs.advice[column].blinds);
@@ -213,7 +229,7 @@ fn blinding_matrix(points: &[Fr], blinds: usize, n: usize) -> Vec<Vec<Fr>> {
     points.iter().map(row).collect()
 }
 
-fn rank(mut rows: Vec<Vec<Fr>>) -> usize {
+pub(super) fn rank(mut rows: Vec<Vec<Fr>>) -> usize {
     let mut rank = 0;
     for column in 0..rows.first().map_or(0, Vec::len) {
         let Some(pivot) = (rank..rows.len()).find(|r| rows[*r][column] != Fr::from(0u8)) else {
@@ -243,7 +259,10 @@ fn every_secret_column_has_a_blind_for_each_time_it_is_revealed() {
     ];
     for program in programs.into_iter().chain(primitives().into_iter().map(|p| p.1)) {
         for lanes in 1..=4 {
-            let shape = shape(&program, lanes);
+            let shape = Shape {
+                hidden_weights: lanes % 2 == 0,
+                ..shape(&program, lanes)
+            };
             let cs = ConstraintSystem::new(&shape);
             let w = root_of_unity(shape.n());
             for (i, column) in secret(&cs) {

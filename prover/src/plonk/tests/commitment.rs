@@ -10,6 +10,7 @@ use crate::{
 const BOTH: Disclosure = Disclosure {
     input: Visibility::Committed,
     output: Visibility::Committed,
+    hidden_weights: false,
 };
 
 fn committed(fixture: &Fixture) -> [Committed; 2] {
@@ -41,13 +42,15 @@ fn one_of_the_two_may_be_committed_to() {
         (Visibility::Private, Visibility::Committed),
         (Visibility::Private, Visibility::Private),
     ] {
-        let fixture = Fixture::committed(&small_network(), Disclosure { input, output }, |_| {});
+        let disclosure = Disclosure {
+            input,
+            output,
+            ..Disclosure::default()
+        };
+        let fixture = Fixture::committed(&small_network(), disclosure, |_| {});
         let (public, proof) = fixture.honest(&small_input());
         fixture.verify(&public, &proof).unwrap();
-        assert_eq!(
-            fixture.key.verifying.interface.disclosure(),
-            Disclosure { input, output }
-        );
+        assert_eq!(fixture.key.verifying.interface.disclosure(), disclosure);
     }
 }
 

@@ -11,6 +11,7 @@ mod composite;
 pub(crate) mod fold;
 mod forge;
 mod function;
+mod hidden;
 mod honest;
 mod linear;
 mod matrix;
@@ -31,7 +32,8 @@ pub(crate) use programs::*;
 
 use super::{
     cs::{Columns, ConstraintSystem, Draft, Shape},
-    fold::{Fold as WeightFold, prepare},
+    fold::prepare,
+    hidden::Secret,
     kernels::Kernels,
     proof::Proof,
     prover::{Forger, Honest, Instance, Phases, ProveError, prove},
@@ -39,7 +41,7 @@ use super::{
     verifier::{Rejection, Weights},
 };
 use crate::{
-    keys::{ModelInfo, ProvingKey},
+    keys::{Concealed, ModelInfo, ProvingKey},
     layout::{self, Disclosure, Trace, Visibility},
     model::{
         Limbs, Scale, execute,
@@ -83,8 +85,15 @@ pub(crate) fn disclosure(public_input: bool) -> Disclosure {
             Visibility::Private
         },
         output: Visibility::Public,
+        hidden_weights: false,
     }
 }
+
+/// What hides the weights of [`Fixture::hidden`].
+pub(crate) const CONCEALED: Concealed = Concealed {
+    secret: Secret([3; 32]),
+    model_hash: [1; 32],
+};
 
 /// A prepared circuit, whose constraint system may have been weakened.
 pub(crate) struct Fixture {
@@ -118,6 +127,19 @@ impl Fixture {
         Self::disclosed(program, &shape, disclosure, weaken)
     }
 
+    /// With hidden weights.
+    pub(crate) fn hidden(program: &Program<i64>, lanes: usize) -> Self {
+        let shape = Shape {
+            hidden_weights: true,
+            ..shape(program, lanes)
+        };
+        let disclosure = Disclosure {
+            hidden_weights: true,
+            ..Disclosure::default()
+        };
+        Self::disclosed(program, &shape, disclosure, |_| {})
+    }
+
     /// As [`Self::weakened`], with limbs that may be others than [`LIMBS`].
     pub(crate) fn shaped(
         program: &Program<i64>,
@@ -145,7 +167,9 @@ impl Fixture {
             output_scale: Scale(0),
         };
         let program = program.clone();
-        let mut key = ProvingKey::generate(program, shape, disclosure, info, srs(), backend().as_ref()).unwrap();
+        let concealed = disclosure.hidden_weights.then_some(CONCEALED);
+        let mut key =
+            ProvingKey::generate(program, shape, disclosure, info, concealed, srs(), backend().as_ref()).unwrap();
         key.verifying.cs = cs;
         Self {
             key,
@@ -166,9 +190,9 @@ impl Fixture {
         let mut kernels = Kernels::new(backend().as_ref(), &key.bases).unwrap();
         key.verifying.fixed = kernels.commit_columns(&batch).unwrap();
         let linear = &key.verifying.interface.linear;
-        let fold = WeightFold::new(linear);
+        let fold = key.verifying.interface.fold();
         let (weights, powers) = (&key.wiring.weights, srs().powers_g1());
-        let (tiles, cache) = prepare(&fold, linear, weights, powers, backend().as_ref()).unwrap();
+        let (tiles, cache) = prepare(&fold, linear, weights, &key.dummies, powers, backend().as_ref()).unwrap();
         let shift = srs().powers_g2()[fold.width];
         key.verifying.weights = Weights::new(fold, tiles, shift);
         key.bases.fold = cache;
@@ -261,6 +285,7 @@ impl Fixture {
             wiring: &self.key.wiring,
             digest: &verifying.digest,
             fold: &verifying.weights.fold,
+            dummies: &self.key.dummies,
             public,
             context,
             standing,

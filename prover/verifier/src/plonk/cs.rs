@@ -203,8 +203,13 @@ impl Draft {
         };
         let committed_input = committed("committed_input", input_id);
         let committed_output = committed("committed_output", output_id);
-        // C, E and D follow from the challenges and the public weights: there is nothing to hide.
-        let c = add("C".into(), Phase::Linear, 0, false);
+        // E and D follow from the challenges and the layout, C from the weights as well: often there is nothing to hide.
+        let c = add(
+            "C".into(),
+            Phase::Linear,
+            if shape.hidden_weights { 2 } else { 0 },
+            false,
+        );
         let e = add("E".into(), Phase::Linear, 0, false);
         let matrices = sides.map(|(q_left, q_right)| MatrixColumns {
             q_left,
@@ -318,6 +323,11 @@ impl ConstraintSystem {
     /// The system for `shape`.
     pub fn new(shape: &Shape) -> Self {
         Draft::new(shape).finish()
+    }
+
+    /// Whether proofs reveal nothing of the weights, and so have a mask ([`super::fold`], "Hidden weights").
+    pub fn hides_weights(&self) -> bool {
+        self.advice[self.columns.c].blinds > 0
     }
 
     /// Indices of the advice columns that are opened one row back, ascending.

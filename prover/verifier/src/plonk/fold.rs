@@ -20,6 +20,14 @@
 //! never changes, `q = sum_l c_l sum_d rho^d S_(l,d)`. The proving key holds `[R_(l,i)]`, the reversed `[R*_(l,i)]` and `[S_(l,d)]`,
 //! and the three commitments are sums of as many multiples as the tiles have rows.
 //!
+//! # Hidden weights
+//!
+//! `[W_l]` hides nothing of weights that somebody can guess, and `V(eta)` and `V(z)` are linear combinations of them. Where weights are
+//! to be hidden, every row of every tile has two more coefficients, random ones that are drawn when the key is made ([`Hidden`]): they
+//! multiply rows of the read column that read zero. And every proof has a mask `M`, a random polynomial of degree below [`MASK`] that
+//! is committed to before `eta` and counts as one more tile, of one row, with the scalar `eta^(n - MASK)`: column `C` has its
+//! coefficients on the last rows, which read zero too. What is folded is then `V + eta^(n - MASK) M`.
+//!
 //! Cached quotients: Eagen and Gabizon, <https://eprint.iacr.org/2023/393>; division by `X^width - rho`: Eagen and Gabizon's
 //! Mercury, <https://eprint.iacr.org/2025/385>. See `docs/protocol.md`, "The weight fold".
 
@@ -32,6 +40,29 @@ use crate::field::geometric;
 /// The longest weight polynomial that is committed to as one, in coefficients: tiles with more rows are cut. More is a longer
 /// reference string, less is more points in the verifying key.
 pub const MAX_COEFFICIENTS: usize = 1 << 19;
+
+/// The number of coefficients of a proof's mask, one for each functional of it that is revealed: the values at `tau`, by its commitment;
+/// at `1/tau`, by that of `V*`; at `eta` and at `z`.
+pub const MASK: usize = 4;
+
+/// The number of random coefficients of a row of a tile: one for its value at `tau`, one for that at `1/tau`.
+pub const DUMMIES: usize = 2;
+
+/// Where the rows of the read column are that hide weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hidden {
+    /// The first row behind everything that is read. The dummies of a tile are at this row and the next, and where positions move them.
+    pub dummies: usize,
+    /// The first row of the mask.
+    pub mask: usize,
+}
+
+impl Hidden {
+    /// The slot of a tile's first dummy.
+    pub fn slot(&self, tile: &WeightTile) -> usize {
+        self.dummies - tile.read
+    }
+}
 
 /// One axis of positions that all taps of a tile move along.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +97,8 @@ pub struct Fold {
     pub width: usize,
     /// The tiles.
     pub tiles: Vec<WeightTile>,
+    /// Where weights are hidden: what hides them.
+    pub hidden: Option<Hidden>,
 }
 
 impl WeightTile {
@@ -85,7 +118,7 @@ impl Fold {
     ///
     /// Operands that every position reads alike (those of a Gemm) have `c_l` of the same form and share tiles, as long as that
     /// does not make tiles much wider than the widest operand.
-    pub fn new(layers: &[LinearLayer]) -> Self {
+    pub fn new(layers: &[LinearLayer], hidden: Option<Hidden>) -> Self {
         let widest = layers
             .iter()
             .flat_map(|l| &l.tiles)
@@ -134,9 +167,13 @@ impl Fold {
                 });
             }
         }
+        if let Some(hidden) = hidden {
+            let slots = groups.iter().map(|group| hidden.slot(group) + DUMMIES);
+            width = slots.fold(width.max(MASK), usize::max);
+        }
         let most = (MAX_COEFFICIENTS / width).max(1);
         let tiles = groups.iter().flat_map(|group| cut(group, most)).collect();
-        Self { width, tiles }
+        Self { width, tiles, hidden }
     }
 
     /// The rows of all tiles.
@@ -147,6 +184,11 @@ impl Fold {
     /// The number of powers of tau in G1 that the preparation takes.
     pub fn powers(&self) -> usize {
         self.width * self.tiles.iter().map(|tile| tile.rows).max().unwrap_or(1)
+    }
+
+    /// The mask's scalar, `eta^(n - MASK)`, if there is a mask.
+    pub fn mask_scalar(&self, eta: Fr) -> Option<Fr> {
+        self.hidden.map(|hidden| eta.pow([hidden.mask as u64]))
     }
 
     /// Each tile's scalar `c_l`.

@@ -13,6 +13,8 @@ use crate::{
 pub struct Proof {
     /// Commitments of the advice columns, in the constraint system's order.
     pub advice: Vec<G1Affine>,
+    /// The commitment of the mask, where weights are hidden.
+    pub mask: Option<G1Affine>,
     /// The weight fold's commitments.
     pub fold: Folded<G1Affine>,
     /// Commitments of the quotient's two parts: `t = t_0 + X^n t_1`.
@@ -59,7 +61,7 @@ impl Proof {
     /// The number of bytes that a proof for `cs` has.
     pub fn len(cs: &ConstraintSystem) -> usize {
         let evals = cs.advice.len() + cs.rotated().count() + cs.fixed.len() + 2;
-        (cs.advice.len() + 7) * G1_BYTES + evals * SCALAR_BYTES
+        (cs.advice.len() + usize::from(cs.hides_weights()) + 7) * G1_BYTES + evals * SCALAR_BYTES
     }
 
     /// Writes the proof: points, then values, then the opening, each in the strict encoding of [`crate::encoding`].
@@ -67,6 +69,7 @@ impl Proof {
         let fold = self.fold.to_array();
         self.advice
             .iter()
+            .chain(&self.mask)
             .chain(&fold)
             .chain(&self.quotient)
             .for_each(|p| out.g1(p));
@@ -91,6 +94,7 @@ impl Proof {
             _ => reader.g1("commitment"),
         };
         let advice = cs.advice.iter().map(commitment).collect::<Result<_, _>>()?;
+        let mask = cs.hides_weights().then(|| reader.g1("mask")).transpose()?;
         let mut folded = || reader.g1_or_infinity("weight fold");
         let fold = [folded()?, folded()?, folded()?].into();
         let quotient = [reader.g1("quotient")?, reader.g1("quotient")?];
@@ -105,6 +109,7 @@ impl Proof {
         let opening = OpeningProof::read(reader)?;
         Ok(Self {
             advice,
+            mask,
             fold,
             quotient,
             advice_evals,

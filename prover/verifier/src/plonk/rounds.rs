@@ -6,7 +6,7 @@
 //! |---|---|---|
 //! | 0 | digest of the verifying key, the caller's context, public words | |
 //! | 1 | commitments of [`Phase::Trace`](super::cs::Phase) | `rho`, `s_0 .. s_4` |
-//! | 2 | commitments of `Phase::Linear` | `eta`, `beta`, `chi`, the weights of the three sums |
+//! | 2 | commitments of `Phase::Linear`, and of the mask where weights are hidden | `eta`, `beta`, `chi`, the weights of the three sums |
 //! | 3 | commitments of `Phase::Bus` and of the weight fold | `alpha` |
 //! | 4 | commitments of the quotient's two parts | `z` |
 //! | 5, 6 | the opening ([`crate::kzg`]) | `v`, `u` |
@@ -38,6 +38,8 @@ pub mod tags {
     pub const TRACE: Tag = Tag(0x10);
     /// Commitments of `C`, `E` (and `S`).
     pub const LINEAR: Tag = Tag(0x11);
+    /// The mask's commitment.
+    pub const MASK: Tag = Tag(0x15);
     /// Commitments of the bus.
     pub const BUS: Tag = Tag(0x12);
     /// Commitments of the weight fold.
@@ -78,6 +80,8 @@ pub struct Defences {
     pub trace_before_rho: bool,
     /// `C` and `E` are committed before `eta`.
     pub linear_before_eta: bool,
+    /// The mask is committed before `eta`.
+    pub mask_before_eta: bool,
     /// Public words must be in the signed range of a slot.
     pub public_range: bool,
     /// The three sums of the linear argument have weights of their own.
@@ -105,6 +109,7 @@ impl Defences {
         bind_public: true,
         trace_before_rho: true,
         linear_before_eta: true,
+        mask_before_eta: true,
         public_range: true,
         separate_sums: true,
         separate_axes: true,
@@ -168,13 +173,18 @@ pub fn linear(
     defences: &Defences,
     mut transcript: Transcript,
     commitments: &[G1Affine],
+    mask: Option<&G1Affine>,
     scalars: &mut Scalars,
 ) -> Transcript {
+    let mask = mask.filter(|_| defences.mask_before_eta);
     if !defences.linear_before_eta {
         let mut round = transcript.clone().seal();
         scalars[Scalar::Eta] = round.draw(ETA);
     }
     transcript.absorb_g1(LINEAR, commitments);
+    if let Some(mask) = mask {
+        transcript.absorb_g1(MASK, std::slice::from_ref(mask));
+    }
     let mut round = transcript.seal();
     if defences.linear_before_eta {
         scalars[Scalar::Eta] = round.draw(ETA);

@@ -198,7 +198,8 @@ impl Parts {
         let of = |phase: Phase| cs.phase(phase).map(|i| proof.advice[i]).collect::<Vec<_>>();
         let transcript = rounds::start(defences, &self.digest, context, &words);
         let (point, transcript) = rounds::trace(defences, transcript, &of(Phase::Trace), &mut scalars);
-        let transcript = rounds::linear(defences, transcript, &of(Phase::Linear), &mut scalars);
+        let mask = proof.mask.as_ref();
+        let transcript = rounds::linear(defences, transcript, &of(Phase::Linear), mask, &mut scalars);
         let (alpha, transcript) = rounds::bus(transcript, &of(Phase::Bus), &proof.fold);
         let (z, transcript) = rounds::quotient(transcript, &proof.quotient);
 
@@ -281,7 +282,10 @@ impl Parts {
             .scalars(&point, eta)
             .into_iter()
             .zip(weights.tiles.iter().copied());
-        let fold = tiles.chain([(-Fr::from(1u8), proof.fold.remainder), (rho, quotient)]);
+        let mask = weights.fold.mask_scalar(eta).zip(proof.mask);
+        let fold = tiles
+            .chain(mask)
+            .chain([(-Fr::from(1u8), proof.fold.remainder), (rho, quotient)]);
         accumulator
             .lhs
             .0

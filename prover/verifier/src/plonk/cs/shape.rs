@@ -31,6 +31,8 @@ pub struct Shape {
     pub committed_input: bool,
     /// Whether a column of its own commits to the output.
     pub committed_output: bool,
+    /// Whether proofs reveal nothing of the weights ([`super::super::fold`], "Hidden weights").
+    pub hidden_weights: bool,
 }
 
 impl Shape {
