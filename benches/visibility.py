@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What each choice of who sees input and output costs: prover time, proof bytes and gas, in docs/visibility.md.
+"""What each choice of who sees input, output and weights costs: prover time, proof bytes and gas, in docs/visibility.md.
 
 Keys for all choices are made first; then proofs of the choices alternate. Every proof is a process of its own, whose processor time
 is the operating system's count of it, and is verified. Gas is that of the contract for keys of the profile evm, run in revm.
@@ -20,19 +20,20 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 TABLE = ROOT / "docs/visibility.md"
 
-# (input, output); the first is what the others are compared with.
+# (input, output, weights); the first is what the others are compared with.
 CHOICES = [
-    ("private", "public"),
-    ("public", "public"),
-    ("committed", "public"),
-    ("private", "private"),
-    ("private", "committed"),
-    ("committed", "committed"),
+    ("private", "public", "public"),
+    ("public", "public", "public"),
+    ("committed", "public", "public"),
+    ("private", "private", "public"),
+    ("private", "committed", "public"),
+    ("committed", "committed", "public"),
+    ("private", "public", "private"),
 ]
 
 HEAD = """# What it costs who sees what
 
-`make bench-visibility` writes this page. `tapeout setup --input WHO --output WHO` with the other settings at their defaults; one proof, the whole process counted, medians of
+`make bench-visibility` writes this page. `tapeout setup --input WHO --output WHO --weights WHO` with the other settings at their defaults; one proof, the whole process counted, medians of
 {runs} proofs a choice that alternated in one run, processor seconds of both cores together. Gas is the whole transaction's, for keys of the profile `evm`. A public input of
 many elements is a statement of as many words: proofs have fewer slots, calldata has more bytes.
 
@@ -67,7 +68,7 @@ class Choice:
 
     def setup(self, keys, *flags):
         where = ("--calibrate", self.model / "samples.json", "--out", self.folder / keys)
-        who = ("--input", self.choice[0], "--output", self.choice[1])
+        who = ("--input", self.choice[0], "--output", self.choice[1], "--weights", self.choice[2])
         tapeout(self.binary, "setup", self.model / "network.onnx", *where, *who, *flags)
 
     def prove(self, keys, proof):
@@ -95,8 +96,8 @@ def table(name, choices):
     lines = [
         f"## {name}",
         "",
-        "| input | output | CPU s | against the first | wall s | proof, bytes | gas | calldata, bytes |",
-        "|---|---|--:|--:|--:|--:|--:|--:|",
+        "| input | output | weights | CPU s | against the first | wall s | proof, bytes | gas | calldata, bytes |",
+        "|---|---|---|--:|--:|--:|--:|--:|--:|",
     ]
     base = statistics.median(choices[0].cpu)
     for choice in choices:
@@ -104,7 +105,7 @@ def table(name, choices):
         cpu = statistics.median(choice.cpu)
         gas = f"{report['gas']:,}" if report["gas"] else f"- ({report['unmeasured']})"
         lines.append(
-            f"| {choice.choice[0]} | {choice.choice[1]} | {cpu:.3f} | {100 * (cpu / base - 1):+.1f} % | "
+            f"| {' | '.join(choice.choice)} | {cpu:.3f} | {100 * (cpu / base - 1):+.1f} % | "
             f"{statistics.median(choice.wall):.3f} | {choice.proof_bytes:,} | {gas} | {report['calldata_bytes']:,} |"
         )
     return "\n".join(lines)

@@ -1,5 +1,6 @@
 //! Proving and verifying keys: what they hold, how they are made, and their bytes.
 
+use ark_bn254::G2Affine;
 use sha3::{Digest, Keccak256};
 use tapeout_driver::{Backend, Width};
 
@@ -9,7 +10,7 @@ use tapeout_verifier::keys::{length, read_header};
 use crate::{
     encoding::{DecodeError, Reader, Writer, g1_points},
     field::signed,
-    layout::{self, Disclosure, Wiring},
+    layout::{self, Disclosure, Interface, Wiring},
     model::{Quantised, program::Program},
     plonk::{
         cs::Shape,
@@ -51,6 +52,24 @@ impl Concealed {
         hasher.update(self.secret.0);
         hasher.update(self.model_hash);
         hasher.finalize().into()
+    }
+
+    /// The dummies of one key. They depend on all that the key depends on: what two keys with other weights or another reference string show of
+    /// the same dummies would be more than these hide.
+    fn dummies(
+        &self,
+        program: &Program<i64>,
+        interface: &Interface,
+        tau_g2: G2Affine,
+        fold: &Fold,
+    ) -> Result<Dummies, KeyError> {
+        let mut tau = Writer::new();
+        tau.g2(&tau_g2);
+        let mut hasher = Keccak256::new_with_prefix(b"tapeout hidden weights");
+        hasher.update(self.secret.0);
+        hasher.update(tau.finish());
+        hasher.update(postcard::to_stdvec(&(interface, program))?);
+        Ok(Dummies::new(fold, hasher.finalize().into()))
     }
 
     /// The same for one of several keys of a model, whose weights are to be hidden independently of each other.
@@ -152,7 +171,10 @@ impl ProvingKey {
         }
         let (interface, wiring) = layout::compile(&program, shape, disclosure)?;
         let fold = interface.fold();
-        let dummies = dummies(&fold, concealed.as_ref());
+        let dummies = match &concealed {
+            Some(concealed) => concealed.dummies(&program, &interface, srs.tau_g2(), &fold)?,
+            None => Dummies::default(),
+        };
         let needed = powers_of(&fold, shape);
         srs.require(needed.g1, needed.g2)?;
         let (layers, powers) = (&interface.linear, srs.powers_g1());
@@ -296,8 +318,15 @@ impl ProvingKey {
         if interface != verifying.interface {
             return Err(KeyFormatError::Mismatch("the program's circuit is not the verifying key's").into());
         }
+        let dummies = match &concealed {
+            Some(concealed) => {
+                let (tau_g2, fold) = (verifying.opening.tau_g2(), &verifying.weights.fold);
+                concealed.dummies(&quantised.program, &interface, tau_g2, fold)?
+            }
+            None => Dummies::default(),
+        };
         Ok(Self {
-            dummies: dummies(&verifying.weights.fold, concealed.as_ref()),
+            dummies,
             quantised,
             verifying,
             wiring,
@@ -309,10 +338,6 @@ impl ProvingKey {
             concealed,
         })
     }
-}
-
-fn dummies(fold: &Fold, concealed: Option<&Concealed>) -> Dummies {
-    concealed.map_or_else(Dummies::default, |c| Dummies::new(fold, &c.secret))
 }
 
 fn quantised(key: &VerifyingKey, program: Program<i64>) -> Quantised {

@@ -311,6 +311,29 @@ fn contracts_check_proofs_that_commit() {
     }
 }
 
+/// Hidden weights, in contracts of both forms.
+#[test]
+fn contracts_check_proofs_that_hide_weights() {
+    let Some(tools) = tools() else { return };
+    let fixture = Fixture::hidden(&small_network(), 2);
+    let key = fixture.key.verifying();
+    let statement = statement(&fixture, &small_input());
+    let mut masked = statement.clone();
+    masked.proof.mask = Some(statement.proof.fold.remainder);
+    let mut lie = statement.clone();
+    *lie.public.last_mut().unwrap() += 1;
+    let all = [&statement, &masked, &lie];
+    let single = ask(&tools, key, all.map(|s| call(&calldata(s, &CONTEXT))).to_vec());
+    let address = deployed_address(1);
+    let shared = all.map(|s| call(&calldata_shared(&address, s, &CONTEXT))).to_vec();
+    let shared = ask_form(&tools, key, Form::Shared, shared);
+    let rejected = selector("Rejected()");
+    for outcomes in [single, shared] {
+        let verdicts: Vec<&str> = outcomes.iter().map(|o| o.output.as_str()).collect();
+        assert_eq!(verdicts, [TRUE, &rejected, &rejected]);
+    }
+}
+
 /// Tiles with the same weights have one commitment, which is multiplied once: by the sum of its scalars, which must be right.
 #[test]
 fn a_point_is_multiplied_once() {

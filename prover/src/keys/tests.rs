@@ -278,6 +278,33 @@ fn an_input_beyond_the_trace_is_refused() {
     }
 }
 
+/// The rows that hide weights lie behind all that is read and before the mask's, in circuits that hide weights and in no others.
+#[test]
+fn rows_that_hide_weights_have_their_place() {
+    let fixture = Fixture::hidden(&small_network(), 3);
+    let key = fixture.key.verifying;
+    let right = key.interface.hidden_weights.unwrap();
+    VerifyingKey::from_bytes(&key.to_bytes().unwrap()).unwrap();
+    type Change = fn(&mut layout::Interface, usize);
+    let changes: [(&str, Change); 6] = [
+        ("no rows", |i, _| i.hidden_weights = None),
+        ("no mask", |i, _| i.shape.hidden_weights = false),
+        ("a row that is read", |i, right| i.hidden_weights = Some(right - 1)),
+        ("the first row", |i, _| i.hidden_weights = Some(0)),
+        ("rows of the mask", |i, _| i.hidden_weights = Some(i.shape.n() - 5)),
+        ("rows beyond the trace", |i, _| i.hidden_weights = Some(usize::MAX)),
+    ];
+    for (name, change) in changes {
+        let mut other = key.clone();
+        change(&mut other.interface, right);
+        let error = VerifyingKey::from_bytes(&other.to_bytes().unwrap()).err();
+        assert!(
+            matches!(error, Some(KeyFormatError::Inconsistent(_))),
+            "{name}: {error:?}"
+        );
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 

@@ -139,6 +139,25 @@ pub fn prepare(
     Ok((G1Projective::normalize_batch(&commitments), cache))
 }
 
+/// The coefficients of the tiles' polynomials, row after row.
+pub fn polynomials(fold: &Fold, layers: &[LinearLayer], weights: &Weights, dummies: &Dummies) -> Vec<Vec<Fr>> {
+    let width = fold.width;
+    let of_weights = |tile: &WeightTile| {
+        let mut out = vec![Fr::from(0u8); width * tile.rows];
+        for_each_weight(tile, layers, weights, |row, slot, w| {
+            out[row * width + slot] += signed(w)
+        });
+        out
+    };
+    let mut polynomials: Vec<Vec<Fr>> = fold.tiles.iter().map(of_weights).collect();
+    for (out, (_, slot, rows)) in polynomials.iter_mut().zip(dummies.tiles(fold)) {
+        for (row, own) in rows.iter().enumerate() {
+            out[row * width + slot..][..DUMMIES].copy_from_slice(own);
+        }
+    }
+    polynomials
+}
+
 /// Sums of multiples of `bases` by scalars of full width.
 fn full(backend: &dyn Backend, bases: &[G1Affine], scalars: &[&[Fr]]) -> tapeout_driver::Result<Vec<G1Projective>> {
     let batch: Vec<_> = scalars
@@ -180,30 +199,9 @@ mod tests {
 
     use super::*;
     use crate::{
-        plonk::{hidden::Secret, linear::tests::random_layers, tests::backend},
+        plonk::{linear::tests::random_layers, tests::backend},
         srs::Srs,
     };
-
-    /// The coefficients of the tiles' polynomials, row after row.
-    fn polynomials(fold: &Fold, layers: &[LinearLayer], weights: &Weights, dummies: &Dummies) -> Vec<Vec<Fr>> {
-        let width = fold.width;
-        let mut polynomials: Vec<Vec<Fr>> = Vec::new();
-        for tile in &fold.tiles {
-            let mut out = vec![Fr::from(0u8); width * tile.rows];
-            for_each_weight(tile, layers, weights, |row, slot, w| {
-                assert!(slot < width);
-                out[row * width + slot] += signed(w);
-            });
-            polynomials.push(out);
-        }
-        for (out, (_, slot, rows)) in polynomials.iter_mut().zip(dummies.tiles(fold)) {
-            assert!(slot + DUMMIES <= width);
-            for (row, own) in rows.iter().enumerate() {
-                out[row * width + slot..][..DUMMIES].copy_from_slice(own);
-            }
-        }
-        polynomials
-    }
 
     /// `V` and `q` by long division of `U` by `X^width - rho`, coefficient by coefficient from the top.
     fn divide(mut u: Vec<Fr>, width: usize, rho: Fr) -> (Vec<Fr>, Vec<Fr>) {
@@ -239,11 +237,14 @@ mod tests {
             };
             let eta = Fr::rand(rng);
             let dummies = if hide {
-                Dummies::new(&fold, &Secret([5; 32]))
+                Dummies::new(&fold, [5; 32])
             } else {
                 Dummies::default()
             };
             let polynomials = polynomials(&fold, &layers, &weights, &dummies);
+            for (p, tile) in polynomials.iter().zip(&fold.tiles) {
+                assert_eq!(p.len(), fold.width * tile.rows);
+            }
             let mut u = vec![Fr::from(0u8); fold.powers()];
             for (p, c) in polynomials.iter().zip(fold.scalars(&at, eta)) {
                 u.iter_mut().zip(p).for_each(|(u, p)| *u += c * p);

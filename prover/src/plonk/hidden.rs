@@ -15,7 +15,7 @@ use super::{
 };
 use crate::field::{powers, random};
 
-/// What the dummies of a key follow from: whoever has it and a guess of the weights can check the guess.
+/// What the dummies of keys follow from: whoever has it and a guess of the weights can check the guess.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Secret(pub [u8; 32]);
 
@@ -30,9 +30,9 @@ impl fmt::Debug for Secret {
 pub struct Dummies(Vec<[Fr; DUMMIES]>);
 
 impl Dummies {
-    /// Those that follow from a key's secret.
-    pub fn new(fold: &Fold, secret: &Secret) -> Self {
-        let mut rng = ChaCha20Rng::from_seed(secret.0);
+    /// Those that follow from a seed, which no other key may have.
+    pub fn new(fold: &Fold, seed: [u8; 32]) -> Self {
+        let mut rng = ChaCha20Rng::from_seed(seed);
         let mut draw = |_| std::array::from_fn(|_| random(&mut rng));
         Self((0..fold.rows()).map(&mut draw).collect())
     }

@@ -11,6 +11,7 @@ mod proofs;
 mod refusals;
 mod segments;
 mod usage;
+mod weights;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

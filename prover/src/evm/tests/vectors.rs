@@ -219,6 +219,22 @@ fn encodings(set: &mut Vectors) {
     b.add("no context", end, 0, &[], NO_CONTEXT, Some("Rejected()"));
 }
 
+/// A key with hidden weights, and its proof's mask.
+fn hidden(set: &mut Vectors) {
+    let fixture = Fixture::hidden(&fold::circuit(), 1);
+    let statement = statement(&fixture, &fold::INPUT);
+    let key = fixture.key.verifying();
+    let mut b = Builder::new(set, key, &statement);
+    let end = b.file.len();
+    b.add("hidden weights, right", end, 0, &[], CONTEXT, None);
+    let mask = HEADER + 32 * statement.public.len() + 64 * key.cs.advice.len();
+    let (other, two) = (b.file[mask + 64..mask + 128].to_vec(), b.word(mask + 32));
+    b.with("mask: another point", mask, &other, "Rejected()");
+    b.with("mask: at infinity", mask, &[0; 64], "NotCanonical()");
+    b.with("mask: off the curve", mask, &two, "Precompile()");
+    b.with("mask: not canonical", mask, &[0xff; 32], "Precompile()");
+}
+
 fn generate() -> Vectors {
     let mut set = Vectors {
         keys: Vec::new(),
@@ -226,6 +242,7 @@ fn generate() -> Vectors {
         vectors: Vec::new(),
     };
     encodings(&mut set);
+    hidden(&mut set);
     // (F1), (F2), (F3): each gets past a verifier without its check.
     for lie in fold::Lie::ALL {
         let (mut fixture, public, proof) = fold::forged(lie);

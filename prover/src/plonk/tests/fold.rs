@@ -38,7 +38,7 @@ impl Lie {
 }
 
 /// Two inputs, two outputs, so that the fold has a quotient.
-fn circuit() -> Program<i64> {
+pub(crate) fn circuit() -> Program<i64> {
     let reads = vec![Source::Input(0), Source::Input(1)];
     network(
         2,

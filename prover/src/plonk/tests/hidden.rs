@@ -1,10 +1,17 @@
 //! Hidden weights: what a proof and a key would tell somebody who guesses them, and provers that abuse the mask.
 
+use std::collections::BTreeSet;
+
 use ark_ec::{CurveGroup, VariableBaseMSM};
 use ark_ff::{Field, UniformRand};
 use tapeout_driver::{G1Affine, G1Projective};
 
-use super::{blinding::rank, forge::*, *};
+use super::{
+    blinding::rank,
+    fold::{INPUT, circuit},
+    forge::*,
+    *,
+};
 use crate::{
     field::{horner, powers, signed},
     kzg::KzgError,
@@ -146,26 +153,54 @@ fn mask_and_dummies_have_a_coefficient_for_each_time_they_are_revealed() {
     }
 }
 
-/// One secret gives one key, another secret another, and the tiles of two segments have nothing in common.
+/// One secret gives one key, but other dummies for other weights, another reference string, another shape or another segment: two keys with the same
+/// ones would show more of them than they hide.
 #[test]
-fn the_secret_decides() {
-    let fixture = Fixture::hidden(&small_network(), 2);
-    let again = Fixture::hidden(&small_network(), 2);
-    assert_eq!(fixture.key.verifying.digest, again.key.verifying.digest);
-    let fold = &fixture.key.verifying.weights.fold;
-    let first = |concealed: Concealed| {
-        let dummies = Dummies::new(fold, &concealed.secret);
+fn no_two_keys_have_the_same_dummies() {
+    let in_column = |key: &ProvingKey| {
         let mut c = vec![Fr::from(0u8); 1 << LIMBS.bits];
         let point = Point {
             rho: Fr::from(2u8),
             s: [Fr::from(3u8); crate::model::program::MAX_DIMS],
         };
-        dummies.add_to_inputs(fold, &point, &mut c);
-        c
+        key.dummies.add_to_inputs(&key.verifying.weights.fold, &point, &mut c);
+        c.into_iter().find(|v| *v != Fr::from(0u8)).unwrap()
     };
-    let [a, b] = [0, 1].map(|i| first(CONCEALED.for_segment(i)));
-    let c = first(CONCEALED);
-    assert!(a != b && b != c && a != c);
+    let make = |program: &Program<i64>, lanes, concealed, srs: &Srs| {
+        let hidden = Fixture::hidden(program, lanes).key.verifying;
+        let (shape, disclosure) = (hidden.interface.shape.clone(), hidden.interface.disclosure());
+        let info = hidden.model.clone();
+        let backend = backend();
+        ProvingKey::generate(
+            program.clone(),
+            &shape,
+            disclosure,
+            info,
+            Some(concealed),
+            srs,
+            backend.as_ref(),
+        )
+        .unwrap()
+    };
+    let mut other = circuit();
+    other.layers[0].terms[0].taps[0][0].1 += 1;
+    let one = make(&circuit(), 1, CONCEALED, srs());
+    let again = make(&circuit(), 1, CONCEALED, srs());
+    assert_eq!(one.verifying.digest, again.verifying.digest);
+    let another_string = Srs::insecure_from_seed(4096, 257, &[8; 32]).unwrap();
+    let others = [
+        make(&other, 1, CONCEALED, srs()),
+        make(&circuit(), 2, CONCEALED, srs()),
+        make(&circuit(), 1, CONCEALED.for_segment(0), srs()),
+        make(&circuit(), 1, CONCEALED.for_segment(1), srs()),
+        make(&circuit(), 1, CONCEALED, &another_string),
+    ];
+    let all: BTreeSet<String> = others
+        .iter()
+        .chain([&one])
+        .map(|key| in_column(key).to_string())
+        .collect();
+    assert_eq!(all.len(), others.len() + 1);
     assert_ne!(CONCEALED.model_commitment(), CONCEALED.model_hash);
     assert!(!format!("{CONCEALED:?}").contains("3, 3"), "a secret in a message");
 }
@@ -204,15 +239,6 @@ fn what_hides_weights_stands_on_rows_that_read_zero() {
     }
 }
 
-/// Two inputs, two outputs.
-fn circuit() -> Program<i64> {
-    let reads = vec![Source::Input(0), Source::Input(1)];
-    network(
-        2,
-        vec![gemm(reads, &[&[3 * SCALE, -SCALE], &[SCALE, SCALE]], Act::Requant)],
-    )
-}
-
 /// A prover that changes its mask behind `C`'s back.
 struct Masks<F>(F);
 
@@ -226,7 +252,7 @@ impl<F: FnMut(&mut Vec<Fr>, Option<Fr>)> Forger for Masks<F> {
 #[test]
 fn the_mask_is_the_one_in_the_column() {
     let fixture = Fixture::hidden(&circuit(), 1);
-    let (trace, public) = fixture.run(&[50, 20]);
+    let (trace, public) = fixture.run(&INPUT);
     let changes: [fn(&mut Vec<Fr>); 4] = [
         |mask| mask[0] += signed(1),
         |mask| mask[MASK - 1] += signed(1),
@@ -286,7 +312,7 @@ fn the_mask_is_committed_before_eta() {
     for early in [true, false] {
         let mut fixture = Fixture::hidden(&circuit(), 1);
         fixture.defences.mask_before_eta = early;
-        let (trace, mut public) = fixture.run(&[50, 20]);
+        let (trace, mut public) = fixture.run(&INPUT);
         public[0] += 1;
         let mut forger = LateMask {
             fixture: &fixture,
