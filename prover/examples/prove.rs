@@ -11,7 +11,7 @@ fn main() -> anyhow::Result<()> {
 
     // Once per model: scales from typical inputs, keys for prover and verifier.
     let (options, samples) = (pipeline::SetupOptions::default(), [image.clone()]);
-    let (key, _) = pipeline::setup(&model, &samples, options, None, &*backend, &mut |_| {})?;
+    let pipeline::Keys { proving: key, .. } = pipeline::setup(&model, &samples, options, None, &*backend, &mut |_| {})?;
     let verifying_key = key.verifying().to_bytes()?;
 
     // Once per inference. The image stays with the prover.

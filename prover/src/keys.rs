@@ -8,6 +8,7 @@ pub use tapeout_verifier::keys::{KeyFormatError, ModelInfo, Parts, VerifyingKey}
 use tapeout_verifier::keys::{length, read_header};
 
 use crate::{
+    certificate,
     encoding::{DecodeError, Reader, Writer, g1_points},
     field::signed,
     layout::{self, Disclosure, Interface, Wiring},
@@ -141,7 +142,8 @@ pub fn powers_needed(program: &Program<i64>, shape: &Shape, disclosure: Disclosu
 
 fn powers_of(fold: &Fold, shape: &Shape) -> Powers {
     Powers {
-        g1: fold.powers().max(committed(shape)),
+        // A certificate of hidden weights commits to its mask besides.
+        g1: fold.powers().max(committed(shape)).max(certificate::MASK_LEN),
         g2: fold.width + 1,
     }
 }

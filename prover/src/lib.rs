@@ -11,7 +11,7 @@
 //! let model = Model::load("../examples/linreg/network.onnx")?;
 //! // Typical inputs decide the scales; with none, random ones stand in.
 //! let samples: [Vec<f64>; 0] = [];
-//! let (key, _) = pipeline::setup(&model, &samples, SetupOptions::default(), None, backend.as_ref(), &mut |_| {})?;
+//! let pipeline::Keys { proving: key, .. } = pipeline::setup(&model, &samples, SetupOptions::default(), None, backend.as_ref(), &mut |_| {})?;
 //! let proven = pipeline::prove(&key, &[0.5; 10], &NO_CONTEXT, backend.as_ref(), None, &mut |_| {})?;
 //! let proof = proven.statement.to_bytes();
 //!
@@ -30,6 +30,7 @@
 #[cfg(test)]
 extern crate self as tapeout_prover;
 
+pub mod certificate;
 pub mod choice;
 pub mod commitment;
 pub mod encoding;

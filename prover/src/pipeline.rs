@@ -9,6 +9,7 @@ use tapeout_driver::Backend;
 pub use tapeout_verifier::{Key, Trust, Verified, verify};
 
 use crate::{
+    certificate::{Certificate, CertificateError},
     choice::{self, Choice},
     commitment::{Opening, OpeningError, Shown, Use, Values},
     keys::{Concealed, KeyError, ModelInfo, Powers, ProvingKey, powers_needed},
@@ -43,6 +44,9 @@ pub enum Error {
     /// A commitment.
     #[error(transparent)]
     Opening(#[from] OpeningError),
+    /// The certificate of hidden weights.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
     /// The proof.
     #[error(transparent)]
     Prove(#[from] ProveError),
@@ -101,6 +105,17 @@ impl Default for SetupOptions {
 /// Gives the first powers of a reference string, at least as many as are asked for.
 pub type SrsSource<'a> = &'a mut dyn FnMut(Powers) -> Result<Srs, SrsError>;
 
+/// Keys, and what making them took.
+#[derive(Debug)]
+pub struct Keys {
+    /// The proving key, which holds the verifying one.
+    pub proving: ProvingKey,
+    /// Where weights are hidden: what is certified of them, unless the model has layers that no certificate covers.
+    pub certificate: Option<Certificate>,
+    /// Time per phase.
+    pub phases: Vec<PhaseTime>,
+}
+
 /// Makes keys for a model, quantised by `samples` as [`choice::choose`] does it. Without a reference string a new one is made, whose
 /// keys are marked [`Origin::InsecureDev`](crate::srs::Origin::InsecureDev). `observe` is called with the name of each phase as it begins.
 ///
@@ -113,14 +128,14 @@ pub fn setup(
     srs: Option<SrsSource<'_>>,
     backend: &dyn Backend,
     observe: &mut dyn FnMut(&'static str),
-) -> Result<(ProvingKey, Vec<PhaseTime>), Error> {
+) -> Result<Keys, Error> {
     let mut phases = Phases::new(observe);
     phases.begin("quantise");
     let choice = choice::choose(model, samples, options)?;
     let mut times = phases.finish();
-    let (key, rest) = keys(model, choice, options, srs, backend, observe)?;
-    times.extend(rest);
-    Ok((key, times))
+    let keys = keys(model, choice, options, srs, backend, observe)?;
+    times.extend(keys.phases);
+    Ok(Keys { phases: times, ..keys })
 }
 
 /// Makes keys for a model that limbs and scales have been chosen for; the rest is as in [`setup`].
@@ -134,7 +149,7 @@ pub fn keys(
     srs: Option<SrsSource<'_>>,
     backend: &dyn Backend,
     observe: &mut dyn FnMut(&'static str),
-) -> Result<(ProvingKey, Vec<PhaseTime>), Error> {
+) -> Result<Keys, Error> {
     let Choice { quantised, shape, .. } = choice;
     let mut phases = Phases::new(observe);
     phases.begin("reference string");
@@ -143,8 +158,21 @@ pub fn keys(
     let concealed = concealed(model, options)?;
     let info = model_info(model, &quantised, concealed.as_ref());
     let program = quantised.program;
-    let key = ProvingKey::generate(program, &shape, options.disclosure, info, concealed, &srs, backend)?;
-    Ok((key, phases.finish()))
+    let proving = ProvingKey::generate(program, &shape, options.disclosure, info, concealed, &srs, backend)?;
+    let mut certificate = None;
+    if concealed.is_some() {
+        phases.begin("certify");
+        match Certificate::new(&proving, &srs, backend, &mut generator(None)?) {
+            Ok(made) => certificate = Some(made),
+            Err(CertificateError::Unsupported { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(Keys {
+        proving,
+        certificate,
+        phases: phases.finish(),
+    })
 }
 
 /// What hides the weights, where they are to be hidden.

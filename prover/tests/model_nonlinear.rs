@@ -90,7 +90,8 @@ fn proofs_verify_and_say_what_onnxruntime_says() {
     for (name, classifies) in MODELS {
         let example = Example::load(name);
         let options = SetupOptions::default();
-        let (key, _) = pipeline::keys(&example.model, example.choose(), options, None, &*backend, &mut |_| {}).unwrap();
+        let pipeline::Keys { proving: key, .. } =
+            pipeline::keys(&example.model, example.choose(), options, None, &*backend, &mut |_| {}).unwrap();
         let (sample, expected) = (&example.samples[0], &example.outputs[0]);
         let proven = pipeline::prove(&key, sample, &NO_CONTEXT, &*backend, Some(1), &mut |_| {}).unwrap();
         let statement = proven.statement.to_bytes();

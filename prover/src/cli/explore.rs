@@ -102,8 +102,9 @@ fn record(model: &Path, input: &Path) -> anyhow::Result<Trace> {
     let values = io::read_input(input, parsed.program.input_len())?;
     let options = SetupOptions::default();
     let mut quiet = |_: &'static str| ();
-    let (key, _) = pipeline::setup(&parsed, &[], options, None, backend.as_ref(), &mut quiet)
-        .with_context(|| format!("no keys for the model '{}'", model.display()))?;
+    let pipeline::Keys { proving: key, .. } =
+        pipeline::setup(&parsed, &[], options, None, backend.as_ref(), &mut quiet)
+            .with_context(|| format!("no keys for the model '{}'", model.display()))?;
     let mut recorder = Recorder::new(backend.as_ref());
     for _ in 0..2 {
         recorder = Recorder::new(backend.as_ref());

@@ -258,26 +258,31 @@ fn model_report(model: Model, bytes: usize) -> ModelReport {
     }
 }
 
+/// An activation in words.
+pub(super) fn activation(act: Act) -> &'static str {
+    match act {
+        Act::Requant => "none",
+        Act::Relu => "relu",
+        Act::MaxPool { relu: false } => "max-pool",
+        Act::MaxPool { relu: true } => "max-pool, relu",
+        Act::Floor => "floor",
+        Act::Zero => "zero",
+        Act::Function(_) => "function",
+        Act::Product { .. } => "product",
+        Act::RawProduct => "raw product",
+        Act::Advice(_) => "advice",
+        Act::MatMul { .. } => "matrix product",
+        Act::Composite(Composite::Divide) => "divide",
+        Act::Composite(Composite::SquareRoot) => "square root",
+        Act::Composite(Composite::ReciprocalSquareRoot) => "reciprocal square root",
+        Act::Composite(Composite::Negative) => "negative",
+    }
+}
+
 fn layer_report(layer: &Layer<f64>) -> LayerReport {
     LayerReport {
         name: layer.name.clone(),
-        activation: match layer.act {
-            Act::Requant => "none",
-            Act::Relu => "relu",
-            Act::MaxPool { relu: false } => "max-pool",
-            Act::MaxPool { relu: true } => "max-pool, relu",
-            Act::Floor => "floor",
-            Act::Zero => "zero",
-            Act::Function(_) => "function",
-            Act::Product { .. } => "product",
-            Act::RawProduct => "raw product",
-            Act::Advice(_) => "advice",
-            Act::MatMul { .. } => "matrix product",
-            Act::Composite(Composite::Divide) => "divide",
-            Act::Composite(Composite::SquareRoot) => "square root",
-            Act::Composite(Composite::ReciprocalSquareRoot) => "reciprocal square root",
-            Act::Composite(Composite::Negative) => "negative",
-        },
+        activation: activation(layer.act),
         channels: layer.channels,
         positions: layer.dims.clone(),
         outputs: layer.outputs(),

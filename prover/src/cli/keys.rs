@@ -21,6 +21,24 @@ pub(crate) fn verifying_path(folder: &Path) -> PathBuf {
     folder.join("model.vk")
 }
 
+/// The place of the certificate of hidden weights.
+fn certificate_path(folder: &Path) -> PathBuf {
+    folder.join("model.cert")
+}
+
+/// Writes the certificate of hidden weights, or removes one that an earlier setup left.
+pub(crate) fn write_certificate(folder: &Path, certificate: Option<&[u8]>) -> anyhow::Result<Option<PathBuf>> {
+    let path = certificate_path(folder);
+    match certificate {
+        Some(bytes) => files::write(&path, bytes).map(|()| Some(path)),
+        None if path.exists() => {
+            std::fs::remove_file(&path).with_context(|| format!("cannot remove '{}'", path.display()))?;
+            Ok(None)
+        }
+        None => Ok(None),
+    }
+}
+
 /// The place of a segment's proving key, numbered from 0.
 pub(crate) fn segment_path(folder: &Path, segment: usize) -> PathBuf {
     folder.join(format!("segment-{segment}.pk"))

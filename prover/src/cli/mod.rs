@@ -6,6 +6,7 @@
 mod backends;
 mod bench;
 mod calibrate;
+mod certificate;
 mod commit;
 mod context;
 mod device;
@@ -74,6 +75,7 @@ enum Verb {
     Commit(commit::Args),
     Prove(prove::Args),
     Verify(verify::Args),
+    VerifyWeights(certificate::Args),
     Reveal(reveal::Args),
     VerifyReveal(reveal::VerifyArgs),
     Evm(evm::Args),
@@ -99,6 +101,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Commit(args) => args.run(&output),
         Verb::Prove(args) => args.run(&output),
         Verb::Verify(args) => args.run(&output),
+        Verb::VerifyWeights(args) => args.run(&output),
         Verb::Reveal(args) => args.run(&output),
         Verb::VerifyReveal(args) => args.run(&output),
         Verb::Evm(args) => args.run(&output),

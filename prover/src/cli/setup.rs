@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use bytesize::ByteSize;
 use serde::Serialize;
+use tapeout_prover::certificate::Certificate;
 use tapeout_prover::choice::{self, Refusal};
 use tapeout_prover::layout::{Disclosure, Profile, Visibility};
 use tapeout_prover::model::accuracy::Accuracy;
@@ -104,6 +105,8 @@ struct Report {
     vk_digest: String,
     pk: PathBuf,
     vk: PathBuf,
+    /// Where weights are hidden: what `tapeout verify-weights` checks.
+    certificate: Option<PathBuf>,
     pk_bytes: usize,
     vk_bytes: usize,
     rows: usize,
@@ -179,7 +182,8 @@ impl Args {
                 };
                 let report = job.run(source, backend, &meter, &mut observe)?;
                 spinner.finish_and_clear();
-                warn_of_what_is_shown(&report.interface);
+                keys::write_certificate(&self.out, None)?;
+                warn_of_what_is_shown(&report.interface, false);
                 warn_of_origin(report.origin, srs.as_ref());
                 output.result(&report, in_segments::human_setup)?;
                 return Ok(Status::Ok);
@@ -198,25 +202,27 @@ impl Args {
         warn_of_error(choice.accuracy.as_ref());
         let (max_error, refused) = (choice.accuracy.as_ref().map(|a| a.error), choice.refused.clone());
         let mut phases = quantising.finish();
-        let (key, rest) =
-            pipeline::keys(&model, choice, options, source, backend, &mut observe).with_context(cannot)?;
-        phases.extend(rest);
-        let verifying = key.verifying();
-        let (pk_bytes, vk_bytes) = (key.to_bytes()?, verifying.to_bytes()?);
+        let made = pipeline::keys(&model, choice, options, source, backend, &mut observe).with_context(cannot)?;
+        phases.extend(made.phases);
+        let verifying = made.proving.verifying();
+        let (pk_bytes, vk_bytes) = (made.proving.to_bytes()?, verifying.to_bytes()?);
+        let certificate = made.certificate.as_ref().map(Certificate::to_bytes).transpose()?;
         let (pk, vk) = (keys::proving_path(&self.out), keys::verifying_path(&self.out));
         files::create_folder(&self.out)?;
         files::write(&pk, &pk_bytes)?;
         files::write(&vk, &vk_bytes)?;
+        let certificate_path = keys::write_certificate(&self.out, certificate.as_deref())?;
         keys::remove_stale(&self.out, 0)?;
         spinner.finish_and_clear();
         warn_of_origin(verifying.origin(), srs.as_ref());
-        warn_of_what_is_shown(verifying.interface());
+        warn_of_what_is_shown(verifying.interface(), certificate_path.is_some());
         let shape = &verifying.interface().shape;
         let report = Report {
             model_hash: hex(&verifying.model().hash),
             vk_digest: hex(&verifying.digest()),
             pk,
             vk,
+            certificate: certificate_path,
             pk_bytes: pk_bytes.len(),
             vk_bytes: vk_bytes.len(),
             rows: shape.n(),
@@ -285,6 +291,7 @@ fn limbs(report: &Report) -> String {
 }
 
 fn human(report: &Report) -> String {
+    let certificate = report.certificate.as_ref().map(|path| path.display().to_string());
     let facts = facts(&[
         (
             "model",
@@ -312,6 +319,7 @@ fn human(report: &Report) -> String {
             "verifying key",
             format!("{} ({} bytes)", report.vk.display(), report.vk_bytes),
         ),
+        ("certificate", certificate.unwrap_or_else(|| "none".to_owned())),
         ("key digest", report.vk_digest.clone()),
         ("cost", report.cost.to_string()),
     ]);

@@ -40,9 +40,30 @@ fn weights_are_hidden_behind_a_secret() {
     }
     let refused = verify_command(&path("other"), &path("a/model.vk")).output().unwrap();
     assert_eq!(refused.status.code(), Some(1));
-    let shown = succeed(command("inspect").arg(path("a/model.vk")));
+    // What is certified of one key is nothing of another's.
+    let check = |certificate: &str, vk: &str| {
+        let mut command = command("verify-weights");
+        command.arg(path(certificate)).arg("--vk").arg(path(vk));
+        command
+    };
+    let certified = succeed(check("a/model.cert", "a/model.vk").arg("--insecure-dev"));
+    assert_eq!(made[0]["certificate"], path("a/model.cert").to_str().unwrap());
+    assert_eq!(certified["vk_digest"], made[0]["vk_digest"]);
+    assert_eq!(certified["layers"][0]["channels"], 1);
+    let reason = fail(check("b/model.cert", "a/model.vk").arg("--insecure-dev"), 1);
+    assert!(reason.contains("another verifying key"), "{reason}");
+    let reason = fail(&mut check("a/model.cert", "a/model.vk"), 1);
+    assert!(reason.contains("insecure-dev"), "{reason}");
+    let message = fail(check("a/model.vk", "a/model.vk").arg("--insecure-dev"), 2);
+    assert!(message.contains("not a certificate"), "{message}");
+    assert!(open["certificate"].is_null() && !path("open/model.cert").exists());
+    // Keys that hide nothing take the certificate of others away.
+    setup("a", &[]);
+    assert!(!path("a/model.cert").exists());
+
+    let shown = succeed(command("inspect").arg(path("b/model.vk")));
     assert_eq!(shown["weights"], "private");
-    assert_eq!(shown["proof_bytes"], fs::metadata(path("proof")).unwrap().len());
+    assert_eq!(shown["proof_bytes"], fs::metadata(path("other")).unwrap().len());
 }
 
 #[test]

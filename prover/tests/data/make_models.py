@@ -408,6 +408,20 @@ def learner_cases():
         "ml.TreeEnsembleClassifier", "x", outputs=2, classlabels_int64s=[0, 1], **trees("class", 3, 1, "BRANCH_GT"))))
 
 
+def small_cases():
+    """Circuits small enough to have every cell changed, of operators whose ONNX node tests are not."""
+    case("erf_small", [2], lambda b: b("Erf", "x"))
+    case("mish_small", [2], lambda b: b("Mish", "x"), opset=18)
+    case("floor_small", [3], lambda b: b("Floor", b("Mul", "x", tensor([3], 2.0, 4.0))))
+    case("lrn_small", [1, 3, 1, 1], lambda b: b("LRN", "x", size=3))
+    case(
+        "rotary_small",
+        [1, 1, 1, 4],
+        lambda b: b("RotaryEmbedding", "x", tensor([2, 2]), tensor([2, 2]), ints([[1]])),
+        opset=23,
+    )
+
+
 def bad(name, model):
     (HERE / "bad" / f"{name}.onnx").write_bytes(model if isinstance(model, bytes) else model.SerializeToString())
 
@@ -477,7 +491,7 @@ def main():
     for group in (linear_cases, conv_cases, pool_cases, elementwise_cases, movement_cases, network_cases):
         group()
     bad_cases()
-    for group in (truth_cases, learner_cases):
+    for group in (truth_cases, learner_cases, small_cases):
         group()
     (HERE / "ops" / "cases.json").write_text(json.dumps(CASES) + "\n")
     print(len(CASES), "cases, onnx", onnx.__version__, "onnxruntime", ort.__version__)

@@ -25,7 +25,7 @@ fn prove(suite: &Suite, case: &Case, rows: usize) -> Option<usize> {
     }
     let quantised = choice.quantised.clone();
     let backend = tapeout_driver::backend::open(tapeout_driver::backend::DEFAULT).unwrap();
-    let (key, _) = pipeline::keys(
+    let pipeline::Keys { proving: key, .. } = pipeline::keys(
         &imported.model,
         choice,
         SetupOptions::default(),

@@ -92,7 +92,7 @@ pub(super) fn run(common: &Common, args: &ModelArgs) -> anyhow::Result<Vec<Row>>
     };
     let input = io::read_input(&args.input, model.program.input_len())?;
     let host = backend::open(backend::DEFAULT)?;
-    let (key, _) = pipeline::setup(
+    let pipeline::Keys { proving: key, .. } = pipeline::setup(
         &model,
         &samples,
         SetupOptions::default(),

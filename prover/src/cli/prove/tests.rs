@@ -25,7 +25,8 @@ static FOLDER: LazyLock<(TempDir, Vec<u8>)> = LazyLock::new(|| {
     let samples = io::read_samples(linreg("samples.json"), model.program.input_len()).unwrap();
     let cpu = tapeout_driver::backend::open("cpu").unwrap();
     let options = SetupOptions::default();
-    let (key, _) = pipeline::setup(&model, &samples, options, None, cpu.as_ref(), &mut |_| ()).unwrap();
+    let pipeline::Keys { proving: key, .. } =
+        pipeline::setup(&model, &samples, options, None, cpu.as_ref(), &mut |_| ()).unwrap();
     files::write(&keys::proving_path(folder.path()), &key.to_bytes().unwrap()).unwrap();
     let args = args(folder.path(), "expected", &["--backend", "cpu"]);
     let report = args.prove(&args.backend.open().unwrap(), &Meter::start()).unwrap();

@@ -229,7 +229,7 @@ fn blinding_matrix(points: &[Fr], blinds: usize, n: usize) -> Vec<Vec<Fr>> {
     points.iter().map(row).collect()
 }
 
-pub(super) fn rank(mut rows: Vec<Vec<Fr>>) -> usize {
+pub(crate) fn rank(mut rows: Vec<Vec<Fr>>) -> usize {
     let mut rank = 0;
     for column in 0..rows.first().map_or(0, Vec::len) {
         let Some(pivot) = (rank..rows.len()).find(|r| rows[*r][column] != Fr::from(0u8)) else {

@@ -7,7 +7,6 @@ use ark_ff::{Field, UniformRand};
 use tapeout_driver::{G1Affine, G1Projective};
 
 use super::{
-    blinding::rank,
     fold::{INPUT, circuit},
     forge::*,
     *,

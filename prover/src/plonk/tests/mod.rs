@@ -9,7 +9,7 @@ mod bus;
 mod commitment;
 mod composite;
 pub(crate) mod fold;
-mod forge;
+pub(crate) mod forge;
 mod function;
 mod hidden;
 mod honest;
@@ -28,6 +28,7 @@ use rand::{CryptoRng, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 use tapeout_driver::{Backend, Fr, Width};
 
+pub(crate) use blinding::rank;
 pub(crate) use programs::*;
 
 use super::{

@@ -334,7 +334,7 @@ fn keys_are_made_from_a_file() {
         let mut source = |needed: Powers| Ptau::open(Cursor::new(&bytes))?.powers(needed.g1, needed.g2, origin);
         let options = SetupOptions::default();
         let key = pipeline::setup(&model, &[], options, Some(&mut source), backend.as_ref(), &mut |_| {});
-        key.unwrap().0
+        key.unwrap().proving
     };
     let key = setup(Origin::Ceremony);
     let proven = pipeline::prove(&key, &[0.5; 10], &NO_CONTEXT, backend.as_ref(), None, &mut |_| {}).unwrap();

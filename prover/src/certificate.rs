@@ -1,0 +1,289 @@
+//! What a verifying key with hidden weights does not show, proven once for all proofs under it: that its weights are integers of
+//! bounded size and its circuit is the layout of a network whose layers, weights left out, are stated.
+//!
+//! A [`Certificate`] is made with the keys and checked by whoever is to trust the verifying key. The argument, why it is sound and
+//! what it reveals stand in `docs/protocol.md`, "The certificate of hidden weights".
+
+mod argument;
+
+use rand::CryptoRng;
+use sha3::{Digest, Keccak256};
+use tapeout_driver::{Backend, Fr, G1Affine};
+
+use crate::{
+    encoding::{DecodeError, Reader, Writer},
+    field::signed,
+    keys::{ProvingKey, VerifyingKey},
+    kzg::{KzgError, OpenError, OpeningProof},
+    layout::{self, Wiring},
+    model::{
+        self, Quantised,
+        program::{Act, Program, Taps},
+    },
+    plonk::fold::polynomials,
+    srs::{Srs, SrsError},
+};
+pub(crate) use argument::MASK_LEN;
+use argument::{Argument, SUM_BITS, SUMS};
+
+const MAGIC: [u8; 8] = *b"TAPEOUTW";
+const VERSION: u32 = 1;
+
+/// Proven weights are smaller than this power of two in size: far beyond what keys are made of, and far below what could wrap around.
+pub const WEIGHT_BITS: u32 = 137;
+
+/// That a verifying key's hidden weights are integers of at most [`WEIGHT_BITS`] bits, and which network its circuit is of.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Certificate {
+    /// The key that it is for.
+    pub key: [u8; 32],
+    /// The network without its weights.
+    pub skeleton: Program<i64>,
+    argument: Argument,
+}
+
+/// Why there is no certificate, or why it shows nothing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CertificateError {
+    /// The key does not hide its weights: whoever has the model makes it again.
+    #[error(
+        "the key does not hide its weights, so that there is nothing to certify: setup makes it again of the model"
+    )]
+    NotHidden,
+    /// Values that the prover chooses are right only if the weights of the layers behind them are.
+    #[error("layer '{layer}' rests on the weights of layers behind it, which hidden weights cannot be trusted with")]
+    Unsupported {
+        /// The layer.
+        layer: String,
+    },
+    /// The weights add up to more than their sums' masks can hide.
+    #[error("the weights are larger than a certificate can be made for")]
+    Weights,
+    /// The file is something else.
+    #[error("not a certificate: the first bytes must be '{}'", MAGIC.escape_ascii())]
+    Magic,
+    /// The file was written by another version.
+    #[error("a certificate of version {got}; this program reads version {VERSION}")]
+    Version {
+        /// The file's version.
+        got: u32,
+    },
+    /// Too short, too long, or not in canonical form.
+    #[error("damaged certificate: {0}")]
+    Decode(#[from] DecodeError),
+    /// The network is not readable.
+    #[error("damaged certificate: its network cannot be read ({0})")]
+    Description(#[from] postcard::Error),
+    /// The network breaks its rules.
+    #[error("damaged certificate: {0}")]
+    Program(#[from] model::Error),
+    /// The network has no layout.
+    #[error("damaged certificate: {0}")]
+    Layout(#[from] layout::Error),
+    /// The certificate is for another key.
+    #[error("the certificate is for another verifying key")]
+    OtherKey,
+    /// The network's circuit is not the key's.
+    #[error("the circuit of the certificate's network is not the key's")]
+    OtherCircuit,
+    /// A sum of weights is beyond the bound.
+    #[error("a sum of weights is out of range")]
+    Range,
+    /// The key's weights or columns are not what the certificate says.
+    #[error("the certificate does not hold for this key: {0}")]
+    Opening(#[from] KzgError),
+    /// A challenge took a value at which the check is not defined.
+    #[error("a challenge of this certificate is a value at which it cannot be checked")]
+    Challenge,
+    /// No opening was found.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The reference string is too short.
+    #[error(transparent)]
+    Srs(#[from] SrsError),
+    /// The backend failed.
+    #[error(transparent)]
+    Driver(#[from] tapeout_driver::Error),
+}
+
+/// A program without what hidden weights hide: no weights, biases only where there are any, no names.
+fn skeleton(program: &Program<i64>) -> Program<i64> {
+    let mut skeleton = program.clone();
+    for (i, layer) in skeleton.layers.iter_mut().enumerate() {
+        layer.name = format!("layer {i}");
+        let biased = layer.bias.iter().any(|b| *b != 0);
+        layer.bias.fill(i64::from(biased));
+        for term in &mut layer.terms {
+            term.taps = Taps::from(vec![Vec::new(); layer.channels]);
+        }
+    }
+    skeleton
+}
+
+/// Layers whose values are what they should be whatever the weights of others are.
+fn supported(program: &Program<i64>) -> Result<(), CertificateError> {
+    let unsupported = |act: Act| matches!(act, Act::Advice(_) | Act::RawProduct);
+    match program.layers.iter().find(|layer| unsupported(layer.act)) {
+        Some(layer) => Err(CertificateError::Unsupported {
+            layer: layer.name.clone(),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// The fixed columns of the skeleton's circuit, which must be the key's.
+fn circuit(skeleton: &Program<i64>, key: &VerifyingKey) -> Result<Wiring, CertificateError> {
+    let quantised = Quantised {
+        program: skeleton.clone(),
+        limbs: key.interface.shape.limbs,
+        input_scale: key.model.input_scale,
+        output_scale: key.model.output_scale,
+    };
+    quantised.check()?;
+    let (interface, wiring) = layout::compile(skeleton, &key.interface.shape, key.interface.disclosure())?;
+    if interface != key.interface {
+        return Err(CertificateError::OtherCircuit);
+    }
+    Ok(wiring)
+}
+
+impl Certificate {
+    /// Certifies a key's weights. `srs` is the reference string that the key was made with.
+    ///
+    /// # Errors
+    /// [`CertificateError::NotHidden`], [`CertificateError::Unsupported`], [`CertificateError::Weights`], and those of the backend.
+    pub fn new(
+        key: &ProvingKey,
+        srs: &Srs,
+        backend: &dyn Backend,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Self, CertificateError> {
+        let verifying = &key.verifying;
+        if verifying.interface.hidden_weights.is_none() {
+            return Err(CertificateError::NotHidden);
+        }
+        supported(&key.quantised.program)?;
+        let taps = key
+            .wiring
+            .weights
+            .iter()
+            .flatten()
+            .flat_map(|taps| taps.iter().flatten());
+        let total: u128 = taps.map(|(_, w)| u128::from(w.unsigned_abs())).sum();
+        if total >> SUM_BITS != 0 {
+            return Err(CertificateError::Weights);
+        }
+        let skeleton = skeleton(&key.quantised.program);
+        let columns = columns(&circuit(&skeleton, verifying)?);
+        let (fold, layers) = (&verifying.weights.fold, &verifying.interface.linear);
+        let tiles = polynomials(fold, layers, &key.wiring.weights, &key.dummies);
+        let digest = digest(&skeleton)?;
+        let certificate = Self {
+            key: verifying.digest,
+            skeleton,
+            argument: Argument::prove(verifying, &tiles, &digest, &columns, srs, backend, rng)?,
+        };
+        // A backend that computes wrong is found out here.
+        certificate.verify(verifying)?;
+        Ok(certificate)
+    }
+
+    /// Checks that this is true of `key`.
+    ///
+    /// # Errors
+    /// [`CertificateError`]; what it says of damage means that nothing is certified.
+    pub fn verify(&self, key: &VerifyingKey) -> Result<(), CertificateError> {
+        if key.interface.hidden_weights.is_none() {
+            return Err(CertificateError::NotHidden);
+        }
+        if self.key != key.digest {
+            return Err(CertificateError::OtherKey);
+        }
+        supported(&self.skeleton)?;
+        let wiring = circuit(&self.skeleton, key)?;
+        self.argument.verify(key, &digest(&self.skeleton)?, &columns(&wiring))
+    }
+
+    /// The file's bytes.
+    ///
+    /// # Errors
+    /// None in practice: [`CertificateError::Description`] is what the encoder could report.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, CertificateError> {
+        let mut out = Writer::new();
+        out.bytes(&MAGIC);
+        out.u32(VERSION);
+        out.bytes(&self.key);
+        let skeleton = postcard::to_stdvec(&self.skeleton)?;
+        out.u64(skeleton.len() as u64);
+        out.bytes(&skeleton);
+        self.argument.points().iter().for_each(|p| out.g1(p));
+        self.argument.sums.iter().for_each(|v| out.scalar(v));
+        self.argument.values.iter().for_each(|v| out.scalar(v));
+        self.argument.opening.write(&mut out);
+        Ok(out.finish())
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`CertificateError`] for anything that is not what [`Self::to_bytes`] writes.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CertificateError> {
+        let mut reader = Reader::new(bytes);
+        if reader.array::<8>("magic").ok() != Some(MAGIC) {
+            return Err(CertificateError::Magic);
+        }
+        match reader.u32("version")? {
+            VERSION => {}
+            got => return Err(CertificateError::Version { got }),
+        }
+        let key = reader.array("key digest")?;
+        let len = usize::try_from(reader.u64("length of the network")?).unwrap_or(usize::MAX);
+        let (skeleton, rest) = postcard::take_from_bytes(reader.bytes("network", len)?)?;
+        if !rest.is_empty() {
+            return Err(postcard::Error::DeserializeBadEncoding.into());
+        }
+        let mut point = || reader.g1("point of the certificate");
+        let [mask, low, reversed, high, degrees] = [point()?, point()?, point()?, point()?, point()?];
+        let mut sums = [Fr::from(0u8); SUMS];
+        for sum in &mut sums {
+            *sum = reader.scalar("sum of weights")?;
+        }
+        let values = [reader.scalar("evaluation")?, reader.scalar("evaluation")?];
+        let opening = OpeningProof::read(&mut reader)?;
+        reader.finish()?;
+        Ok(Self {
+            key,
+            skeleton,
+            argument: Argument {
+                mask,
+                low,
+                reversed,
+                high,
+                degrees,
+                sums,
+                values,
+                opening,
+            },
+        })
+    }
+}
+
+fn digest(skeleton: &Program<i64>) -> Result<[u8; 32], CertificateError> {
+    Ok(Keccak256::digest(postcard::to_stdvec(skeleton)?).into())
+}
+
+/// The fixed columns' values.
+fn columns(wiring: &Wiring) -> Vec<Vec<Fr>> {
+    let field = |column: &Vec<i64>| column.iter().map(|v| signed(*v)).collect();
+    wiring.fixed.iter().map(field).collect()
+}
+
+impl Argument {
+    fn points(&self) -> [G1Affine; 5] {
+        [self.mask, self.low, self.reversed, self.high, self.degrees]
+    }
+}
+
+#[cfg(test)]
+mod tests;

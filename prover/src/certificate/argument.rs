@@ -1,0 +1,480 @@
+//! The argument of a certificate: short weights, and columns that are known.
+//!
+//! With `W_l` the tiles, `len_l` their lengths, and `Y` a mask of [`MASK_LEN`] coefficients: [`BLINDERS`] random field elements, then
+//! [`SUMS`] random integers `y_k`, then [`BLINDERS`] random field elements:
+//!
+//! 1. `[Y]` is sent. Bits `c_k,p` are drawn for every coefficient `p` of the tiles that may be a weight.
+//! 2. `v_k = sum_p c_k,p w_p + y_k` are sent, each an integer below `2^WEIGHT_BITS`. `beta`, `gamma`, `theta` are drawn.
+//! 3. All sums at once, and that coefficients which no operand has are zero, are one scalar product
+//!    `sum_l <a_l, W_l> + <a_Y, Y> = sum_k beta^k v_k`: the coefficient of `X^(N-1)` in `P = sum_l W_l A_l + Y A_Y`, where
+//!    `A_l = sum_p a_l,p X^(N-1-p)`. `P = L + v X^(N-1) + X^N H`; `[L]`, `[H]`, and to show the degrees `[L*]`, `L* = X^(N-2) L(1/X)`, and
+//!    `[Q*]`, `Q* = X^(N-1) Q(1/X)` with `Q = sum_l theta^l X^(N-len_l) W_l + theta^T X^(N-len_Y) Y`, are sent; `z` is drawn.
+//! 4. `L(z)` and `Q(z)` are sent, and one opening of all that follows, at `z` and at `1/z`; and of the key's fixed columns at `z`, whose
+//!    values the verifier computes.
+//!
+//! If some `|w_p|` is `2^WEIGHT_BITS` or more (as a residue of least size), then for any fixed `y_k` and any choice of the other bits one value of `c_k,p` takes `v_k` out
+//! of its range: 128 sums all stay in it with probability at most `2^-128`. This is the approximate range proof of Gentry, Halevi and Lyubashevsky
+//! (<https://eprint.iacr.org/2021/1397>) with bits.
+
+use ark_ff::{Field, PrimeField, Zero};
+use rand::{CryptoRng, RngCore, SeedableRng};
+use rand_chacha::ChaCha20Rng;
+use tapeout_driver::{Backend, Dir, Fr, G1Affine, Scalars, Width};
+
+use super::{CertificateError, WEIGHT_BITS};
+use crate::{
+    field::{horner, powers, random},
+    keys::VerifyingKey,
+    kzg::{self, Claim, LinearCombination, OpeningProof},
+    plonk::{
+        at::root_of_unity,
+        fold::{DUMMIES, Fold, WeightTile},
+        linear::LinearLayer,
+    },
+    srs::Srs,
+    transcript::{Tag, Transcript},
+};
+
+/// How many sums of weights are shown.
+pub(super) const SUMS: usize = 128;
+
+/// Random coefficients at either end of the mask: as many as functionals of it are revealed.
+pub(super) const BLINDERS: usize = 6;
+
+/// The mask's number of coefficients.
+pub(crate) const MASK_LEN: usize = SUMS + 2 * BLINDERS;
+
+/// The weights of a key add up to less than this power of two in size. A sum of them is hidden by a number of [`MASK_BITS`] bits: what is shown is
+/// within a statistical distance of `2^(SUM_BITS - MASK_BITS)` of being independent of them.
+pub(super) const SUM_BITS: u32 = 64;
+const MASK_BITS: u32 = WEIGHT_BITS - 1;
+
+const DOMAIN: &[u8] = b"tapeout certificate v1";
+const KEY: Tag = Tag(0x01);
+const SKELETON: Tag = Tag(0x02);
+const MASK: Tag = Tag(0x03);
+const BITS: Tag = Tag(0x04);
+const TOTALS: Tag = Tag(0x05);
+const COMBINING: Tag = Tag(0x06);
+const PRODUCT: Tag = Tag(0x07);
+const Z: Tag = Tag(0x08);
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Argument {
+    /// `[Y]`.
+    pub(super) mask: G1Affine,
+    /// `[L]`.
+    pub(super) low: G1Affine,
+    /// `[L*]`.
+    pub(super) reversed: G1Affine,
+    /// `[H]`.
+    pub(super) high: G1Affine,
+    /// `[Q*]`.
+    pub(super) degrees: G1Affine,
+    /// `v_k`.
+    pub(super) sums: [Fr; SUMS],
+    /// `L(z)`, `Q(z)`.
+    pub(super) values: [Fr; 2],
+    pub(super) opening: OpeningProof,
+}
+
+/// What a coefficient of a tile is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A weight: any integer of bounded size.
+    Weight,
+    /// A dummy: any field element.
+    Dummy,
+    /// Nothing that any operand has: zero.
+    Nothing,
+}
+
+/// The kinds of a tile's coefficients, row after row.
+fn kinds(fold: &Fold, layers: &[LinearLayer]) -> Vec<Vec<Kind>> {
+    let width = fold.width;
+    let of = |tile: &WeightTile| {
+        let mut kinds = vec![Kind::Nothing; width * tile.rows];
+        for (l, t) in &tile.parts {
+            let (layer, operand) = (&layers[*l], &layers[*l].tiles[*t]);
+            let channels = layer.offset..layer.offset + operand.channels;
+            let first = operand.row - tile.read;
+            for row in (0..tile.rows).filter(|row| channels.contains(&(tile.channel + row))) {
+                kinds[width * row + first..][..operand.slots].fill(Kind::Weight);
+            }
+        }
+        if let Some(hidden) = fold.hidden {
+            for row in 0..tile.rows {
+                kinds[width * row + hidden.slot(tile)..][..DUMMIES].fill(Kind::Dummy);
+            }
+        }
+        kinds
+    };
+    fold.tiles.iter().map(of).collect()
+}
+
+/// The bits of each weight in turn: bit `k` belongs to sum `k`.
+fn bits(seed: Fr) -> impl Iterator<Item = u128> {
+    let mut bytes = [0; 32];
+    let integer = seed.into_bigint();
+    bytes
+        .chunks_mut(8)
+        .zip(integer.0)
+        .for_each(|(chunk, limb)| chunk.copy_from_slice(&limb.to_le_bytes()));
+    let mut rng = ChaCha20Rng::from_seed(bytes);
+    std::iter::repeat_with(move || {
+        let mut bits = [0; 16];
+        rng.fill_bytes(&mut bits);
+        u128::from_le_bytes(bits)
+    })
+}
+
+/// What is drawn once the sums are sent.
+struct Combining {
+    seed: Fr,
+    beta: Fr,
+    gamma: Fr,
+    theta: Fr,
+}
+
+/// `a_l` of every tile, and `a_Y`.
+fn vectors(kinds: &[Vec<Kind>], at: &Combining) -> (Vec<Vec<Fr>>, Vec<Fr>) {
+    let of_sums = powers(at.beta, SUMS + 1);
+    // Sums of powers of beta for each byte of bits, so that a weight takes sixteen additions.
+    let tables: Vec<Vec<Fr>> = of_sums[..SUMS]
+        .chunks(8)
+        .map(|powers| {
+            let sum = |byte: usize| (0..8).filter(|bit| byte >> bit & 1 == 1).map(|bit| powers[bit]).sum();
+            (0..256).map(sum).collect()
+        })
+        .collect();
+    let mut bits = bits(at.seed);
+    let mut nothing = of_sums[SUMS];
+    let mut of = |kind: &Kind| match kind {
+        Kind::Weight => {
+            let bytes = bits.next().unwrap_or_default().to_le_bytes();
+            bytes
+                .iter()
+                .zip(&tables)
+                .map(|(byte, table)| table[usize::from(*byte)])
+                .sum()
+        }
+        Kind::Dummy => Fr::zero(),
+        Kind::Nothing => {
+            nothing *= at.gamma;
+            nothing
+        }
+    };
+    let tiles = kinds.iter().map(|kinds| kinds.iter().map(&mut of).collect()).collect();
+    let mut mask = vec![Fr::zero(); MASK_LEN];
+    mask[BLINDERS..BLINDERS + SUMS].copy_from_slice(&of_sums[..SUMS]);
+    (tiles, mask)
+}
+
+/// `N`, the longest polynomial's number of coefficients.
+fn longest(kinds: &[Vec<Kind>]) -> usize {
+    kinds.iter().map(Vec::len).fold(MASK_LEN, usize::max)
+}
+
+/// The rounds, for prover and verifier alike.
+fn begin(key: &VerifyingKey, skeleton: &[u8; 32], mask: &G1Affine) -> (Fr, Transcript) {
+    let mut transcript = Transcript::new(DOMAIN);
+    transcript.absorb_bytes(KEY, &key.digest);
+    transcript.absorb_bytes(SKELETON, skeleton);
+    transcript.absorb_g1(MASK, std::slice::from_ref(mask));
+    let mut round = transcript.seal();
+    (round.draw(BITS), round.next_round())
+}
+
+fn combining(seed: Fr, sums: &[Fr; SUMS], mut transcript: Transcript) -> (Combining, Transcript) {
+    transcript.absorb_scalars(TOTALS, sums);
+    let mut round = transcript.seal();
+    let [beta, gamma, theta] = [(); 3].map(|()| round.draw(COMBINING));
+    let combining = Combining {
+        seed,
+        beta,
+        gamma,
+        theta,
+    };
+    (combining, round.next_round())
+}
+
+fn product(points: &[G1Affine; 4], mut transcript: Transcript) -> (Fr, Transcript) {
+    transcript.absorb_g1(PRODUCT, points);
+    let mut round = transcript.seal();
+    (round.draw(Z), round.next_round())
+}
+
+/// What is opened: the scalars of the tiles, of `Y`, `L` and `H` in the polynomial that vanishes with `P - L - v X^(N-1) - X^N H`, those of
+/// the tiles and of `Y` in `Q`, and the values that follow.
+struct Point {
+    z: Fr,
+    inverse: Fr,
+    /// Of the tiles and of `Y`.
+    product: Vec<Fr>,
+    degrees: Vec<Fr>,
+    /// `z^N`.
+    top: Fr,
+    /// `v z^(N-1)`, `L*(1/z)`, `Q*(1/z)`.
+    values: [Fr; 3],
+}
+
+impl Point {
+    fn new(
+        z: Fr,
+        vectors: &(Vec<Vec<Fr>>, Vec<Fr>),
+        at: &Combining,
+        sums: &[Fr; SUMS],
+        [low, degrees]: [Fr; 2],
+        longest: usize,
+    ) -> Option<Self> {
+        let inverse = z.inverse()?;
+        let all = || vectors.0.iter().chain([&vectors.1]);
+        let last = z.pow([longest as u64 - 1]);
+        // sum a_p z^(N-1-p) = z^(N-1) sum a_p z^-p
+        let product = all().map(|a| last * horner(a, inverse)).collect();
+        let thetas = powers(at.theta, vectors.0.len() + 1);
+        let shifted = all()
+            .zip(thetas)
+            .map(|(a, theta)| theta * z.pow([(longest - a.len()) as u64]));
+        let back = inverse.pow([longest as u64 - 1]);
+        Some(Self {
+            z,
+            inverse,
+            product,
+            degrees: shifted.collect(),
+            top: last * z,
+            values: [horner(sums, at.beta) * last, low * back * z, degrees * back],
+        })
+    }
+
+    /// The claims, over polynomials or commitments. `combine` forms a linear combination of the tiles, `Y`, `L` and `H`.
+    fn claims<'a, T>(
+        &'a self,
+        combine: impl Fn(&[Fr]) -> T,
+        [low, reversed, degrees]: [T; 3],
+        [at_low, at_degrees]: [Fr; 2],
+        fixed: impl Iterator<Item = (T, Fr)>,
+    ) -> Vec<Claim<'a, T>> {
+        let here = std::slice::from_ref(&self.z);
+        let there = std::slice::from_ref(&self.inverse);
+        let claim = |subject, points, value| Claim {
+            subject,
+            points,
+            evals: vec![value],
+        };
+        let product: Vec<Fr> = self
+            .product
+            .iter()
+            .copied()
+            .chain([-Fr::from(1u8), -self.top])
+            .collect();
+        let [value, back_low, back_degrees] = self.values;
+        let mut claims = vec![
+            claim(combine(&product), here, value),
+            claim(low, here, at_low),
+            claim(combine(&self.degrees), here, at_degrees),
+            claim(reversed, there, back_low),
+            claim(degrees, there, back_degrees),
+        ];
+        claims.extend(fixed.map(|(subject, value)| claim(subject, here, value)));
+        claims
+    }
+}
+
+/// The values of columns at `z`; `None` where `z` is a row.
+fn columns_at(columns: &[Vec<Fr>], z: Fr) -> Option<Vec<Fr>> {
+    let n = columns.first().map_or(1, Vec::len);
+    let rows = powers(root_of_unity(n), n);
+    let scale = (z.pow([n as u64]) - Fr::from(1u8)) * Fr::from(n as u64).inverse()?;
+    let mut weights: Vec<Fr> = rows.iter().map(|w| z - w).collect();
+    if scale.is_zero() {
+        return None;
+    }
+    ark_ff::batch_inversion(&mut weights);
+    weights
+        .iter_mut()
+        .zip(&rows)
+        .for_each(|(weight, row)| *weight *= scale * row);
+    let value = |column: &Vec<Fr>| column.iter().zip(&weights).map(|(v, weight)| *v * weight).sum();
+    Some(columns.iter().map(value).collect())
+}
+
+impl Argument {
+    pub(super) fn prove(
+        key: &VerifyingKey,
+        tiles: &[Vec<Fr>],
+        skeleton: &[u8; 32],
+        columns: &[Vec<Fr>],
+        srs: &Srs,
+        backend: &dyn Backend,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Self, CertificateError> {
+        let kinds = kinds(&key.weights.fold, &key.interface.linear);
+        let n = longest(&kinds);
+        let powers_needed = n.max(key.interface.shape.n());
+        srs.require(powers_needed, 2)?;
+        let msm = backend.prepare_msm(&srs.powers_g1()[..powers_needed])?;
+        let commit = |p: &[Fr]| -> tapeout_driver::Result<G1Affine> {
+            let scalars = Scalars {
+                values: p,
+                width: Width::Full,
+            };
+            Ok(msm.run(&[scalars])?.out.swap_remove(0).into())
+        };
+
+        let mask = mask(rng);
+        let mask_point = commit(&mask)?;
+        let (seed, transcript) = begin(key, skeleton, &mask_point);
+        let sums = sums(&kinds, tiles, &mask, seed);
+
+        let (at, transcript) = combining(seed, &sums, transcript);
+        let vectors = vectors(&kinds, &at);
+        let pairs = tiles.iter().zip(&vectors.0).chain([(&mask, &vectors.1)]);
+        let (low, high) = split(pairs, n, backend)?;
+        let reversed: Vec<Fr> = low.iter().rev().copied().collect();
+        let mut degrees = vec![Fr::zero(); n];
+        for (p, theta) in tiles.iter().chain([&mask]).zip(powers(at.theta, tiles.len() + 1)) {
+            // Backwards, X^(N-len) p ends where its constant term stands.
+            degrees
+                .iter_mut()
+                .zip(p.iter().rev())
+                .for_each(|(q, c)| *q += theta * c);
+        }
+        let points = [commit(&low)?, commit(&reversed)?, commit(&high)?, commit(&degrees)?];
+        let (z, transcript) = product(&points, transcript);
+
+        let inverse = z.inverse().ok_or(CertificateError::Challenge)?;
+        let at_degrees = horner(&degrees, inverse) * z.pow([n as u64 - 1]);
+        let values = [horner(&low, z), at_degrees];
+        let point = Point::new(z, &vectors, &at, &sums, values, n).ok_or(CertificateError::Challenge)?;
+        let combine = |scalars: &[Fr]| {
+            let all = tiles.iter().chain([&mask, &low, &high]);
+            let mut sum = vec![Fr::zero(); n];
+            for (p, scalar) in all.zip(scalars) {
+                sum.iter_mut().zip(p).for_each(|(sum, c)| *sum += *scalar * c);
+            }
+            sum
+        };
+        let mut coefficients = columns.to_vec();
+        let log_n = key.interface.shape.log_n();
+        backend
+            .prepare_ntt(log_n)?
+            .run(Dir::Inverse, Fr::from(1u8), &mut coefficients)?;
+        let fixed = coefficients.into_iter().map(|p| {
+            let value = horner(&p, z);
+            (p, value)
+        });
+        let subjects = [low.clone(), reversed, degrees];
+        let owned = point.claims(combine, subjects, values, fixed);
+        let claims: Vec<kzg::PolynomialClaim<'_>> = owned
+            .iter()
+            .map(|claim| Claim {
+                subject: claim.subject.as_slice(),
+                points: claim.points,
+                evals: claim.evals.clone(),
+            })
+            .collect();
+        let (opening, _) = kzg::open(&claims, transcript, &mut |p| commit(p))?;
+        let [low, reversed, high, degrees] = points;
+        Ok(Self {
+            mask: mask_point,
+            low,
+            reversed,
+            high,
+            degrees,
+            sums,
+            values,
+            opening,
+        })
+    }
+
+    pub(super) fn verify(
+        &self,
+        key: &VerifyingKey,
+        skeleton: &[u8; 32],
+        columns: &[Vec<Fr>],
+    ) -> Result<(), CertificateError> {
+        let in_range = |sum: &Fr| sum.into_bigint().0[2] >> (WEIGHT_BITS - 128) == 0 && sum.into_bigint().0[3] == 0;
+        if !self.sums.iter().all(in_range) {
+            return Err(CertificateError::Range);
+        }
+        let kinds = kinds(&key.weights.fold, &key.interface.linear);
+        let n = longest(&kinds);
+        let (seed, transcript) = begin(key, skeleton, &self.mask);
+        let (at, transcript) = combining(seed, &self.sums, transcript);
+        let vectors = vectors(&kinds, &at);
+        let (z, transcript) = product(&[self.low, self.reversed, self.high, self.degrees], transcript);
+        let point = Point::new(z, &vectors, &at, &self.sums, self.values, n).ok_or(CertificateError::Challenge)?;
+        let values = columns_at(columns, z).ok_or(CertificateError::Challenge)?;
+        let combine = |scalars: &[Fr]| {
+            let points = key.weights.tiles.iter().chain([&self.mask, &self.low, &self.high]);
+            LinearCombination(scalars.iter().copied().zip(points.copied()).collect())
+        };
+        let subjects = [self.low, self.reversed, self.degrees].map(LinearCombination::from);
+        let fixed = key.fixed.iter().map(|p| LinearCombination::from(*p)).zip(values);
+        let claims = point.claims(combine, subjects, self.values, fixed);
+        kzg::verify(&key.opening, &claims, &self.opening, transcript)?;
+        Ok(())
+    }
+}
+
+/// `Y`.
+fn mask(rng: &mut impl CryptoRng) -> Vec<Fr> {
+    let mut mask: Vec<Fr> = (0..MASK_LEN).map(|_| random(rng)).collect();
+    for y in &mut mask[BLINDERS..BLINDERS + SUMS] {
+        // Never negative, however the weights add up.
+        let mut bytes = [0; 32];
+        rng.fill_bytes(&mut bytes[..MASK_BITS as usize / 8]);
+        *y = Fr::from_le_bytes_mod_order(&bytes) + Fr::from(1u128 << SUM_BITS);
+    }
+    mask
+}
+
+/// `v_k`.
+fn sums(kinds: &[Vec<Kind>], tiles: &[Vec<Fr>], mask: &[Fr], seed: Fr) -> [Fr; SUMS] {
+    let mut sums = [Fr::zero(); SUMS];
+    sums.copy_from_slice(&mask[BLINDERS..BLINDERS + SUMS]);
+    let mut bits = bits(seed);
+    let coefficients = kinds.iter().flatten().zip(tiles.iter().flatten());
+    for (_, w) in coefficients.filter(|(kind, _)| **kind == Kind::Weight) {
+        let mut bits = bits.next().unwrap_or_default();
+        while bits != 0 && !w.is_zero() {
+            sums[bits.trailing_zeros() as usize] += w;
+            bits &= bits - 1;
+        }
+    }
+    sums
+}
+
+/// `L` and `H`: the coefficients of the sum of the products `p A`, `A` being `a` backwards, below and above that of `X^(N-1)`.
+fn split<'a>(
+    pairs: impl Iterator<Item = (&'a Vec<Fr>, &'a Vec<Fr>)>,
+    n: usize,
+    backend: &dyn Backend,
+) -> Result<(Vec<Fr>, Vec<Fr>), CertificateError> {
+    let size = (2 * n).next_power_of_two();
+    let ntt = backend.prepare_ntt(size.trailing_zeros())?;
+    let mut total = vec![vec![Fr::zero(); size]];
+    for (p, a) in pairs {
+        let mut p = p.clone();
+        p.resize(size, Fr::zero());
+        let mut backwards = vec![Fr::zero(); size];
+        backwards[n - a.len()..n]
+            .iter_mut()
+            .zip(a.iter().rev())
+            .for_each(|(out, a)| *out = *a);
+        let mut columns = [p, backwards];
+        ntt.run(Dir::Forward, Fr::from(1u8), &mut columns)?;
+        let [p, a] = &columns;
+        total[0]
+            .iter_mut()
+            .zip(p.iter().zip(a))
+            .for_each(|(sum, (p, a))| *sum += *p * a);
+    }
+    ntt.run(Dir::Inverse, Fr::from(1u8), &mut total)?;
+    let mut low = total.swap_remove(0);
+    let mut high = low.split_off(n - 1);
+    high.remove(0);
+    high.truncate(n - 1);
+    Ok((low, high))
+}

@@ -1,0 +1,356 @@
+//! Honest certificates, and key makers that cheat in each way that a check is for.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use ark_ff::{Field, UniformRand};
+use proptest::prelude::*;
+use rand::SeedableRng;
+use rand_chacha::ChaCha20Rng;
+
+use super::{
+    argument::{BLINDERS, SUMS},
+    *,
+};
+use crate::{
+    field::powers,
+    model::program::Source,
+    plonk::{
+        hidden::Dummies,
+        tests::{
+            Fixture, backend, fold::circuit, forge::SCALE, gemm, network, pool, primitives, read, small_network, srs,
+        },
+    },
+};
+
+fn certify(fixture: &Fixture) -> Result<Certificate, CertificateError> {
+    Certificate::new(
+        &fixture.key,
+        srs(),
+        backend().as_ref(),
+        &mut ChaCha20Rng::seed_from_u64(4),
+    )
+}
+
+#[test]
+fn honest_keys_are_certified() {
+    for program in [small_network(), circuit(), pool(2, vec![1, 2], vec![0, 1], true)] {
+        let fixture = Fixture::hidden(&program, 2);
+        let certificate = certify(&fixture).unwrap();
+        certificate.verify(&fixture.key.verifying).unwrap();
+        let bytes = certificate.to_bytes().unwrap();
+        assert_eq!(Certificate::from_bytes(&bytes).unwrap(), certificate);
+        // Nothing of the weights is in the network that it states.
+        for layer in &certificate.skeleton.layers {
+            assert!(layer.terms.iter().flat_map(|t| &t.taps).all(Vec::is_empty));
+            assert!(layer.bias.iter().all(|b| [0, 1].contains(b)) && layer.name.starts_with("layer "));
+        }
+    }
+}
+
+/// Functions and products of matrices are certified; what rests on assertions is not, and says so.
+#[test]
+fn what_rests_on_other_layers_is_not_certified() {
+    let mut refused = 0;
+    for (name, program, _) in primitives() {
+        let fixture = Fixture::hidden(&program, 1);
+        match certify(&fixture) {
+            Ok(certificate) => certificate.verify(&fixture.key.verifying).unwrap(),
+            Err(CertificateError::Unsupported { .. }) => refused += 1,
+            Err(error) => panic!("{name}: {error}"),
+        }
+    }
+    assert!(refused > 0);
+    let open = Fixture::new(&circuit(), 1, false);
+    assert!(matches!(certify(&open), Err(CertificateError::NotHidden)));
+}
+
+/// A key like another one whose weights are changed behind the layout's back: `change` gets the tiles' coefficients.
+struct Cheat {
+    fixture: Fixture,
+    tiles: Vec<Vec<Fr>>,
+}
+
+fn cheat(program: &Program<i64>, change: impl FnOnce(&mut Vec<Vec<Fr>>, &crate::plonk::fold::Fold)) -> Cheat {
+    let mut fixture = Fixture::hidden(program, 1);
+    let key = &fixture.key;
+    let (fold, layers) = (&key.verifying.weights.fold, &key.verifying.interface.linear);
+    let mut tiles = crate::plonk::fold::polynomials(fold, layers, &key.wiring.weights, &key.dummies);
+    change(&mut tiles, fold);
+    let commit = |p: &Vec<Fr>| -> G1Affine {
+        let msm = backend().prepare_msm(&srs().powers_g1()[..p.len()]).unwrap();
+        let scalars = tapeout_driver::Scalars {
+            values: p,
+            width: tapeout_driver::Width::Full,
+        };
+        msm.run(&[scalars]).unwrap().out[0].into()
+    };
+    let commitments = tiles.iter().map(commit).collect();
+    let key = &mut fixture.key.verifying;
+    let bytes = {
+        let mut changed = key.clone();
+        changed.weights.tiles = commitments;
+        changed.to_bytes().unwrap()
+    };
+    *key = VerifyingKey::from_bytes(&bytes).unwrap();
+    Cheat { fixture, tiles }
+}
+
+impl Cheat {
+    /// What a prover gets who follows the argument all the same.
+    fn certify(&self) -> Result<Certificate, CertificateError> {
+        let key = &self.fixture.key.verifying;
+        let skeleton = skeleton(&self.fixture.key.quantised.program);
+        let columns = columns(&super::circuit(&skeleton, key).unwrap());
+        let rng = &mut ChaCha20Rng::seed_from_u64(4);
+        let digest = digest(&skeleton)?;
+        let argument = Argument::prove(key, &self.tiles, &digest, &columns, srs(), backend().as_ref(), rng)?;
+        Ok(Certificate {
+            key: key.digest,
+            skeleton,
+            argument,
+        })
+    }
+}
+
+/// A key whose tiles are not changed but taken through the same machinery is certified: what the tests below see refused is what they changed.
+#[test]
+fn the_machinery_of_these_tests_is_right() {
+    let same = cheat(&circuit(), |_, _| {});
+    same.certify().unwrap().verify(&same.fixture.key.verifying).unwrap();
+    // A dummy may be anything.
+    let other = cheat(&circuit(), |tiles, fold| {
+        let slot = fold.hidden.unwrap().slot(&fold.tiles[0]);
+        tiles[0][slot] += Fr::from(12345u64);
+    });
+    other.certify().unwrap().verify(&other.fixture.key.verifying).unwrap();
+}
+
+/// Weights beyond the bound: quotients mod r, and integers that are too large. Whatever the prover says of its sums, some are out of range.
+#[test]
+fn weights_that_are_no_small_integers_are_refused() {
+    let half = Fr::from(2u8).inverse().unwrap();
+    for weight in [half, -half, Fr::from(3u8).inverse().unwrap(), Fr::from(2u8).pow([200])] {
+        let cheat = cheat(&circuit(), |tiles, _| tiles[0][0] = weight);
+        // The sums are what they are, out of range.
+        let forged = cheat.certify().unwrap();
+        let refused = forged.verify(&cheat.fixture.key.verifying);
+        assert!(matches!(refused, Err(CertificateError::Range)), "{refused:?}");
+        // Sums that are put in range are not those of the weights.
+        let mut in_range = forged;
+        in_range.argument.sums = [Fr::from(1u8); SUMS];
+        let refused = in_range.verify(&cheat.fixture.key.verifying);
+        assert!(matches!(refused, Err(CertificateError::Opening(_))), "{refused:?}");
+    }
+}
+
+/// A coefficient that no operand has would read other layers' rows.
+#[test]
+fn coefficients_that_no_operand_has_are_refused() {
+    // Two gemms share a tile, so that each has slots of the other.
+    let one = gemm(
+        vec![Source::Input(0), Source::Input(1)],
+        &[&[SCALE, 0], &[0, SCALE]],
+        Act::Requant,
+    );
+    let two = gemm(vec![read(0, 0), read(0, 1)], &[&[SCALE, SCALE]], Act::Requant);
+    let program = network(2, vec![one, two]);
+    let fixture = Fixture::hidden(&program, 1);
+    let honest = certify(&fixture).unwrap();
+    let width = fixture.key.verifying.weights.fold.width;
+    for at in [2, 2 * width] {
+        let cheat = cheat(&program, |tiles, fold| {
+            assert_eq!(fold.tiles.len(), 1);
+            assert_eq!(tiles[0][at], Fr::from(0u8));
+            tiles[0][at] = Fr::from(1u8);
+        });
+        let refused = cheat.certify();
+        assert!(matches!(refused, Err(CertificateError::Open(_))), "{at}: {refused:?}");
+        // Nor does the certificate of the key without that coefficient serve.
+        let mut other = honest.clone();
+        other.key = cheat.fixture.key.verifying.digest;
+        let refused = other.verify(&cheat.fixture.key.verifying);
+        assert!(
+            matches!(refused, Err(CertificateError::Opening(_))),
+            "{at}: {refused:?}"
+        );
+    }
+}
+
+/// A tile that is longer than it should be has rows that belong to other layers.
+#[test]
+fn tiles_that_are_too_long_are_refused() {
+    let cheat = cheat(&circuit(), |tiles, _| tiles[0].push(Fr::from(1u8)));
+    // There is no opening of its degree.
+    let refused = cheat.certify();
+    assert!(matches!(refused, Err(CertificateError::Open(_))), "{refused:?}");
+}
+
+/// Another circuit than that of the stated network: another skeleton, or a key with other columns.
+#[test]
+fn the_circuit_is_the_stated_networks() {
+    let fixture = Fixture::hidden(&small_network(), 2);
+    let key = &fixture.key.verifying;
+    let right = certify(&fixture).unwrap();
+    let changes: [fn(&mut Program<i64>); 4] = [
+        |p| p.layers[0].act = Act::Floor,
+        |p| p.layers[0].terms[0].block[0] = Source::Const(1),
+        |p| p.layers[0].bias.iter_mut().for_each(|b| *b = 1 - *b),
+        |p| p.outputs.reverse(),
+    ];
+    for (i, change) in changes.into_iter().enumerate() {
+        let mut other = right.clone();
+        change(&mut other.skeleton);
+        let refused = other.verify(key);
+        assert!(refused.is_err(), "{i}");
+    }
+    // A selector less in the key: another commitment under the same interface.
+    let mut rewired = Fixture::hidden(&small_network(), 2).rewired(|_, wiring| {
+        let row = wiring.fixed[2].iter().position(|v| *v == 1).unwrap();
+        wiring.fixed[2][row] = 0;
+    });
+    rewired.key.verifying = VerifyingKey::from_bytes(&rewired.key.verifying.to_bytes().unwrap()).unwrap();
+    let result = certify(&rewired).and_then(|c| c.verify(&rewired.key.verifying));
+    assert!(matches!(result, Err(CertificateError::Opening(_))), "{result:?}");
+}
+
+/// Every element of a certificate counts, and it is for one key.
+#[test]
+fn every_element_counts() {
+    let fixture = Fixture::hidden(&circuit(), 1);
+    let key = &fixture.key.verifying;
+    let right = certify(&fixture).unwrap();
+    let other_point = right.argument.opening.w;
+    let points: [fn(&mut Argument) -> &mut G1Affine; 7] = [
+        |a| &mut a.mask,
+        |a| &mut a.low,
+        |a| &mut a.reversed,
+        |a| &mut a.high,
+        |a| &mut a.degrees,
+        |a| &mut a.opening.w,
+        |a| &mut a.opening.w_prime,
+    ];
+    for (i, point) in points.into_iter().enumerate() {
+        let mut other = right.clone();
+        let point = point(&mut other.argument);
+        *point = (*point + other_point).into();
+        assert!(matches!(other.verify(key), Err(CertificateError::Opening(_))), "{i}");
+    }
+    for i in 0..2 {
+        let mut other = right.clone();
+        other.argument.values[i] += Fr::from(1u8);
+        assert!(matches!(other.verify(key), Err(CertificateError::Opening(_))));
+    }
+    for i in [0, 77, SUMS - 1] {
+        let mut other = right.clone();
+        other.argument.sums[i] += Fr::from(1u8);
+        assert!(matches!(other.verify(key), Err(CertificateError::Opening(_))));
+    }
+    let another = Fixture::hidden(&small_network(), 2);
+    assert!(matches!(
+        right.verify(&another.key.verifying),
+        Err(CertificateError::OtherKey)
+    ));
+    let mut relabelled = right;
+    relabelled.key = another.key.verifying.digest;
+    assert!(matches!(
+        relabelled.verify(&another.key.verifying),
+        Err(CertificateError::OtherCircuit | CertificateError::Opening(_))
+    ));
+}
+
+/// The sums hide the weights: two certificates of one key have nothing in common, and the mask has a random coefficient for each
+/// functional of it that is revealed.
+#[test]
+fn certificates_reveal_nothing() {
+    let fixture = Fixture::hidden(&circuit(), 1);
+    let [a, b] = [1, 2].map(|seed| {
+        let rng = &mut ChaCha20Rng::seed_from_u64(seed);
+        Certificate::new(&fixture.key, srs(), backend().as_ref(), rng)
+            .unwrap()
+            .argument
+    });
+    assert!(a.points().iter().all(|p| !b.points().contains(p)));
+    assert!(
+        a.sums
+            .iter()
+            .chain(&a.values)
+            .all(|v| !b.sums.contains(v) && !b.values.contains(v))
+    );
+
+    let rng = &mut ark_std::test_rng();
+    let [tau, z, beta] = [(); 3].map(|()| Fr::rand(rng));
+    let back = tau.inverse().unwrap();
+    let n = 500;
+    let blinders = || (0..BLINDERS).chain(MASK_LEN - BLINDERS..MASK_LEN);
+    let vector: Vec<Fr> = powers(beta, SUMS);
+    // What coefficient e of the mask adds to L or H at a point: its product with A_Y, below or above X^(n-1).
+    let part = |e: usize, at: Fr, high: bool| -> Fr {
+        let terms = vector.iter().enumerate().map(|(k, b)| (e + n - 1 - BLINDERS - k, b));
+        let kept = terms.filter(|(power, _)| if high { *power >= n } else { *power < n - 1 });
+        kept.map(|(power, b)| *b * at.pow([power as u64])).sum()
+    };
+    let rows: Vec<Vec<Fr>> = vec![
+        blinders().map(|e| tau.pow([e as u64])).collect(),
+        blinders().map(|e| back.pow([e as u64])).collect(),
+        blinders().map(|e| z.pow([e as u64])).collect(),
+        blinders().map(|e| part(e, tau, true)).collect(),
+        blinders().map(|e| part(e, back, false)).collect(),
+        blinders().map(|e| part(e, z, false)).collect(),
+    ];
+    assert_eq!(crate::plonk::tests::rank(rows), 6);
+}
+
+/// Dummies do not count as weights, and the bits are those of the transcript: the vectors cover every coefficient once.
+#[test]
+fn dummies_are_free() {
+    let fixture = Fixture::hidden(&circuit(), 1);
+    let none = Dummies::default();
+    let fold = &fixture.key.verifying.weights.fold;
+    let layers = &fixture.key.verifying.interface.linear;
+    let bare = crate::plonk::fold::polynomials(fold, layers, &fixture.key.wiring.weights, &none);
+    let cheat = cheat(&circuit(), |tiles, _| *tiles = bare);
+    cheat.certify().unwrap().verify(&cheat.fixture.key.verifying).unwrap();
+}
+
+fn bytes() -> &'static Vec<u8> {
+    static BYTES: std::sync::OnceLock<Vec<u8>> = std::sync::OnceLock::new();
+    BYTES.get_or_init(|| certify(&Fixture::hidden(&circuit(), 1)).unwrap().to_bytes().unwrap())
+}
+
+#[test]
+fn damaged_files_are_refused() {
+    let bytes = bytes();
+    for len in (0..bytes.len()).step_by(37).chain([bytes.len() - 1]) {
+        assert!(Certificate::from_bytes(&bytes[..len]).is_err(), "{len}");
+    }
+    assert!(Certificate::from_bytes(&[&bytes[..], &[0]].concat()).is_err());
+    let with = |at: usize, value: &[u8]| {
+        let mut bytes = bytes.clone();
+        bytes[at..at + value.len()].copy_from_slice(value);
+        Certificate::from_bytes(&bytes)
+    };
+    assert!(matches!(with(0, b"X"), Err(CertificateError::Magic)));
+    assert!(matches!(with(11, &[9]), Err(CertificateError::Version { got: 9 })));
+    assert!(matches!(with(44, &[0xff; 8]), Err(CertificateError::Decode(_))));
+    let end = bytes.len();
+    let (sums, opening) = (end - 128 - 32 * (SUMS + 2), end - 128);
+    assert!(matches!(with(sums, &[0xff; 32]), Err(CertificateError::Decode(_))));
+    assert!(matches!(with(sums - 64, &[0; 64]), Err(CertificateError::Decode(_))));
+    assert!(matches!(with(opening, &[0xff; 32]), Err(CertificateError::Decode(_))));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn a_changed_byte_certifies_nothing(at in any::<prop::sample::Index>(), mask in 1u8..) {
+        static KEY: std::sync::OnceLock<VerifyingKey> = std::sync::OnceLock::new();
+        let key = KEY.get_or_init(|| Fixture::hidden(&circuit(), 1).key.verifying);
+        let mut bytes = bytes().clone();
+        let at = at.index(bytes.len());
+        bytes[at] ^= mask;
+        if let Ok(certificate) = Certificate::from_bytes(&bytes) {
+            prop_assert!(certificate.verify(key).is_err(), "{at}");
+        }
+    }
+}
