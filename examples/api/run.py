@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import secrets
 import subprocess
 import sys
 import threading
@@ -77,13 +78,14 @@ def ask(example, url, model_hash, expected=0, because=""):
 
 
 def story(example):
-    say("1. The service makes a reference string and keys, with public input, and publishes both with the model's hash")
+    say("1. The service makes a reference string and keys, with public input and hidden weights, and publishes string and verifying key")
     example.run("srs", "--g1", "4096", "--out", "srs")
-    setup = ("--calibrate", "samples.json", "--srs", "srs", "--input", "public")
-    made = example.run("setup", "network.onnx", *setup, "--out", "keys")
+    setup = ("--calibrate", "samples.json", "--srs", "srs", "--input", "public", "--weights", "private")
+    example.path("secret").write_text(secrets.token_hex(32), encoding="utf-8")
+    made = example.run("setup", "network.onnx", *setup, "--weights-secret", "secret", "--out", "keys")
 
-    say("2. An auditor, who was shown the model, makes the keys again: they are the same, so the key stands for that model")
-    audited = example.run("setup", "network.onnx", *setup, "--out", "audited")
+    say("2. An auditor, who was shown the model and the secret, makes the keys again: they are the same, so the key stands for that model")
+    audited = example.run("setup", "network.onnx", *setup, "--weights-secret", "secret", "--out", "audited")
     check(audited["vk_digest"] == made["vk_digest"], "setup is not repeatable")
     example.path("trusted.vk").write_bytes(example.path("audited/model.vk").read_bytes())
     model_hash = audited["model_hash"]
@@ -103,6 +105,10 @@ def story(example):
             except urllib.error.HTTPError as error:
                 check(error.code == 400, f"HTTP status {error.code}")
                 note(f"HTTP 400: {json.loads(error.read())['error']}")
+
+    say("A competitor guesses all of the weights: without the secret its key says nothing about the guess")
+    guessed = example.run("setup", "network.onnx", *setup, "--out", "guessed")
+    check(guessed["vk_digest"] != made["vk_digest"] and guessed["model_hash"] != made["model_hash"], "the key confirms a guess")
 
     say("Cheating: the service says another cultivar than it has proven")
     with Running(example, Altering) as url:

@@ -74,6 +74,9 @@ def summary(verb, report):
     if verb == "verify":
         checked = "".join(f", {what} as expected" for what in report["checked"])
         return f"the proof verifies{checked}" + (f"\noutput {numbers(report['outputs'])}" if report["outputs"] else "")
+    if verb == "verify-weights":
+        channels = ", ".join(str(layer["channels"]) for layer in report["layers"])
+        return f"the key is of a network of {len(report['layers'])} layers of {channels} channels, with weights that it hides"
     if verb == "evm":
         return f"{report['contract']}" + (f", {report['arguments']}" if report["arguments"] else "")
     if verb == "reveal":
@@ -134,7 +137,7 @@ class Example:
 
     def _start(self, arguments, quiet):
         # The examples' keys are of strings for trying things out, which verifiers must be told to accept.
-        arguments = [str(argument) for argument in arguments] + ["--insecure-dev"] * (arguments[0] == "verify")
+        arguments = [str(argument) for argument in arguments] + ["--insecure-dev"] * (arguments[0] in ("verify", "verify-weights"))
         if not quiet:
             shown = [argument if len(argument) < 64 else short(argument) for argument in arguments]
             print("$ tapeout " + " ".join(shown), flush=True)

@@ -11,7 +11,7 @@ from chain import Chain, arguments, compile_contracts, refused, signed  # noqa: 
 from example import check, main, note, say  # noqa: E402
 
 FEED = "0x" + "f" * 40
-SETUP = ("--calibrate", "samples.json", "--profile", "evm", "--input", "public")
+SETUP = ("--calibrate", "samples.json", "--profile", "evm", "--input", "public", "--weights", "private")
 NAMES = {-1: "short", 0: "flat", 1: "long"}
 
 
@@ -51,10 +51,12 @@ class Market:
 
 
 def story(example):
-    say("1. The manager commits to a strategy: keys, with public input, and its verifier as a contract")
+    say("1. The manager commits to a strategy: keys, with public input and hidden weights, and its verifier as a contract")
     market = Market(example)
     record = market.record
     note("deployed: the verifier, and a record that takes decisions of this model alone")
+    say("... and followers check that the key is of a network of these layers, whatever its weights are")
+    example.run("verify-weights", "keys/model.cert", "--vk", "keys/model.vk")
 
     say("2. A price feed posts the first 17 closes (generated prices)")
     for _ in range(17):

@@ -6,7 +6,10 @@
 
 use ark_ff::{Field, One, Zero};
 use rayon::prelude::*;
-use tapeout_driver::{Dir, Fr, kernels::invert};
+use tapeout_driver::{
+    Dir, Fr,
+    kernels::{combine, invert},
+};
 
 use super::{
     at::{At, combined, lagrange_first_at, root_of_unity},
@@ -26,6 +29,9 @@ const OVERFLOW_COSET: u64 = 7;
 
 /// Points that determine the remainder.
 const POINTS: usize = SLACK + 1;
+
+/// Coefficients that are folded side by side, a multiple of [`POINTS`].
+const BLOCK: usize = 32 * POINTS;
 
 /// The coefficients of `t`, `2n + 16` of them. `advice` and `fixed` are coefficients, of `n + 16` terms at most.
 ///
@@ -127,7 +133,18 @@ fn remainder(
     let back = root_of_unity(n).inverse().unwrap_or_default();
     let shifted: Vec<Fr> = x.iter().map(|x| *x * back).collect();
     let on = |columns: &[Vec<Fr>], x: &[Fr]| -> Vec<Vec<Fr>> { columns.par_iter().map(|c| at_points(c, x)).collect() };
-    let (advice_at, prev_at, fixed_at) = (on(advice, &x), on(advice, &shifted), on(fixed, &x));
+    let (advice_at, fixed_at) = (on(advice, &x), on(fixed, &x));
+    let mut looked_back_at = vec![false; advice.len()];
+    numerator.for_each_leaf(&mut |leaf| {
+        if let Expr::Prev(column) = leaf {
+            looked_back_at[*column] = true;
+        }
+    });
+    let back_at = |(column, looked_back_at): (&Vec<Fr>, &bool)| match looked_back_at {
+        true => at_points(column, &shifted),
+        false => vec![Fr::zero(); POINTS],
+    };
+    let prev_at: Vec<Vec<Fr>> = advice.par_iter().zip(&looked_back_at).map(back_at).collect();
     let t_at = at_points(t, &x);
     let value = |i: usize| {
         let pick = |columns: &[Vec<Fr>]| columns.iter().map(|c| c[i]).collect();
@@ -148,12 +165,15 @@ fn remainder(
     interpolate(&values, offset)
 }
 
-/// The values at `x`, the points of a coset of the group of order [`POINTS`]: folds modulo `X^16 - x^16` first, so that one
-/// multiplication a coefficient serves all points.
+/// The values at `x`, the points of a coset of the group of order [`POINTS`]: folds modulo `X^BLOCK - x^BLOCK`, many coefficients at once, and then
+/// modulo `X^16 - x^16`, so that one multiplication a coefficient serves all points.
 fn at_points(coefficients: &[Fr], x: &[Fr]) -> Vec<Fr> {
+    let factors = powers(x[0].pow([BLOCK as u64]), coefficients.len().div_ceil(BLOCK));
+    let terms: Vec<(Fr, &[Fr])> = factors.into_iter().zip(coefficients.chunks(BLOCK)).collect();
+    let block = combine(&terms);
     let x_k = x[0].pow([POINTS as u64]);
     let mut folded = [Fr::zero(); POINTS];
-    for chunk in coefficients.chunks(POINTS).rev() {
+    for chunk in block.chunks(POINTS).rev() {
         for (i, f) in folded.iter_mut().enumerate() {
             *f = *f * x_k + chunk.get(i).copied().unwrap_or_default();
         }
@@ -181,7 +201,7 @@ mod tests {
     #[test]
     fn folded_evaluation_matches_horner() {
         let rng = &mut ark_std::test_rng();
-        for len in [1, 15, 16, 17, 64, 80] {
+        for len in [1, 15, 16, 17, 64, 80, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK + 16] {
             let p: Vec<Fr> = (0..len).map(|_| Fr::rand(rng)).collect();
             let x: Vec<Fr> = powers(root_of_unity(POINTS), POINTS)
                 .iter()
