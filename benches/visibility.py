@@ -29,6 +29,9 @@ CHOICES = [
     ("private", "committed", "public"),
     ("committed", "committed", "public"),
     ("private", "public", "private"),
+    ("hashed", "public", "public"),
+    ("private", "hashed", "public"),
+    ("hashed", "hashed", "public"),
 ]
 
 HEAD = """# What it costs who sees what

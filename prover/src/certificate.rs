@@ -12,7 +12,6 @@ use tapeout_driver::{Backend, Fr, G1Affine};
 
 use crate::{
     encoding::{DecodeError, Reader, Writer},
-    field::signed,
     keys::{ProvingKey, VerifyingKey},
     kzg::{KzgError, OpenError, OpeningProof},
     layout::{self, Wiring},
@@ -175,7 +174,7 @@ impl Certificate {
             return Err(CertificateError::Weights);
         }
         let skeleton = skeleton(&key.quantised.program);
-        let columns = columns(&circuit(&skeleton, verifying)?);
+        let columns = circuit(&skeleton, verifying)?.fixed_columns();
         let (fold, layers) = (&verifying.weights.fold, &verifying.interface.linear);
         let tiles = polynomials(fold, layers, &key.wiring.weights, &key.dummies);
         let digest = digest(&skeleton)?;
@@ -202,7 +201,7 @@ impl Certificate {
         }
         supported(&self.skeleton)?;
         let wiring = circuit(&self.skeleton, key)?;
-        self.argument.verify(key, &digest(&self.skeleton)?, &columns(&wiring))
+        self.argument.verify(key, &digest(&self.skeleton)?, &wiring.fixed_columns())
     }
 
     /// The file's bytes.
@@ -271,12 +270,6 @@ impl Certificate {
 
 fn digest(skeleton: &Program<i64>) -> Result<[u8; 32], CertificateError> {
     Ok(Keccak256::digest(postcard::to_stdvec(skeleton)?).into())
-}
-
-/// The fixed columns' values.
-fn columns(wiring: &Wiring) -> Vec<Vec<Fr>> {
-    let field = |column: &Vec<i64>| column.iter().map(|v| signed(*v)).collect();
-    wiring.fixed.iter().map(field).collect()
 }
 
 impl Argument {

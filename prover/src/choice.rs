@@ -229,7 +229,11 @@ fn fitted(quantised: &Quantised, options: SetupOptions) -> Option<(usize, Shape)
 fn too_large(model: &Model, options: SetupOptions) -> Error {
     let program = model.program.clone().batched(options.batch.get());
     let need = layout::demand(&program, options.profile.max_lanes(), options.disclosure);
-    let (slots, reads) = (need.slots, need.reads);
+    let hashing = layout::limbs(options.profile, options.precision)
+        .iter()
+        .map(|limbs| layout::hash_rows(&program, limbs, options.disclosure))
+        .min();
+    let (slots, reads) = (need.slots, need.reads.max(hashing.unwrap_or(0)));
     layout::Error::TooLarge { slots, reads }.into()
 }
 

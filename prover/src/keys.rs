@@ -2,7 +2,7 @@
 
 use ark_bn254::G2Affine;
 use sha3::{Digest, Keccak256};
-use tapeout_driver::{Backend, Width};
+use tapeout_driver::Backend;
 
 pub use tapeout_verifier::keys::{KeyFormatError, ModelInfo, Parts, VerifyingKey};
 use tapeout_verifier::keys::{length, read_header};
@@ -10,7 +10,6 @@ use tapeout_verifier::keys::{length, read_header};
 use crate::{
     certificate,
     encoding::{DecodeError, Reader, Writer, g1_points},
-    field::signed,
     layout::{self, Disclosure, Interface, Wiring},
     model::{Quantised, program::Program},
     plonk::{
@@ -187,12 +186,8 @@ impl ProvingKey {
             monomial: srs.powers_g1()[..committed(shape)].to_vec(),
             fold: cache,
         };
-        let columns: Vec<Vec<_>> = wiring
-            .fixed
-            .iter()
-            .map(|c| c.iter().map(|v| signed(*v)).collect())
-            .collect();
-        let widths = wiring.fixed.iter().map(|c| Width::covering(c));
+        let columns = wiring.fixed_columns();
+        let widths = wiring.fixed_widths();
         let batch: Vec<(&[_], _, &[_])> = columns
             .iter()
             .zip(widths)

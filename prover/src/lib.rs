@@ -36,6 +36,7 @@ pub mod commitment;
 pub mod encoding;
 pub mod evm;
 pub mod field;
+pub mod hash;
 pub mod keys;
 pub mod kzg;
 pub mod layout;

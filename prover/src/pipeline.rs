@@ -12,8 +12,9 @@ use crate::{
     certificate::{Certificate, CertificateError},
     choice::{self, Choice},
     commitment::{Opening, OpeningError, Shown, Use, Values},
+    hash,
     keys::{Concealed, KeyError, ModelInfo, Powers, ProvingKey, powers_needed},
-    layout::{self, Disclosure, Precision, Profile, Visibility},
+    layout::{self, Disclosure, Precision, Profile, Public, Visibility},
     model::{self, Model, Quantised},
     plonk::{
         hidden::Secret,
@@ -338,8 +339,14 @@ pub(crate) fn prove_from(
         Visibility::Public | Visibility::Part(_) => {
             &execution.outputs[disclosure.output.committed_of(execution.outputs.len())..]
         }
-        Visibility::Private | Visibility::Committed => &[],
+        Visibility::Private | Visibility::Committed | Visibility::Hashed => &[],
     });
+    let limbs = &verifying.interface.shape.limbs;
+    let hashes: Vec<_> = [(disclosure.input, &input), (disclosure.output, &execution.outputs)]
+        .into_iter()
+        .filter(|(seen, _)| *seen == Visibility::Hashed)
+        .map(|(_, values)| hash::hash(values, limbs))
+        .collect();
     let (columns, model) = (&verifying.cs.columns, &verifying.model);
     let log_rows = verifying.interface.shape.log_n();
     let mut shown = |what, columns, given, values, scale| {
@@ -378,7 +385,10 @@ pub(crate) fn prove_from(
         digest: &verifying.digest,
         fold: &verifying.weights.fold,
         dummies: &key.dummies,
-        public: &public,
+        public: Public {
+            integers: &public,
+            hashes: &hashes,
+        },
         context,
         standing: &standing,
     };
@@ -394,6 +404,7 @@ pub(crate) fn prove_from(
     let statement = Statement {
         key: verifying.digest,
         public,
+        hashes,
         proof,
     };
     phases.begin("self-check");

@@ -42,6 +42,10 @@ pub struct ProofReport {
     pub input_commitment: Option<String>,
     /// See [`ProofReport::input_commitment`].
     pub output_commitment: Option<String>,
+    /// The Poseidon2 hashes of input and output that the proof shows.
+    pub input_hash: Option<String>,
+    /// See [`ProofReport::input_hash`].
+    pub output_hash: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -85,6 +89,8 @@ pub fn check(proof: &[u8], context: &Context) -> Result<ProofReport, String> {
         outputs: verified.outputs,
         input_commitment: verified.input_commitment.map(|c| c.to_string()),
         output_commitment: verified.output_commitment.map(|c| c.to_string()),
+        input_hash: verified.input_hash.map(|h| h.to_string()),
+        output_hash: verified.output_hash.map(|h| h.to_string()),
     })
 }
 

@@ -100,7 +100,7 @@ impl Cheat {
     fn certify(&self) -> Result<Certificate, CertificateError> {
         let key = &self.fixture.key.verifying;
         let skeleton = skeleton(&self.fixture.key.quantised.program);
-        let columns = columns(&super::circuit(&skeleton, key).unwrap());
+        let columns = super::circuit(&skeleton, key).unwrap().fixed_columns();
         let rng = &mut ChaCha20Rng::seed_from_u64(4);
         let digest = digest(&skeleton)?;
         let argument = Argument::prove(key, &self.tiles, &digest, &columns, srs(), backend().as_ref(), rng)?;

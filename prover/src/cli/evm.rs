@@ -79,7 +79,7 @@ impl Arguments {
         let hex = |bytes: &[u8]| format!("0x{}", hex(bytes));
         Self {
             proof: hex(&evm::proof_bytes(statement)),
-            public_inputs: statement.public.iter().map(|v| hex(&evm::word(*v))).collect(),
+            public_inputs: evm::words(statement).iter().map(|word| hex(word)).collect(),
             context: hex(context),
         }
     }

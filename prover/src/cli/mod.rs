@@ -13,6 +13,7 @@ mod device;
 mod evm;
 mod explore;
 mod files;
+mod hash;
 mod inspect;
 mod keys;
 mod meter;
@@ -73,6 +74,7 @@ enum Verb {
     Setup(setup::Args),
     Srs(srs::Args),
     Commit(commit::Args),
+    Hash(hash::Args),
     Prove(prove::Args),
     Verify(verify::Args),
     VerifyWeights(certificate::Args),
@@ -99,6 +101,7 @@ pub(crate) fn main() -> ExitCode {
         Verb::Setup(args) => args.run(&output),
         Verb::Srs(args) => args.run(&output),
         Verb::Commit(args) => args.run(&output),
+        Verb::Hash(args) => args.run(&output),
         Verb::Prove(args) => args.run(&output),
         Verb::Verify(args) => args.run(&output),
         Verb::VerifyWeights(args) => args.run(&output),

@@ -5,7 +5,12 @@ use std::process::ExitCode;
 
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use serde::Serialize;
+use tapeout_prover::commitment::Commitment;
+use tapeout_prover::hash::Hash;
+use tapeout_prover::keys::VerifyingKey;
+use tapeout_prover::pipeline::Verified;
 use tapeout_prover::plonk::prover::PhaseTime;
+use tapeout_prover::statement::Statement;
 
 /// How a verb ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,18 +85,49 @@ fn message(error: &anyhow::Error) -> String {
     text
 }
 
-/// The facts on the commitments that a proof shows.
-pub(crate) fn commitments(
-    input: &Option<String>,
-    output: &Option<String>,
-) -> impl Iterator<Item = (&'static str, String)> {
-    let shown = [
-        ("input commitment", input.clone()),
-        ("output commitment", output.clone()),
-    ];
-    shown
-        .into_iter()
-        .filter_map(|(name, commitment)| Some((name, commitment?)))
+/// What a proof shows of an input and an output that are not public.
+#[derive(Serialize)]
+pub(crate) struct Shown {
+    input_commitment: Option<String>,
+    output_commitment: Option<String>,
+    input_hash: Option<String>,
+    output_hash: Option<String>,
+}
+
+impl Shown {
+    /// What the proof of the first segment shows of the input, and that of the last one of the output; both are one where there are no
+    /// segments.
+    pub(crate) fn of(first: (&VerifyingKey, &Statement), last: (&VerifyingKey, &Statement)) -> Self {
+        Self {
+            input_commitment: first.1.input_commitment(first.0).map(|c| c.to_string()),
+            output_commitment: last.1.output_commitment(last.0).map(|c| c.to_string()),
+            input_hash: first.1.input_hash(first.0).map(|h| h.to_string()),
+            output_hash: last.1.output_hash(last.0).map(|h| h.to_string()),
+        }
+    }
+
+    /// What a proof that verifies shows; nothing for one that does not.
+    pub(crate) fn verified(verified: Option<&Verified>) -> Self {
+        let commitment = |get: fn(&Verified) -> Option<Commitment>| Some(get(verified?)?.to_string());
+        let hash = |get: fn(&Verified) -> Option<Hash>| Some(get(verified?)?.to_string());
+        Self {
+            input_commitment: commitment(|v| v.input_commitment),
+            output_commitment: commitment(|v| v.output_commitment),
+            input_hash: hash(|v| v.input_hash),
+            output_hash: hash(|v| v.output_hash),
+        }
+    }
+
+    /// As named facts.
+    pub(crate) fn facts(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let shown = [
+            ("input commitment", self.input_commitment.clone()),
+            ("output commitment", self.output_commitment.clone()),
+            ("input hash", self.input_hash.clone()),
+            ("output hash", self.output_hash.clone()),
+        ];
+        shown.into_iter().filter_map(|(name, value)| Some((name, value?)))
+    }
 }
 
 /// Named facts, one a line.

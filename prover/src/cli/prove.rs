@@ -20,7 +20,7 @@ use super::context::ContextArgs;
 use super::device::{self, BackendArgs, Device};
 use super::keys::{self, hex, origin_name};
 use super::meter::{Cost, Meter};
-use super::output::{Output, Status, commitments, facts, numbers, phases, table};
+use super::output::{Output, Shown, Status, facts, numbers, phases, table};
 use super::{files, opening, progress, segments};
 
 /// Run a model on an input and prove the output
@@ -89,11 +89,10 @@ struct Report {
     proof_bytes: usize,
     /// The model's output, dequantised, row-major.
     outputs: Vec<f64>,
-    /// The public words that the proof is about, as fixed-point integers.
+    /// The public words that the proof is about, as fixed-point integers; hashes apart.
     public_words: Vec<i64>,
-    /// The commitment to the input that the proof shows.
-    input_commitment: Option<String>,
-    output_commitment: Option<String>,
+    #[serde(flatten)]
+    shown: Shown,
     backend: &'static str,
     device: String,
     /// The clock that the device's cycles are converted to time with.
@@ -224,8 +223,7 @@ impl Args {
             proof: self.out.clone(),
             proof_bytes: bytes.len(),
             outputs: proven.outputs,
-            input_commitment: proven.statement.input_commitment(verifying).map(|c| c.to_string()),
-            output_commitment: proven.statement.output_commitment(verifying).map(|c| c.to_string()),
+            shown: Shown::of((verifying, &proven.statement), (verifying, &proven.statement)),
             public_words: proven.statement.public,
             backend: info.name,
             device: info.device,
@@ -297,7 +295,7 @@ fn human(report: &Report) -> String {
             format!("{} ({} bytes)", report.proof.display(), report.proof_bytes),
         ),
     ];
-    rows.extend(commitments(&report.input_commitment, &report.output_commitment));
+    rows.extend(report.shown.facts());
     rows.extend([
         ("key digest", report.vk_digest.clone()),
         ("backend", format!("{}: {}", report.backend, report.device)),

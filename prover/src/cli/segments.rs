@@ -10,7 +10,6 @@ use sha3::{Digest, Keccak256};
 use tapeout_driver::Backend;
 use tapeout_driver::guard::Log;
 use tapeout_prover::choice::Choice;
-use tapeout_prover::commitment::Commitment;
 use tapeout_prover::keys::ProvingKey;
 use tapeout_prover::layout::Interface;
 use tapeout_prover::model::{Limbs, Model, io as model_io};
@@ -23,7 +22,7 @@ use tapeout_prover::statement::Context as Bound;
 use super::device::{self, Device};
 use super::keys::{self, hex, origin_name};
 use super::meter::{Cost, Meter};
-use super::output::{Output, Status, commitments, facts, numbers, phases, table};
+use super::output::{Output, Shown, Status, facts, numbers, phases, table};
 use super::{files, opening, progress};
 
 #[derive(Serialize)]
@@ -185,10 +184,10 @@ struct ProveReport {
     proof_bytes: usize,
     /// The model's output, dequantised, row-major.
     outputs: Vec<f64>,
-    /// The public words that the proof is about, as fixed-point integers.
+    /// The public words that the proof is about, as fixed-point integers; hashes apart.
     public_words: Vec<i64>,
-    input_commitment: Option<String>,
-    output_commitment: Option<String>,
+    #[serde(flatten)]
+    shown: Shown,
     segments: usize,
     /// Segments that an interrupted proof had finished, numbered from 0.
     finished_before: Vec<usize>,
@@ -247,7 +246,6 @@ impl Prove<'_> {
         files::write(self.out, &bytes)?;
         kept.remove()?;
         let (info, ends) = (backend.info(), &proven.statement.segments);
-        let commitment = |c: Option<Commitment>| c.map(|c| c.to_string());
         let report = ProveReport {
             model_hash: hex(&first.model().hash),
             vk_digest: hex(&key.digest()),
@@ -256,8 +254,7 @@ impl Prove<'_> {
             proof_bytes: bytes.len(),
             outputs: proven.outputs,
             public_words: ends.iter().flat_map(|segment| &segment.public).copied().collect(),
-            input_commitment: commitment(ends.first().and_then(|s| s.input_commitment(first))),
-            output_commitment: commitment(ends.last().and_then(|s| s.output_commitment(last))),
+            shown: Shown::of((first, &ends[0]), (last, &ends[ends.len() - 1])),
             segments: ends.len(),
             finished_before: proven.finished_before,
             backend: info.name,
@@ -304,7 +301,7 @@ fn human_prove(report: &ProveReport) -> String {
     if !before.is_empty() {
         rows.push(("finished before", before.join(", ")));
     }
-    rows.extend(commitments(&report.input_commitment, &report.output_commitment));
+    rows.extend(report.shown.facts());
     rows.extend([
         ("key digest", report.vk_digest.clone()),
         ("backend", format!("{}: {}", report.backend, report.device)),

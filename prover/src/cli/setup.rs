@@ -54,8 +54,9 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t = ProfileArg::Native)]
     profile: ProfileArg,
 
-    /// Who sees the input: everybody (public), the prover alone (private), or the prover alone with a commitment that can stand in
-    /// several proofs (committed; committed:COUNT for the first COUNT elements, the others being private)
+    /// Who sees the input: everybody (public), the prover alone (private), the prover alone with a hash that anybody can compute who
+    /// knows the input (hashed), or with a commitment that can stand in several proofs (committed; committed:COUNT for the first
+    /// COUNT elements, the others being private)
     #[arg(long, value_name = "WHO", default_value_t = Visibility::Private)]
     input: Visibility,
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use tapeout_prover::commitment::Commitment;
+use tapeout_prover::hash::Hash;
 use tapeout_prover::keys::VerifyingKey;
 use tapeout_prover::layout::Visibility;
 use tapeout_prover::model::io;
@@ -17,7 +18,7 @@ use super::context::{self, ContextArgs};
 use super::files;
 use super::keys::{self, hex, origin_name};
 use super::meter::Meter;
-use super::output::{Output, Status, commitments, facts, numbers};
+use super::output::{Output, Shown, Status, facts, numbers};
 
 /// Check a proof against a verifying key
 #[derive(clap::Args)]
@@ -49,6 +50,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "HEX")]
     output_commitment: Option<Commitment>,
 
+    /// Refuse proofs about another input than the one with this hash (`tapeout hash` computes it)
+    #[arg(long, value_name = "HEX")]
+    input_hash: Option<Hash>,
+
+    /// Refuse proofs about another output than the one with this hash
+    #[arg(long, value_name = "HEX")]
+    output_hash: Option<Hash>,
+
     #[command(flatten)]
     context: ContextArgs,
 
@@ -71,9 +80,8 @@ struct Report {
     public: Option<Vec<f64>>,
     inputs: Option<Vec<f64>>,
     outputs: Option<Vec<f64>>,
-    /// The commitments that the proof shows.
-    input_commitment: Option<String>,
-    output_commitment: Option<String>,
+    #[serde(flatten)]
+    shown: Shown,
     /// What was compared with what the caller named, beside the proof.
     checked: Vec<&'static str>,
     /// Reading the files included.
@@ -120,8 +128,7 @@ impl Args {
             Some(mismatch) => (Some(mismatch), None),
             None => (reason, verified),
         };
-        let shown = verified.as_ref().map(|v| (v.input_commitment, v.output_commitment));
-        let (input_commitment, output_commitment) = shown.unwrap_or_default();
+        let shown = Shown::verified(verified.as_ref());
         let (inputs, outputs) = verified.map(|v| (v.input, v.outputs)).unwrap_or_default();
         let ok = reason.is_none();
         let report = Report {
@@ -134,8 +141,7 @@ impl Args {
             public: ok.then(|| inputs.iter().chain(&outputs).flatten().copied().collect()),
             inputs,
             outputs,
-            input_commitment: input_commitment.map(|c| c.to_string()),
-            output_commitment: output_commitment.map(|c| c.to_string()),
+            shown,
             checked,
             wall_s: meter.read().wall_s,
             check_s,
@@ -147,13 +153,21 @@ impl Args {
 
     /// Compares what the caller expects: what was compared, and the first thing that is another.
     fn compare(&self, key: &Key, input: Option<&[f64]>, verified: &Verified) -> (Vec<&'static str>, Option<String>) {
-        let named = |c: Option<Commitment>| c.map_or("none".to_owned(), |c| c.to_string());
-        let commitment = |what, expected: Option<Commitment>, got| expected.map(|c| (what, c.to_string(), named(got)));
+        fn pair<T: ToString>(
+            what: &'static str,
+            expected: Option<T>,
+            got: Option<T>,
+        ) -> Option<(&'static str, String, String)> {
+            let got = got.map_or("none".to_owned(), |got| got.to_string());
+            Some((what, expected?.to_string(), got))
+        }
         let pairs = [
             self.model_hash
                 .map(|hash| ("model hash", hex(&hash), hex(&key.model_hash()))),
-            commitment("input commitment", self.input_commitment, verified.input_commitment),
-            commitment("output commitment", self.output_commitment, verified.output_commitment),
+            pair("input commitment", self.input_commitment, verified.input_commitment),
+            pair("output commitment", self.output_commitment, verified.output_commitment),
+            pair("input hash", self.input_hash, verified.input_hash),
+            pair("output hash", self.output_hash, verified.output_hash),
         ];
         let pairs: Vec<_> = pairs.into_iter().flatten().collect();
         let other = pairs.iter().find(|(_, expected, got)| expected != got);
@@ -188,9 +202,11 @@ struct Claim {
     outputs: Vec<f64>,
 }
 
-fn read_claim(path: &Path) -> anyhow::Result<Claim> {
-    serde_json::from_slice(&files::read(path)?)
-        .with_context(|| format!("'{}' is not of the form {{\"outputs\": [...]}}", path.display()))
+/// Reads outputs as `tapeout prove --json` prints them.
+pub(super) fn read_outputs(path: &Path) -> anyhow::Result<Vec<f64>> {
+    let claim: Claim = serde_json::from_slice(&files::read(path)?)
+        .with_context(|| format!("'{}' is not of the form {{\"outputs\": [...]}}", path.display()))?;
+    Ok(claim.outputs)
 }
 
 /// The input as a statement of this key holds it, each value as the nearest fixed-point number, where the key makes it public.
@@ -209,7 +225,7 @@ fn read_input(key: &Key, path: &Path) -> anyhow::Result<Vec<f64>> {
 
 /// The proof file with the claimed outputs in place of its own, each as the nearest fixed-point number.
 fn with_outputs(key: &VerifyingKey, proof: &[u8], path: &Path) -> anyhow::Result<Vec<u8>> {
-    let Claim { outputs: claimed } = read_claim(path)?;
+    let claimed = read_outputs(path)?;
     let mut statement = match Statement::read(proof, key) {
         Ok(statement) => statement,
         // Whatever the outputs, such a proof does not verify; the caller finds out why.
@@ -244,7 +260,7 @@ fn human(report: &Report) -> String {
     let mut rows = vec![("model", report.model_hash.clone())];
     rows.extend(report.inputs.as_ref().map(|inputs| ("input", numbers(inputs))));
     rows.extend(report.outputs.as_ref().map(|outputs| ("output", numbers(outputs))));
-    rows.extend(commitments(&report.input_commitment, &report.output_commitment));
+    rows.extend(report.shown.facts());
     if !report.checked.is_empty() {
         rows.push(("checked", report.checked.join(", ")));
     }

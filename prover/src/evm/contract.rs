@@ -130,6 +130,7 @@ pub fn contract(key: &VerifyingKey, form: Form) -> String {
         load = load,
         proof_len = proof_len,
         words = words,
+        integers = key.interface.public_integers(),
         half = hex_integer(&Fr::from(key.interface.shape.limbs.signed_range() as u64).into_bigint()),
         range = hex_integer(&Fr::from(2 * key.interface.shape.limbs.signed_range() as u64).into_bigint()),
         r = hex_integer(&Fr::MODULUS),
@@ -246,6 +247,16 @@ impl Writer<'_> {
         self.line("// Rounds.");
         let words = key.interface.public_words();
         let words_at = self.words;
+        let hashes = (key.interface.public_integers()..).map(|i| words_at + SCALAR_BYTES * i);
+        let shape = &key.interface.shape;
+        let shown = [
+            (shape.hashed_input, Scalar::InputHash),
+            (shape.hashed_output, Scalar::OutputHash),
+        ];
+        let shown = shown.into_iter().filter(|(hashed, _)| *hashed);
+        for ((_, scalar), at) in shown.zip(hashes) {
+            self.scalars[scalar as usize] = self.graph.word(at);
+        }
         self.absorb(Kind::Scalars, tags::PUBLIC, words_at, words * SCALAR_BYTES);
         let mut at = points;
         let mut phase = |writer: &mut Self, phase: Phase, tag: Tag| {

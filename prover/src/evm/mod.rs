@@ -8,12 +8,12 @@ mod ir;
 pub mod tools;
 
 use sha3::{Digest, Keccak256};
+use tapeout_driver::Fr;
 
 pub use contract::{Form, SHARED_NAME, SINGLE_NAME, contract, key_data};
 
 use crate::{
     encoding::Writer,
-    field::signed,
     keys::VerifyingKey,
     statement::{Context, Statement},
 };
@@ -51,11 +51,14 @@ pub fn key_creation(key: &VerifyingKey) -> Vec<u8> {
     code
 }
 
-/// A public word as a contract takes it: a field element of 32 bytes.
-pub fn word(value: i64) -> Vec<u8> {
-    let mut out = Writer::new();
-    out.scalar(&signed(value));
-    out.finish()
+/// The public words as a contract takes them, field elements of 32 bytes each: integers, then hashes.
+pub fn words(statement: &Statement) -> Vec<Vec<u8>> {
+    let word = |value: &Fr| {
+        let mut out = Writer::new();
+        out.scalar(value);
+        out.finish()
+    };
+    statement.words().words().iter().map(word).collect()
 }
 
 /// The proof's bytes as a contract takes them: those of the file without its header and its public words.
@@ -82,8 +85,9 @@ fn encode(signature: &str, before: &[[u8; 32]], statement: &Statement, behind: &
     behind.iter().for_each(|word| out.bytes(word));
     word(&mut out, proof.len());
     out.bytes(&proof);
-    word(&mut out, statement.public.len());
-    statement.public.iter().for_each(|v| out.scalar(&signed(*v)));
+    let words = words(statement);
+    word(&mut out, words.len());
+    words.iter().for_each(|word| out.bytes(word));
     out.finish()
 }
 

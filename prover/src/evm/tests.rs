@@ -18,7 +18,8 @@ use crate::{
     plonk::{
         rounds::Defences,
         tests::{
-            CONTEXT, Fixture, fold, gemm, matrix_product_of_inputs, network, pool, read, small_input, small_network,
+            CONTEXT, Fixture, fold, gemm, hash::hashed_input, matrix_product_of_inputs, network, pool, read,
+            small_input, small_network,
         },
     },
     statement::NO_CONTEXT,
@@ -100,6 +101,7 @@ fn statement(fixture: &Fixture, input: &[i64]) -> Statement {
     Statement {
         key: fixture.key.verifying.digest,
         public,
+        hashes: fixture.hashes.clone(),
         proof,
     }
 }
@@ -221,6 +223,47 @@ fn contracts_verify_products_of_matrices() {
             outcomes[0]
         );
         assert_eq!((outcomes[1].ok, &outcomes[1].output), (false, &selector("Rejected()")));
+    }
+}
+
+/// A hash is a public word behind the integers: below r, and in no slot's range.
+#[test]
+fn contracts_compare_hashes() {
+    let Some(tools) = tools() else { return };
+    let input = [3, -7, 100];
+    let (fixture, ..) = hashed_input(&input, |_| {});
+    let right = statement(&fixture, &input);
+    let mut lie = right.clone();
+    lie.hashes[0].0 += Fr::from(1u8);
+    let mut swapped = right.clone();
+    (swapped.public[0], swapped.hashes[0].0) = (3, Fr::from(100u8));
+    for form in [Form::Single, Form::Shared] {
+        let data = |statement: &Statement| match form {
+            Form::Single => calldata(statement, &CONTEXT),
+            Form::Shared => calldata_shared(&deployed_address(1), statement, &CONTEXT),
+        };
+        let mut large = data(&right);
+        let hash = large.len() - 32;
+        large[hash..].copy_from_slice(&Fr::MODULUS.to_bytes_be());
+        // The output's word as large as a hash.
+        let mut unbounded = data(&right);
+        let word = unbounded[hash..].to_vec();
+        unbounded[hash - 32..hash].copy_from_slice(&word);
+        let calls = [data(&right), data(&lie), data(&swapped), large, unbounded];
+        let outcomes = ask_form(
+            &tools,
+            fixture.key.verifying(),
+            form,
+            calls.iter().map(|c| call(c)).collect(),
+        );
+        let accepted = &outcomes[0];
+        assert!(accepted.ok && accepted.output == TRUE, "{form:?}: {accepted:?}");
+        let refused: Vec<(bool, &str)> = outcomes[1..].iter().map(|o| (o.ok, &o.output[..8])).collect();
+        let names = ["Rejected()", "Rejected()", "NotCanonical()", "PublicRange(uint256)"];
+        assert_eq!(
+            refused,
+            names.map(selector).each_ref().map(|name| (false, name.as_str()))
+        );
     }
 }
 

@@ -28,6 +28,7 @@ fn files() -> &'static Files {
         let statement = Statement {
             key: fixture.key.verifying.digest,
             public,
+            hashes: Vec::new(),
             proof,
         };
         let (proving, verifying) = (

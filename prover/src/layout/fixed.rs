@@ -75,6 +75,8 @@ pub(super) struct Reads<'a> {
     pub(super) committed_input: &'a [Source<i64>],
     /// What is committed to of the output.
     pub(super) committed_output: &'a [Source<i64>],
+    /// What the rows that hash absorb.
+    pub(super) hashed: &'a [Source<i64>],
 }
 
 /// The fixed columns, in the constraint system's order.
@@ -108,6 +110,9 @@ pub(super) fn columns(
         if let Some(columns) = columns {
             fixed[columns.read_id] = port(sources);
         }
+    }
+    if let Some(hash) = &columns.hash {
+        fixed[hash.read_id] = port(reads.hashed);
     }
     for source in reads.outputs {
         ids.read(source);

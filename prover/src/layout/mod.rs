@@ -7,20 +7,29 @@
 
 mod build;
 mod fixed;
+mod hash;
 mod shape;
 mod slots;
 mod witness;
 
 use build::Builder;
+pub use hash::rows as hash_rows;
 pub use shape::{Demand, Precision, Profile, candidates, choose, choose_lanes, demand, lanes, limbs, rows, shape_for};
 pub(crate) use slots::Slots;
 pub use slots::{Place, Regions};
-pub use tapeout_verifier::interface::{Disclosure, Inconsistent, Input, Interface, Visibility, Written};
+pub use tapeout_verifier::interface::{Disclosure, Inconsistent, Input, Interface, Public, Visibility, Written};
 pub use witness::{Trace, trace};
 
+use rayon::prelude::*;
+use tapeout_driver::{Fr, Width};
+
 use crate::{
+    field::signed,
     model::program::{Act, Function, Layer, MAX_DIMS, Program, Source},
-    plonk::{cs::Shape, fold::Weights},
+    plonk::{
+        cs::{ConstraintSystem, Shape},
+        fold::Weights,
+    },
 };
 
 /// Why a program cannot be laid out.
@@ -54,6 +63,12 @@ pub enum Error {
         /// The layer.
         layer: String,
     },
+    /// An output that is to be hashed is bounded by no slot's limbs.
+    #[error("the output cannot be hashed: values of '{layer}' are larger than a slot holds")]
+    Unbounded {
+        /// What gives it.
+        layer: String,
+    },
     /// A layer has more position axes than there are challenges.
     #[error("layer '{layer}' has {got} position axes; at most {MAX_DIMS} can be proven")]
     Axes {
@@ -69,6 +84,8 @@ pub enum Error {
 pub struct Wiring {
     /// Values of the fixed columns, in the constraint system's order.
     pub fixed: Vec<Vec<i64>>,
+    /// Those of the fixed columns that are no small integers, by the column; [`Self::fixed`] has zeros there.
+    pub wide: Vec<(usize, Vec<Fr>)>,
     /// The weights of [`Interface::linear`].
     pub weights: Weights,
     /// What each row of the read column refers to; the rows behind read zero.
@@ -79,6 +96,8 @@ pub struct Wiring {
     pub committed_input: Vec<Source<i64>>,
     /// What the column that commits to the output holds.
     pub committed_output: Vec<Source<i64>>,
+    /// What the rows that hash absorb.
+    pub hashed: Vec<Source<i64>>,
     /// The layers' activations, in the order of [`Interface::linear`].
     pub acts: Vec<Act>,
     /// Where the layers' values are.
@@ -91,19 +110,38 @@ pub struct Wiring {
     pub tables: Vec<Vec<(i64, i64)>>,
 }
 
+impl Wiring {
+    /// The fixed columns as field elements.
+    pub fn fixed_columns(&self) -> Vec<Vec<Fr>> {
+        let field = |column: &Vec<i64>| column.iter().map(|v| signed(*v)).collect();
+        let mut columns: Vec<Vec<Fr>> = self.fixed.par_iter().map(field).collect();
+        for (column, values) in &self.wide {
+            columns[*column].clone_from(values);
+        }
+        columns
+    }
+
+    /// The size of what each fixed column holds.
+    pub fn fixed_widths(&self) -> Vec<Width> {
+        let mut widths: Vec<Width> = self.fixed.iter().map(|column| Width::covering(column)).collect();
+        self.wide.iter().for_each(|(column, _)| widths[*column] = Width::Full);
+        widths
+    }
+}
+
 /// Lays out `program`.
 ///
 /// # Errors
 /// [`Error::TooLarge`] when the shape is too small for it, [`Error::Axes`] when a layer has too many position axes,
-/// [`Error::Tables`] when tables are too long, [`Error::Composite`] for a program that is not quantised.
+/// [`Error::Tables`] when tables are too long, [`Error::Composite`] for a program that is not quantised, [`Error::Unbounded`] where
+/// what is to be hashed is in no slot.
 pub fn compile(program: &Program<i64>, shape: &Shape, disclosure: Disclosure) -> Result<(Interface, Wiring), Error> {
     let n = shape.n();
     let need = demand(program, shape.lanes, disclosure);
-    if need.slots.max(need.reads) > n {
-        return Err(Error::TooLarge {
-            slots: need.slots,
-            reads: need.reads,
-        });
+    let reads = need.reads.max(hash::rows(program, &shape.limbs, disclosure));
+    if need.slots.max(reads) > n {
+        let slots = need.slots;
+        return Err(Error::TooLarge { slots, reads });
     }
     if need.tables > n {
         return Err(Error::Tables {
@@ -152,14 +190,18 @@ pub fn compile(program: &Program<i64>, shape: &Shape, disclosure: Disclosure) ->
     let committed_output = committed.to_vec();
     let public_rest = matches!(disclosure.output, Visibility::Public | Visibility::Part(_));
     let public_output = if public_rest { rest.to_vec() } else { Vec::new() };
+    let chains = hash::Chains::new(program, &shape.limbs, disclosure)?;
     let ports = fixed::Reads {
         first: &reads,
         second: &second_reads,
         outputs: &public_output,
         committed_input: &committed_input,
         committed_output: &committed_output,
+        hashed: &chains.sources,
     };
-    let fixed = fixed::columns(&slots, &ports, &tables, &mut ids);
+    let mut fixed = fixed::columns(&slots, &ports, &tables, &mut ids);
+    let hash_columns = ConstraintSystem::new(shape).columns.hash;
+    let wide = hash_columns.map_or(Vec::new(), |columns| chains.fill(&columns, &mut fixed));
     let outputs = public_output.iter().map(|s| ids.of(s)).collect();
     let input = match &ids.public {
         Some(base) => Input::Public((0..inputs as u64).map(|i| ids.written(base + i)).collect()),
@@ -180,11 +222,13 @@ pub fn compile(program: &Program<i64>, shape: &Shape, disclosure: Disclosure) ->
     };
     let wiring = Wiring {
         fixed,
+        wide,
         weights,
         reads,
         second_reads,
         committed_input,
         committed_output,
+        hashed: chains.sources,
         acts,
         places,
         elements,

@@ -6,12 +6,12 @@ use crate::{
         program::{Act, Composite, Function, Layer, Program},
     },
     plonk::{
-        cs::{ConstraintSystem, Phase, Shape},
+        cs::{ConstraintSystem, Shape},
         fold::{DUMMIES, MASK},
     },
 };
 
-use super::{Disclosure, Visibility, slots::Regions};
+use super::{Disclosure, Visibility, hash, slots::Regions};
 
 /// Rows that are set aside for the table of a curve, whose range calibration decides.
 const CURVE_ROWS: usize = 1 << 10;
@@ -114,7 +114,8 @@ const LOG_ROWS: std::ops::RangeInclusive<u32> = 5..=20;
 pub struct Demand {
     /// Rows of slots, for the number of lanes asked about.
     pub slots: usize,
-    /// Rows of the longest column that reads: the read column, or one that commits to the input or the output.
+    /// Rows of the longest column that reads: the read column, or one that commits to the input or the output. What hashes is not
+    /// counted: its rows depend on the limbs.
     pub reads: usize,
     /// Rows of the tables of functions.
     pub tables: usize,
@@ -331,9 +332,10 @@ pub fn lanes<W>(
     disclosure: Disclosure,
     profile: Profile,
 ) -> impl Iterator<Item = Shape> {
+    let hashing = hash::rows(program, &limbs, disclosure);
     let fits = |lanes: &usize| {
         let need = demand(program, *lanes, disclosure);
-        need.slots.max(need.reads).max(need.tables) <= 1 << limbs.bits
+        need.slots.max(need.reads).max(need.tables).max(hashing) <= 1 << limbs.bits
     };
     let acts = || program.layers.iter().map(|l| l.act);
     let lanes = (1..=profile.max_lanes()).filter(fits);
@@ -366,6 +368,8 @@ pub fn shape_for(
         committed_input: disclosure.input.is_committed(),
         committed_output: disclosure.output.is_committed(),
         hidden_weights: disclosure.hidden_weights,
+        hashed_input: disclosure.input == Visibility::Hashed,
+        hashed_output: disclosure.output == Visibility::Hashed,
     };
     for act in acts {
         match act {
@@ -386,7 +390,7 @@ pub fn shape_for(
 /// Committed cells, full-width ones counting twelve.
 fn cost(shape: &Shape) -> usize {
     let cs = ConstraintSystem::new(shape);
-    let narrow = cs.phase(Phase::Trace).count();
+    let narrow = cs.narrow();
     // The quotient's two parts and the opening's are polynomials of full width too.
     shape.n() * (12 * (cs.advice.len() - narrow + 4) + narrow)
 }

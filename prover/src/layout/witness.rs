@@ -19,7 +19,8 @@ pub type Trace = Vec<Vec<i64>>;
 
 /// Fills the trace columns from `input` and what executing the program on it gave.
 ///
-/// The multiplicities of the range table and of the functions' tables are counted last.
+/// The multiplicities of the range table and of the functions' tables are counted last. Columns that hold no small integers, those
+/// of hashes, are left to the prover, who derives them from the others.
 pub fn trace(
     interface: &Interface,
     wiring: &Wiring,
@@ -62,6 +63,7 @@ pub fn trace(
         (cs.columns.products.map(|p| p.x2), &wiring.second_reads),
         (cs.columns.committed_input.map(|c| c.values), &wiring.committed_input),
         (cs.columns.committed_output.map(|c| c.values), &wiring.committed_output),
+        (cs.columns.hash.map(|c| c.values), &wiring.hashed),
     ];
     for (column, sources) in ports {
         let Some(column) = column else { continue };

@@ -77,7 +77,7 @@ impl Calibration {
         };
         let widen = |max: &mut f64, values: &[f64]| values.iter().for_each(|v| *max = max.max(v.abs()));
         for (i, sample) in samples.iter().enumerate() {
-            check_input(program, sample, &format!("calibration sample {i}"))?;
+            check_input(program.input_len(), sample, &format!("calibration sample {i}"))?;
             let trace = execute::float(program, sample)?;
             widen(&mut seen.input, sample);
             for (i, pre) in trace.pre.iter().enumerate() {
@@ -108,8 +108,7 @@ impl Calibration {
 }
 
 /// Checks that `input` is one: the right number of finite values.
-pub(crate) fn check_input<W>(program: &Program<W>, input: &[f64], what: &str) -> Result<()> {
-    let expected = program.input_len();
+pub(crate) fn check_input(expected: usize, input: &[f64], what: &str) -> Result<()> {
     if input.len() != expected {
         return Err(Error::Length {
             what: what.into(),

@@ -94,19 +94,9 @@ impl Quantised {
     /// # Errors
     /// [`Error::Length`], [`Error::NotFinite`], and [`Error::Range`] for a value beyond the calibrated range.
     pub fn quantise_input(&self, input: &[f64]) -> Result<Vec<i64>> {
-        check_input(&self.program, input, "input")?;
-        let factor = self.input_scale.factor();
-        let quantise = |x: &f64| {
-            let range = || Error::Range {
-                layer: "input".into(),
-                what: "a value",
-            };
-            // The conversion saturates, and no limbs hold its limits.
-            Some((x * factor).round() as i64)
-                .filter(|&v| self.limbs.holds_signed(v))
-                .ok_or_else(range)
-        };
-        input.iter().map(quantise).collect()
+        check_input(self.program.input_len(), input, "input")?;
+        let in_range = |v| self.limbs.holds_signed(v);
+        integers(input, self.input_scale, "input", in_range)
     }
 
     /// The reals that outputs represent.
@@ -122,4 +112,23 @@ impl Quantised {
     pub fn run(&self, input: &[i64]) -> Result<Trace<i64>> {
         execute::exact(&self.program, &self.limbs, input)
     }
+}
+
+/// The integers that represent values at a scale, all of them `in_range`, which the limits of 64 bits are not.
+///
+/// # Errors
+/// [`Error::Range`], naming `what` they are.
+pub(crate) fn integers(values: &[f64], scale: Scale, what: &str, in_range: impl Fn(i64) -> bool) -> Result<Vec<i64>> {
+    let factor = scale.factor();
+    let integer = |x: &f64| {
+        let range = || Error::Range {
+            layer: what.into(),
+            what: "a value",
+        };
+        // The conversion saturates.
+        Some((x * factor).round() as i64)
+            .filter(|&v| in_range(v))
+            .ok_or_else(range)
+    };
+    values.iter().map(integer).collect()
 }

@@ -11,7 +11,7 @@ use tapeout_driver::{Backend, Dir, Fr, Result, Scalars, Width};
 
 use super::{
     at::combined,
-    cs::{ConstraintSystem, Phase},
+    cs::ConstraintSystem,
     eval::Compiled,
     expr::Scalars as Known,
     kernels::{Bases, MAX_BLINDS},
@@ -94,7 +94,7 @@ pub fn predict(cs: &ConstraintSystem, bases: &Bases, backend: &dyn Backend) -> R
     })? / n as f64;
 
     let (advice, fixed, helpers) = (cs.advice.len(), cs.fixed.len(), cs.columns.helpers.len());
-    let narrow_columns = cs.phase(Phase::Trace).count();
+    let narrow_columns = cs.narrow();
     let gates = Compiled::new([&combined(cs, Fr::from(3u64))], &Known::default()).operations();
     let blinded = cs.advice.iter().filter(|c| c.blinds > 0).count();
     let evaluated = advice + cs.rotated().count() + fixed + 1;

@@ -5,6 +5,7 @@ pub mod check;
 pub mod cost;
 pub mod eval;
 pub mod fold;
+pub(crate) mod hash;
 pub mod hidden;
 pub mod kernels;
 pub mod linear;

@@ -18,6 +18,7 @@ use super::{
     eval::{Compiled, Table},
     expr::{Expr, Scalar, Scalars},
     fold::{self, Fold, reversed_value},
+    hash,
     hidden::{Dummies, Mask},
     kernels::Kernels,
     linear::{self, Point},
@@ -25,12 +26,12 @@ use super::{
     proof::{Folded, Proof},
     quotient::quotient,
     rounds::{self, Defences},
-    verifier::{FoldPoints, bus_total},
+    verifier::{FoldPoints, bus_total, hash_scalars},
 };
 use crate::{
     field::{horner, powers, random, signed},
     kzg::{self, Claim, OpenError},
-    layout::{Interface, Trace, Wiring},
+    layout::{Interface, Public, Trace, Wiring},
     statement::Context,
 };
 
@@ -152,7 +153,7 @@ pub(crate) struct Instance<'a> {
     pub(crate) digest: &'a [u8; 32],
     pub(crate) fold: &'a Fold,
     pub(crate) dummies: &'a Dummies,
-    pub(crate) public: &'a [i64],
+    pub(crate) public: Public<'a>,
     pub(crate) context: &'a Context,
     /// Blinds of columns whose commitment stands across proofs, by the column; where there are none, new ones are drawn.
     pub(crate) standing: &'a [(usize, Vec<Fr>)],
@@ -192,7 +193,7 @@ pub(crate) fn prove(
         standing,
     } = instance;
     let n = interface.shape.n();
-    let public_words: Vec<Fr> = public.iter().map(|v| signed(*v)).collect();
+    let public_words = public.words();
     let mut blinds: Vec<Vec<Fr>> = cs
         .advice
         .iter()
@@ -207,10 +208,14 @@ pub(crate) fn prove(
         columns: trace.par_iter().map(to_field).collect(),
         blinds,
         commitments: Vec::with_capacity(cs.advice.len()),
-        fixed: wiring.fixed.par_iter().map(to_field).collect(),
+        fixed: wiring.fixed_columns(),
         scalars: Scalars::default(),
         kernels,
     };
+    if let Some(columns) = &cs.columns.hash {
+        hash::fill(columns, &session.fixed, &mut session.columns);
+        hash_scalars(&interface.shape, *public, &mut session.scalars);
+    }
     let transcript = rounds::start(defences, digest, context, &public_words);
 
     phases.begin("commit trace");
@@ -291,7 +296,7 @@ pub(crate) fn prove(
     forger.fold(&mut folded, &point, &session.scalars);
 
     phases.begin("bus");
-    session.bus_columns(&point, folded.kappa, public, forger)?;
+    session.bus_columns(&point, folded.kappa, public.integers, forger)?;
     let first = session.commitments.len();
     let widths = vec![Width::Full; cs.advice.len() - first];
     session.commit(Phase::Bus, &widths)?;
@@ -434,6 +439,7 @@ fn widths(cs: &ConstraintSystem, trace: &Trace) -> Vec<Width> {
                     .flatten()
                     .map(|c| c.values),
             )
+            .chain(cs.columns.hash.map(|c| c.values))
             .collect(),
         segments().map(|s| s.value).collect(),
         segments().map(|s| s.rise).collect(),

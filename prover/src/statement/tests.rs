@@ -14,7 +14,7 @@ use crate::{
     keys::VerifyingKey,
     kzg::KzgError,
     model::program::{Act, Source},
-    plonk::tests::{CONTEXT, Fixture, gemm, network, pool, read},
+    plonk::tests::{CONTEXT, Fixture, gemm, hash::hashed_input, network, pool, read},
     plonk::verifier::Rejection,
 };
 
@@ -39,7 +39,13 @@ fn file() -> &'static File {
         let (public, proof) = fixture.honest(&[-9, -5, 70, 3]);
         assert_eq!(public, [-5, 70]);
         let key = fixture.key.verifying().digest();
-        let bytes = Statement { key, public, proof }.to_bytes();
+        let bytes = Statement {
+            key,
+            public,
+            hashes: Vec::new(),
+            proof,
+        }
+        .to_bytes();
         File { fixture, bytes }
     })
 }
@@ -300,6 +306,7 @@ fn a_file_for_another_key_is_rejected_under_any_label() {
     let mut statement = Statement {
         key: other_key.digest(),
         public,
+        hashes: Vec::new(),
         proof,
     };
     statement.verify(other_key, &CONTEXT).unwrap();
@@ -341,5 +348,61 @@ proptest! {
         let at = at.index(bytes.len());
         bytes[at] ^= 1 << bit;
         prop_assert!(file.check(&bytes).is_err());
+    }
+}
+
+/// A hash is a word behind the integers: any field element, in canonical form, one for each tensor that the key hashes.
+#[test]
+fn hashes_are_read_strictly() {
+    let input = [3, -7, 100];
+    let (fixture, ..) = hashed_input(&input, |_| {});
+    let (public, proof) = fixture.honest(&input);
+    let key = fixture.key.verifying();
+    let statement = Statement {
+        key: key.digest(),
+        public,
+        hashes: fixture.hashes.clone(),
+        proof,
+    };
+    assert_eq!(statement.input_hash(key), Some(fixture.hashes[0]));
+    assert_eq!(statement.output_hash(key), None);
+    let bytes = statement.to_bytes();
+    assert_eq!(bytes.len(), Statement::len(key));
+    assert_eq!(Header::read(&bytes).unwrap().public_words, 2);
+    let check = |bytes: &[u8]| Statement::read(bytes, key)?.verify(key, &CONTEXT);
+    check(&bytes).unwrap();
+    let at = HEADER + SCALAR_BYTES;
+    let with = |at: usize, value: &[u8]| {
+        let mut bytes = bytes.clone();
+        bytes[at..at + value.len()].copy_from_slice(value);
+        check(&bytes)
+    };
+    assert_rejected(with(at, &big_endian(Fr::from(5u8))));
+    assert_rejected(with(at, &big_endian(-Fr::from(1u8))));
+    for large in [plus_modulus::<Fr>(&[0; 32]), vec![0xff; 32]] {
+        assert_decode(with(at, &large), |e| matches!(e, DecodeError::ScalarRange { .. }));
+    }
+    // The integer in front of it is one of a slot.
+    let hash = bytes[at..at + SCALAR_BYTES].to_vec();
+    let result = with(HEADER, &hash);
+    assert!(
+        matches!(
+            result,
+            Err(VerifyError::Rejected(Rejection::PublicRange { index: 0, .. }))
+        ),
+        "{result:?}"
+    );
+    for cut in [at, at + 31, bytes.len() - 1] {
+        assert!(matches!(check(&bytes[..cut]), Err(VerifyError::Unreadable(_))));
+    }
+    for words in [1u32, 3] {
+        let result = with(HEADER - 4, &words.to_be_bytes());
+        assert!(
+            matches!(
+                result,
+                Err(VerifyError::Unreadable(ReadError::PublicWords { expected: 2, .. }))
+            ),
+            "{result:?}"
+        );
     }
 }

@@ -6,6 +6,7 @@ mod calibration;
 mod commitments;
 mod contracts;
 mod examples;
+mod hashes;
 mod kernels;
 mod proofs;
 mod refusals;

@@ -284,3 +284,24 @@ fn a_batch_is_proven_at_once() {
     assert_eq!(one.status.code(), Some(2));
     assert!(stderr(&one).contains("expected"), "{}", stderr(&one));
 }
+
+/// The input of the first segment and the output of the last: the hashes are those of the whole model.
+#[test]
+fn the_ends_of_a_model_in_segments_are_hashed() {
+    let hashed = ["--input", "hashed", "--output", "hashed"];
+    let model = Segmented::new(&[&["--segments", "3"], &hashed[..]].concat());
+    assert_eq!(model.segments(), 3);
+    let proved = succeed(&mut model.prove("proof"));
+    let [input, output] = ["input_hash", "output_hash"].map(|name| proved[name].as_str().unwrap().to_owned());
+    let verified = succeed(
+        model
+            .verify("proof")
+            .args(["--input-hash", &input, "--output-hash", &output]),
+    );
+    assert_eq!(verified["checked"], serde_json::json!(["input hash", "output hash"]));
+    let mut computed = command("hash");
+    computed.arg("--vk").arg(model.path("keys/model.vk"));
+    let computed = succeed(computed.arg("--input").arg(example("input.json")));
+    assert_eq!(computed["input_hash"], *input);
+    fail(model.verify("proof").args(["--input-hash", &output]), 1);
+}

@@ -4,8 +4,12 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use ark_bn254::Fr;
+
 use crate::{
+    field::signed,
     fixed::Limbs,
+    hash::Hash,
     plonk::{
         cs::Shape,
         fold::{DUMMIES, Fold, Hidden, MASK},
@@ -46,6 +50,8 @@ pub enum Visibility {
     Private,
     /// The prover alone; a proof shows a commitment to it, which can stand in other proofs too.
     Committed,
+    /// The prover alone; a proof shows the Poseidon2 hash of it, which anybody can compute who knows the values, or who guesses them.
+    Hashed,
     /// As [`Self::Committed`], of so many elements from the first on. The others of an input are private, those of an output public.
     Part(u32),
 }
@@ -59,7 +65,7 @@ impl Visibility {
     /// The number of elements that are committed to, of `len`.
     pub fn committed_of(self, len: usize) -> usize {
         match self {
-            Self::Public | Self::Private => 0,
+            Self::Public | Self::Private | Self::Hashed => 0,
             Self::Committed => len,
             Self::Part(part) => len.min(part as usize),
         }
@@ -72,6 +78,7 @@ impl fmt::Display for Visibility {
             Self::Public => f.write_str("public"),
             Self::Private => f.write_str("private"),
             Self::Committed => f.write_str("committed"),
+            Self::Hashed => f.write_str("hashed"),
             Self::Part(part) => write!(f, "committed:{part}"),
         }
     }
@@ -85,7 +92,7 @@ impl Serialize for Visibility {
 
 /// Why a text names no [`Visibility`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected public, private, committed, or committed:COUNT for the first COUNT elements")]
+#[error("expected public, private, hashed, committed, or committed:COUNT for the first COUNT elements")]
 pub struct NoVisibility;
 
 impl FromStr for Visibility {
@@ -96,6 +103,7 @@ impl FromStr for Visibility {
             "public" => Ok(Self::Public),
             "private" => Ok(Self::Private),
             "committed" => Ok(Self::Committed),
+            "hashed" => Ok(Self::Hashed),
             other => {
                 let part = other.strip_prefix("committed:").and_then(|count| count.parse().ok());
                 part.filter(|count| *count > 0).map(Self::Part).ok_or(NoVisibility)
@@ -144,6 +152,23 @@ pub struct Interface {
     pub hidden_weights: Option<usize>,
 }
 
+/// The public words of a statement.
+#[derive(Clone, Copy, Debug)]
+pub struct Public<'a> {
+    /// The input's if it is public, then the output's.
+    pub integers: &'a [i64],
+    /// The input's if it is hashed, then the output's.
+    pub hashes: &'a [Hash],
+}
+
+impl Public<'_> {
+    /// All of them in the order in which they stand in a statement.
+    pub fn words(&self) -> Vec<Fr> {
+        let integers = self.integers.iter().map(|v| signed(*v));
+        integers.chain(self.hashes.iter().map(|hash| hash.0)).collect()
+    }
+}
+
 /// Why an [`Interface`] that was read contradicts itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the circuit contradicts itself: {0}")]
@@ -152,7 +177,8 @@ pub struct Inconsistent(&'static str);
 impl Interface {
     /// Who sees what.
     pub fn disclosure(&self) -> Disclosure {
-        let part = |count: usize, all: bool| match (count, all) {
+        let part = |count: usize, all: bool, hashed: bool| match (count, all) {
+            (0, _) if hashed => Visibility::Hashed,
             (0, _) => Visibility::Private,
             (_, true) => Visibility::Committed,
             (count, false) => Visibility::Part(count as u32),
@@ -160,11 +186,11 @@ impl Interface {
         Disclosure {
             input: match self.input {
                 Input::Public(_) => Visibility::Public,
-                Input::Private { len, committed } => part(committed, committed == len),
+                Input::Private { len, committed } => part(committed, committed == len, self.shape.hashed_input),
             },
             output: match (self.committed_outputs, self.outputs.is_empty()) {
                 (0, false) => Visibility::Public,
-                (count, all) => part(count, all),
+                (count, all) => part(count, all, self.shape.hashed_output),
             },
             hidden_weights: self.shape.hidden_weights,
         }
@@ -177,14 +203,24 @@ impl Interface {
         Fold::new(&self.linear, hidden)
     }
 
-    /// The number of public words: the input's if it is public, then the output's.
+    /// The number of public words: integers, then hashes.
     pub fn public_words(&self) -> usize {
+        self.public_integers() + self.hashes()
+    }
+
+    /// The number of integers among the public words: the input's if it is public, then the output's.
+    pub fn public_integers(&self) -> usize {
         let inputs = if let Input::Public(written) = &self.input {
             written.len()
         } else {
             0
         };
         inputs + self.outputs.len()
+    }
+
+    /// The number of hashes among the public words: the input's, then the output's.
+    pub fn hashes(&self) -> usize {
+        usize::from(self.shape.hashed_input) + usize::from(self.shape.hashed_output)
     }
 
     /// Checks what a verifier relies on to end in time and memory proportional to the number of rows.
@@ -212,6 +248,12 @@ impl Interface {
             }
             Input::Public(_) => 0,
         };
+        let secret = matches!(self.input, Input::Private { .. }) && committed == 0;
+        require(
+            (secret || !self.shape.hashed_input)
+                && (self.outputs.is_empty() && self.committed_outputs == 0 || !self.shape.hashed_output),
+            "a hash of what is public or committed to",
+        )?;
         for (column, committed) in [
             (self.shape.committed_input, committed),
             (self.shape.committed_output, self.committed_outputs),

@@ -22,6 +22,7 @@ pub mod commitment;
 pub mod encoding;
 pub mod field;
 pub mod fixed;
+pub mod hash;
 pub mod interface;
 pub mod keys;
 pub mod kzg;

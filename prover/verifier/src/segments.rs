@@ -221,7 +221,7 @@ impl SegmentedStatement {
             .map(|(key, statement)| {
                 statement.check_key(key)?;
                 let key: &Parts = key;
-                key.reduce(&statement.public, context, &statement.proof, &Defences::ALL)
+                key.reduce(statement.words(), context, &statement.proof, &Defences::ALL)
             })
             .collect::<Result<Vec<_>, Rejection>>()?;
         Ok(settle(&pending)?)

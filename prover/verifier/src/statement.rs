@@ -6,7 +6,7 @@
 //! | 4 | version, big-endian |
 //! | 32 | digest of the verifying key |
 //! | 4 | number of public words |
-//! | 32 each | public words: the input's if it is public, then the output's |
+//! | 32 each | public words: the input's if it is public, then the output's; the input's hash if it is hashed, then the output's |
 //! | the rest | the proof ([`Proof::write`]) |
 //!
 //! The verifying key fixes every length, so that no byte can be added or left out.
@@ -14,7 +14,9 @@
 use crate::{
     commitment::Commitment,
     encoding::{DecodeError, Reader, SCALAR_BYTES, Writer},
-    field::{signed, to_signed},
+    field::to_signed,
+    hash::Hash,
+    interface::Public,
     keys::VerifyingKey,
     plonk::{cs::Committed, proof::Proof, rounds::Defences, verifier::Rejection},
 };
@@ -34,8 +36,11 @@ pub const NO_CONTEXT: Context = [0; 32];
 pub struct Statement {
     /// Digest of the verifying key that the proof was made for.
     pub key: [u8; 32],
-    /// The public words: the input's if it is public, then the output's, as the fixed-point integers that are proven.
+    /// The integers among the public words: the input's if it is public, then the output's, as the fixed-point integers that are
+    /// proven.
     pub public: Vec<i64>,
+    /// The hashes behind them: the input's if it is hashed, then the output's.
+    pub hashes: Vec<Hash>,
     /// The proof.
     pub proof: Proof,
 }
@@ -130,8 +135,9 @@ impl Statement {
         out.bytes(&MAGIC);
         out.u32(VERSION);
         out.bytes(&self.key);
-        out.u32(self.public.len() as u32);
-        self.public.iter().for_each(|v| out.scalar(&signed(*v)));
+        let words = self.words().words();
+        out.u32(words.len() as u32);
+        words.iter().for_each(|word| out.scalar(word));
         self.proof.write(&mut out);
         out.finish()
     }
@@ -152,7 +158,8 @@ impl Statement {
         let words = (0..got)
             .map(|_| reader.scalar("public word"))
             .collect::<Result<Vec<_>, _>>();
-        let words = words.map_err(ReadError::from)?;
+        let mut words = words.map_err(ReadError::from)?;
+        let hashes = words.split_off(key.interface.public_integers());
         let proof = Proof::read(&mut reader, &key.cs).map_err(ReadError::from)?;
         reader.finish().map_err(ReadError::from)?;
         let bits = key.interface.shape.limbs.hi_bits();
@@ -161,8 +168,29 @@ impl Statement {
         Ok(Self {
             key: header.key,
             public,
+            hashes: hashes.into_iter().map(Hash).collect(),
             proof,
         })
+    }
+
+    /// The public words.
+    pub fn words(&self) -> Public<'_> {
+        Public {
+            integers: &self.public,
+            hashes: &self.hashes,
+        }
+    }
+
+    /// The hash of the input, if the key's is hashed.
+    pub fn input_hash(&self, key: &VerifyingKey) -> Option<Hash> {
+        let first = key.interface.shape.hashed_input.then(|| self.hashes.first())?;
+        first.copied()
+    }
+
+    /// The hash of the output, if the key's is hashed.
+    pub fn output_hash(&self, key: &VerifyingKey) -> Option<Hash> {
+        let last = key.interface.shape.hashed_output.then(|| self.hashes.last())?;
+        last.copied()
     }
 
     /// The commitment to the input that the proof shows, if the key has one.
@@ -190,7 +218,7 @@ impl Statement {
     /// [`VerifyError::Rejected`].
     pub fn verify(&self, key: &VerifyingKey, context: &Context) -> Result<(), VerifyError> {
         self.check_key(key)?;
-        Ok(key.check(&self.public, context, &self.proof, &Defences::ALL)?)
+        Ok(key.check(self.words(), context, &self.proof, &Defences::ALL)?)
     }
 
     /// As [`Self::verify`], without some of the protocol's defences: accepts forgeries. For tests that show what each is for.
@@ -204,7 +232,7 @@ impl Statement {
         context: &Context,
         defences: &Defences,
     ) -> Result<(), VerifyError> {
-        Ok(key.check(&self.public, context, &self.proof, defences)?)
+        Ok(key.check(self.words(), context, &self.proof, defences)?)
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::{
     commitment::Commitment,
     fixed::Scale,
+    hash::Hash,
     interface::{Disclosure, Visibility},
     keys::{KeyFormatError, Origin, VerifyingKey},
     plonk::verifier::Rejection,
@@ -89,7 +90,11 @@ pub struct Verified {
     pub input_commitment: Option<Commitment>,
     /// The commitment to the output, if it is committed to.
     pub output_commitment: Option<Commitment>,
-    /// The public words as they stand in the statement.
+    /// The hash of the input, if it is hashed. It says nothing by itself: compare it with one that is known.
+    pub input_hash: Option<Hash>,
+    /// The hash of the output, if it is hashed.
+    pub output_hash: Option<Hash>,
+    /// The integers among the public words as they stand in the statement.
     pub words: Vec<i64>,
 }
 
@@ -135,6 +140,8 @@ impl Verified {
             outputs: (!outputs.is_empty()).then(|| dequantise(outputs, last.0.model.output_scale)),
             input_commitment: first.1.input_commitment(first.0),
             output_commitment: last.1.output_commitment(last.0),
+            input_hash: first.1.input_hash(first.0),
+            output_hash: last.1.output_hash(last.0),
             words: inputs.iter().chain(outputs).copied().collect(),
         }
     }

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::*;
-use crate::statement::Context;
+use crate::{field::signed, statement::Context};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/verifier/tests/vectors.json");
 /// Magic, version, digest of the key, number of public words.
@@ -235,6 +235,26 @@ fn hidden(set: &mut Vectors) {
     b.with("mask: not canonical", mask, &[0xff; 32], "Precompile()");
 }
 
+/// Hashes: any field element, in canonical form, and the right one.
+fn hashes(set: &mut Vectors) {
+    let input = [3, -7, 100];
+    let (fixture, ..) = hashed_input(&input, |_| {});
+    let mut b = Builder::new(set, fixture.key.verifying(), &statement(&fixture, &input));
+    let (hash, end) = (HEADER + 32, b.file.len());
+    b.add("hash, right", end, 0, &[], CONTEXT, None);
+    let mut other = b.word(hash);
+    other[31] ^= 1;
+    b.with("another hash", hash, &other, "Rejected()");
+    b.with("a hash of zero", hash, &[0; 32], "Rejected()");
+    let r = Fr::MODULUS.to_bytes_be();
+    b.with("a hash of r", hash, &r, "NotCanonical()");
+    let large = plus(b.word(hash), &r).unwrap_or([0xff; 32]);
+    b.with("hash plus r", hash, &large, "NotCanonical()");
+    let word = b.word(hash);
+    b.with("an integer as large as a hash", HEADER, &word, "PublicRange(uint256)");
+    b.add("no hash", hash, 32, &[], CONTEXT, Some("Malformed()"));
+}
+
 fn generate() -> Vectors {
     let mut set = Vectors {
         keys: Vec::new(),
@@ -243,12 +263,14 @@ fn generate() -> Vectors {
     };
     encodings(&mut set);
     hidden(&mut set);
+    hashes(&mut set);
     // (F1), (F2), (F3): each gets past a verifier without its check.
     for lie in fold::Lie::ALL {
         let (mut fixture, public, proof) = fold::forged(lie);
         let forged = Statement {
             key: fixture.key.verifying.digest,
             public,
+            hashes: Vec::new(),
             proof,
         };
         forged

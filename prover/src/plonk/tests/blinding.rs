@@ -141,6 +141,13 @@ fn no_commitment_confirms_a_guess_of_hidden_weights() {
     assert_no_guess_confirmed(fixture, &small_input());
 }
 
+#[test]
+fn no_commitment_of_a_hash_confirms_a_guess() {
+    let input = [3, -7, 100];
+    let (fixture, ..) = super::hash::hashed_input(&input, |_| {});
+    assert_no_guess_confirmed(fixture, &input);
+}
+
 /// Traps A5 and T14: the running sum of products of matrices depends on the witness, and is blinded as the rest.
 #[test]
 fn no_commitment_of_a_primitive_confirms_a_guess() {
@@ -180,7 +187,7 @@ fn assert_no_guess_confirmed(mut fixture: Fixture, input: &[i64]) {
 
 /// The cyclic sum, which the prover computes behind the last column that a forger sees.
 fn cyclic_sum(fixture: &Fixture, guess: &Guess) -> Vec<Fr> {
-    let fixed: Vec<Vec<Fr>> = fixture.key.wiring.fixed.iter().map(|c| field(c)).collect();
+    let fixed = fixture.key.wiring.fixed_columns();
     let n = fixed[0].len();
     let (x, mut first) = (powers(root_of_unity(n), n), vec![Fr::from(0u8); n]);
     first[0] = Fr::from(1u8);
@@ -259,8 +266,11 @@ fn every_secret_column_has_a_blind_for_each_time_it_is_revealed() {
     ];
     for program in programs.into_iter().chain(primitives().into_iter().map(|p| p.1)) {
         for lanes in 1..=4 {
+            let alternately = lanes % 2 == 0;
             let shape = Shape {
-                hidden_weights: lanes % 2 == 0,
+                hidden_weights: alternately,
+                hashed_input: alternately,
+                hashed_output: alternately,
                 ..shape(&program, lanes)
             };
             let cs = ConstraintSystem::new(&shape);

@@ -49,11 +49,13 @@ fn bytes_come_back() {
     let (public, proof) = Fixture {
         key,
         defences: Defences::ALL,
+        hashes: Vec::new(),
     }
     .honest(&small_input());
     let statement = Statement {
         key: fixture.key.verifying.digest,
         public,
+        hashes: Vec::new(),
         proof,
     };
     let bytes = statement.to_bytes();

@@ -14,7 +14,7 @@ fn honest_proofs_verify_with_any_number_of_lanes() {
             };
             let (trace, public) = fixture.run(&small_input());
             let columns: Vec<Vec<Fr>> = trace.iter().map(|c| field(c)).collect();
-            let fixed: Vec<Vec<Fr>> = fixture.key.wiring.fixed.iter().map(|c| field(c)).collect();
+            let fixed = fixture.key.wiring.fixed_columns();
             assert_eq!(violations(fixture.cs(), &fixed, &columns, &Scalars::default()), []);
             let proof = fixture.prove(trace, &public, &mut Honest).unwrap();
             fixture.verify(&public, &proof).unwrap();
@@ -42,7 +42,7 @@ fn honest_proofs_of_every_primitive_verify() {
                 let exact = execute::exact(&program, &LIMBS, &input).unwrap();
                 assert_eq!(exact, reference_run(&program, &input), "{name}");
                 let columns: Vec<Vec<Fr>> = trace.iter().map(|c| field(c)).collect();
-                let fixed: Vec<Vec<Fr>> = fixture.key.wiring.fixed.iter().map(|c| field(c)).collect();
+                let fixed = fixture.key.wiring.fixed_columns();
                 let known = violations(fixture.cs(), &fixed, &columns, &Scalars::default());
                 assert_eq!(known, [], "{name}");
                 assert!(fixture.cs().degree(1 << LIMBS.bits) <= (3 << LIMBS.bits) + SLACK);

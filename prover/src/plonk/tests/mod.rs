@@ -11,6 +11,7 @@ mod composite;
 pub(crate) mod fold;
 pub(crate) mod forge;
 mod function;
+pub(crate) mod hash;
 mod hidden;
 mod honest;
 mod linear;
@@ -42,8 +43,9 @@ use super::{
     verifier::{Rejection, Weights},
 };
 use crate::{
+    hash::Hash,
     keys::{Concealed, ModelInfo, ProvingKey},
-    layout::{self, Disclosure, Trace, Visibility},
+    layout::{self, Disclosure, Public, Trace, Visibility},
     model::{
         Limbs, Scale, execute,
         program::{Act, Function, Layer, Program, Rule, Source, Term},
@@ -100,6 +102,8 @@ pub(crate) const CONCEALED: Concealed = Concealed {
 pub(crate) struct Fixture {
     pub(crate) key: ProvingKey,
     pub(crate) defences: Defences,
+    /// The hashes among the public words.
+    pub(crate) hashes: Vec<Hash>,
 }
 
 impl Fixture {
@@ -117,12 +121,14 @@ impl Fixture {
         Self::shaped(program, &shape(program, lanes), public_input, weaken)
     }
 
-    /// With commitments, in two lanes.
+    /// With commitments or hashes, in two lanes.
     pub(crate) fn committed(program: &Program<i64>, disclosure: Disclosure, weaken: impl FnOnce(&mut Draft)) -> Self {
         let committed = Visibility::is_committed;
         let shape = Shape {
             committed_input: committed(disclosure.input),
             committed_output: committed(disclosure.output),
+            hashed_input: disclosure.input == Visibility::Hashed,
+            hashed_output: disclosure.output == Visibility::Hashed,
             ..shape(program, 2)
         };
         Self::disclosed(program, &shape, disclosure, weaken)
@@ -175,6 +181,7 @@ impl Fixture {
         Self {
             key,
             defences: Defences::ALL,
+            hashes: Vec::new(),
         }
     }
 
@@ -186,7 +193,7 @@ impl Fixture {
     pub(crate) fn rewired(mut self, change: impl FnOnce(&mut layout::Interface, &mut layout::Wiring)) -> Self {
         let key = &mut self.key;
         change(&mut key.verifying.interface, &mut key.wiring);
-        let columns: Vec<Vec<Fr>> = key.wiring.fixed.iter().map(|c| field(c)).collect();
+        let columns = key.wiring.fixed_columns();
         let batch: Vec<(&[Fr], Width, &[Fr])> = columns.iter().map(|c| (&c[..], Width::Full, &[][..])).collect();
         let mut kernels = Kernels::new(backend().as_ref(), &key.bases).unwrap();
         key.verifying.fixed = kernels.commit_columns(&batch).unwrap();
@@ -287,7 +294,10 @@ impl Fixture {
             digest: &verifying.digest,
             fold: &verifying.weights.fold,
             dummies: &self.key.dummies,
-            public,
+            public: Public {
+                integers: public,
+                hashes: &self.hashes,
+            },
             context,
             standing,
         };
@@ -313,6 +323,7 @@ impl Fixture {
         let statement = Statement {
             key: verifying.digest,
             public: public.to_vec(),
+            hashes: self.hashes.clone(),
             proof: proof.clone(),
         };
         match statement.verify_weakened(verifying, context, &self.defences) {

@@ -16,9 +16,10 @@ use crate::{
         cs::Phase,
         eval::{Compiled, Table},
         expr::{Expr, Scalar, Scalars},
+        hash,
         linear::{self, Point},
         matrix,
-        verifier::bus_total,
+        verifier::{bus_total, hash_scalars},
     },
 };
 
@@ -72,6 +73,11 @@ impl<'a> Scanner<'a> {
         ] {
             scalars[scalar] = Fr::rand(rng);
         }
+        let public = Public {
+            integers: &[],
+            hashes: &fixture.hashes,
+        };
+        hash_scalars(&interface.shape, public, &mut scalars);
         let known = cs.columns.d;
         let of_trace = |expr: &&Expr| {
             let mut all = true;
@@ -98,7 +104,7 @@ impl<'a> Scanner<'a> {
         ark_ff::batch_inversion(&mut entries);
         Self {
             fixture,
-            fixed: fixture.key.wiring.fixed.iter().map(|c| field(c)).collect(),
+            fixed: fixture.key.wiring.fixed_columns(),
             x: powers(root_of_unity(n), n),
             first,
             compiled: Compiled::new(&exprs, &scalars),
@@ -192,7 +198,9 @@ impl<'a> Scanner<'a> {
     fn follow(&self, trace: &mut [Vec<Fr>], public: &mut [i64], id: u64, change: i64) {
         let (columns, interface) = (&self.fixture.cs().columns, &self.fixture.key.verifying.interface);
         let second = columns.products.map(|p| (p.x2, p.read_id));
-        for (port, ids) in [(columns.x, columns.read_id)].into_iter().chain(second) {
+        let hashed = columns.hash.map(|h| (h.values, h.read_id));
+        let ports = [(columns.x, columns.read_id)].into_iter().chain(second).chain(hashed);
+        for (port, ids) in ports {
             for (row, read) in self.fixture.key.wiring.fixed[ids].iter().enumerate() {
                 if *read as u64 == id {
                     trace[port][row] += signed(change);
@@ -270,23 +278,37 @@ pub(crate) fn survivors(
     input: &[i64],
 ) -> BTreeMap<&'static str, usize> {
     let fixture = Fixture::shaped(program, shape, false, |_| {});
-    let scanner = Scanner::new(&fixture);
-    let (cs, n) = (fixture.cs(), shape.n());
     let key = &fixture.key;
     let execution = execute::exact(program, &shape.limbs, input).unwrap();
-    let trace = layout::trace(&key.verifying.interface, &key.wiring, cs, input, &execution);
-    let (trace, public): (Vec<Vec<Fr>>, _) = (trace.iter().map(|c| field(c)).collect(), execution.outputs);
+    let trace = layout::trace(&key.verifying.interface, &key.wiring, fixture.cs(), input, &execution);
+    scan(name, &fixture, &trace, &execution.outputs)
+}
+
+/// [`survivors`] of the changes of this trace.
+fn scan(name: &str, fixture: &Fixture, trace: &Trace, public: &[i64]) -> BTreeMap<&'static str, usize> {
+    let scanner = Scanner::new(fixture);
+    let (cs, interface) = (fixture.cs(), &fixture.key.verifying.interface);
+    let (shape, program) = (&interface.shape, &fixture.key.quantised.program);
+    let n = shape.n();
+    let mut trace: Vec<Vec<Fr>> = trace.iter().map(|c| field(c)).collect();
+    let rehash = |trace: &mut [Vec<Fr>]| {
+        if let Some(columns) = &cs.columns.hash {
+            hash::fill(columns, &scanner.fixed, trace);
+        }
+    };
+    rehash(&mut trace);
     let advice = scanner.advice(&trace);
     let all: Vec<usize> = (0..n).collect();
     let terms = scanner
         .terms(&advice, &all)
         .unwrap_or_else(|| panic!("{name}: a gate refuses the honest trace"));
     let sum = terms.iter().sum();
-    assert!(scanner.balances(sum, &public), "{name}");
+    assert!(scanner.balances(sum, public), "{name}");
     let honest = Accepted { advice, terms, sum };
     // Of the rows that nothing uses, one stands for all.
-    let need = layout::demand(program, shape.lanes, disclosure(false));
-    let used = need.slots.max(need.reads).max(need.tables).min(n - 1);
+    let need = layout::demand(program, shape.lanes, interface.disclosure());
+    let hashing = layout::hash_rows(program, &shape.limbs, interface.disclosure());
+    let used = need.slots.max(need.reads).max(need.tables).max(hashing + 1).min(n - 1);
     let mut survivors = BTreeMap::new();
     for column in cs.phase(Phase::Trace) {
         let counted = column == cs.columns.m || cs.columns.functions.is_some_and(|f| f.m == column);
@@ -294,14 +316,17 @@ pub(crate) fn survivors(
             for change in [1, -1] {
                 let mut changed = trace.clone();
                 changed[column][row] += signed(change);
-                let mut found = scanner.accepts(&honest, &changed, &public);
+                let mut found = scanner.accepts(&honest, &changed, public);
                 if !counted {
-                    let mut words = public.clone();
+                    let mut words = public.to_vec();
                     if let Some(l) = cs.columns.lanes.iter().position(|l| l.y == column) {
                         let id = shape.slot_id(row, l);
                         scanner.follow(&mut changed, &mut words, id, change);
                     }
                     scanner.count(&mut changed);
+                    if !cs.columns.hash.is_some_and(|hash| hash.wide().contains(&column)) {
+                        rehash(&mut changed);
+                    }
                     found |= scanner.accepts(&honest, &changed, &words);
                 }
                 if found {
@@ -329,4 +354,12 @@ fn every_change_of_one_cell_is_found_out() {
         }
     }
     assert_eq!(all.keys().copied().collect::<Vec<_>>(), HARMLESS, "{all:?}");
+}
+
+#[test]
+fn every_change_of_one_cell_that_is_hashed_is_found_out() {
+    let (fixture, trace, public) = super::hash::hashed_input(&[3, -7, 8191, -8192, 55], |_| {});
+    let found = scan("hash", &fixture, &trace, &public);
+    assert!(found.keys().all(|why| HARMLESS.contains(why)));
+    assert!(found.values().sum::<usize>() > 0);
 }

@@ -117,7 +117,7 @@ fn random_programs_are_proven() {
             .collect();
         let (trace, public) = fixture.run(&input);
         let columns: Vec<Vec<Fr>> = trace.iter().map(|c| field(c)).collect();
-        let fixed: Vec<Vec<Fr>> = fixture.key.wiring.fixed.iter().map(|c| field(c)).collect();
+        let fixed = fixture.key.wiring.fixed_columns();
         assert_eq!(
             violations(fixture.cs(), &fixed, &columns, &Scalars::default()),
             [],

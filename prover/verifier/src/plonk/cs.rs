@@ -23,9 +23,11 @@
 
 mod columns;
 mod gates;
+pub mod hash;
 mod shape;
 
 pub use columns::{Columns, Committed, Functions, Lane, MatrixColumns, Products, Segment};
+pub use hash::HashColumns;
 pub use shape::Shape;
 
 use super::expr::{Expr, Scalar};
@@ -203,6 +205,9 @@ impl Draft {
         };
         let committed_input = committed("committed_input", input_id);
         let committed_output = committed("committed_output", output_id);
+        let hash = HashColumns::new(shape, &mut fix, &mut |name, blinds, rotated| {
+            add(name, Phase::Trace, blinds, rotated)
+        });
         // E and D follow from the challenges and the layout, C from the weights as well: often there is nothing to hide.
         let c = add(
             "C".into(),
@@ -233,6 +238,7 @@ impl Draft {
             matrices,
             committed_input,
             committed_output,
+            hash,
             lanes,
             x,
             m,
@@ -346,6 +352,12 @@ impl ConstraintSystem {
             .enumerate()
             .filter(move |(_, c)| c.phase == phase)
             .map(|(i, _)| i)
+    }
+
+    /// How many columns of the trace hold small values alone.
+    pub fn narrow(&self) -> usize {
+        let wide = self.columns.hash.map_or(0, |hash| hash.wide().len());
+        self.phase(Phase::Trace).count() - wide
     }
 
     /// The largest degree of a gate over `n` rows, blinding included.

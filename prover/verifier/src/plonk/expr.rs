@@ -29,10 +29,14 @@ pub enum Scalar {
     TotalPerRow,
     /// Separates the columns of a product of matrices: the position challenge `s_1`.
     MatrixColumn,
+    /// The hash of the input, a public word.
+    InputHash,
+    /// The hash of the output, a public word.
+    OutputHash,
 }
 
 /// Number of [`Scalar`]s.
-pub const SCALARS: usize = 9;
+pub const SCALARS: usize = 11;
 
 /// The values of the scalars, indexed by [`Scalar`].
 #[derive(Clone, Debug, Default)]

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     field::signed,
-    interface::{Input, Interface},
+    interface::{Input, Interface, Public},
     keys::Parts,
     kzg::{self, Claim, KzgError, LinearCombination},
     statement::{Context, Hex},
@@ -55,6 +55,14 @@ pub enum Rejection {
     /// The statement has too few or too many words.
     #[error("the statement has {got} public words, the verifying key expects {expected}")]
     PublicCount {
+        /// The key's number.
+        expected: usize,
+        /// The statement's.
+        got: usize,
+    },
+    /// The statement has too few or too many hashes.
+    #[error("the statement has {got} hashes, the verifying key expects {expected}")]
+    HashCount {
         /// The key's number.
         expected: usize,
         /// The statement's.
@@ -144,22 +152,19 @@ pub fn bus_total(interface: &Interface, public: &[i64], point: &Point, kappa: Fr
 }
 
 /// Checks the public words by themselves.
-fn check_public(shape: &Shape, interface: &Interface, public: &[i64], defences: &Defences) -> Result<(), Rejection> {
-    let inputs = if let Input::Public(written) = &interface.input {
-        written.len()
-    } else {
-        0
-    };
-    let expected = inputs + interface.outputs.len();
-    if public.len() != expected {
-        return Err(Rejection::PublicCount {
-            expected,
-            got: public.len(),
-        });
+fn check_public(interface: &Interface, public: Public<'_>, defences: &Defences) -> Result<(), Rejection> {
+    let shape = &interface.shape;
+    let (expected, got) = (interface.public_integers(), public.integers.len());
+    if got != expected {
+        return Err(Rejection::PublicCount { expected, got });
+    }
+    let (expected, got) = (interface.hashes(), public.hashes.len());
+    if got != expected {
+        return Err(Rejection::HashCount { expected, got });
     }
     // A word that no slot could hold would stand for another value mod r (docs/protocol.md, "Public words").
     let out_of_range = |v: &i64| defences.public_range && !shape.limbs.holds_signed(*v);
-    match public.iter().position(out_of_range) {
+    match public.integers.iter().position(out_of_range) {
         Some(index) => Err(Rejection::PublicRange {
             index,
             bits: shape.limbs.hi_bits(),
@@ -168,11 +173,25 @@ fn check_public(shape: &Shape, interface: &Interface, public: &[i64], defences: 
     }
 }
 
+/// The scalars that the hashes among the public words are.
+pub fn hash_scalars(shape: &Shape, public: Public<'_>, scalars: &mut Scalars) {
+    let kinds = [
+        (shape.hashed_input, Scalar::InputHash),
+        (shape.hashed_output, Scalar::OutputHash),
+    ];
+    let shown = kinds
+        .into_iter()
+        .filter_map(|(hashed, scalar)| hashed.then_some(scalar));
+    shown
+        .zip(public.hashes)
+        .for_each(|(scalar, hash)| scalars[scalar] = hash.0);
+}
+
 impl Parts {
     /// Verifies `proof` of the statement `public`, bound to `context`.
     pub(crate) fn check(
         &self,
-        public: &[i64],
+        public: Public<'_>,
         context: &Context,
         proof: &Proof,
         defences: &Defences,
@@ -183,7 +202,7 @@ impl Parts {
     /// Checks all of a proof but what takes the curve's arithmetic.
     pub(crate) fn reduce(
         &self,
-        public: &[i64],
+        public: Public<'_>,
         context: &Context,
         proof: &Proof,
         defences: &Defences,
@@ -192,9 +211,10 @@ impl Parts {
             cs, interface, weights, ..
         } = self;
         let n = interface.shape.n();
-        check_public(&interface.shape, interface, public, defences)?;
-        let words: Vec<Fr> = public.iter().map(|v| signed(*v)).collect();
+        check_public(interface, public, defences)?;
+        let words = public.words();
         let mut scalars = Scalars::default();
+        hash_scalars(&interface.shape, public, &mut scalars);
         let of = |phase: Phase| cs.phase(phase).map(|i| proof.advice[i]).collect::<Vec<_>>();
         let transcript = rounds::start(defences, &self.digest, context, &words);
         let (point, transcript) = rounds::trace(defences, transcript, &of(Phase::Trace), &mut scalars);
@@ -206,7 +226,7 @@ impl Parts {
         // In `H` the identity would be checked nowhere but on the rows, where both sides are zero.
         let first = lagrange_first_at(z, n).ok_or(Rejection::Challenge)?;
         scalars[Scalar::TotalPerRow] =
-            bus_total(interface, public, &point, proof.fold_evals[0], &scalars).ok_or(Rejection::Challenge)?;
+            bus_total(interface, public.integers, &point, proof.fold_evals[0], &scalars).ok_or(Rejection::Challenge)?;
         let mut evals = proof.advice_evals.iter().copied();
         let mut next = || evals.next().unwrap_or_default();
         let mut at = At {

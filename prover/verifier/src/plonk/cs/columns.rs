@@ -1,5 +1,7 @@
 //! Where the columns are.
 
+use super::HashColumns;
+
 /// Indices of the columns of one lane.
 #[derive(Clone, Debug)]
 pub struct Lane {
@@ -109,6 +111,8 @@ pub struct Columns {
     pub committed_input: Option<Committed>,
     /// The commitment of the output.
     pub committed_output: Option<Committed>,
+    /// The hashes of input and output.
+    pub hash: Option<HashColumns>,
     /// The lanes.
     pub lanes: Vec<Lane>,
     /// The read port.

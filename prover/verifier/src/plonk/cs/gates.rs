@@ -3,7 +3,7 @@
 use ark_bn254::Fr;
 use ark_ff::One;
 
-use super::{BusTerm, Columns, Gate, Lane, Shape};
+use super::{BusTerm, Columns, Gate, Lane, Shape, hash};
 use crate::plonk::expr::{Expr, Scalar};
 
 /// What stands for the id in the messages of lookups; ids are not negative.
@@ -97,6 +97,7 @@ pub(super) fn local_gates(shape: &Shape, c: &Columns) -> Vec<Gate> {
     }
     gates.extend(product(shape, c));
     gates.extend(running_sum(c));
+    gates.extend(hash::gates(c));
     let (d, prev_d) = (Expr::Advice(c.d), Expr::Prev(c.d));
     gates.push(Gate {
         name: "D: powers of eta".into(),
@@ -175,6 +176,9 @@ pub(super) fn bus_terms(shape: &Shape, c: &Columns) -> Vec<BusTerm> {
         if let Some(columns) = columns {
             read(name, columns.values, columns.read_id);
         }
+    }
+    if let Some(hash) = &c.hash {
+        read("hashed values", hash.values, hash.read_id);
     }
     for (l, lane) in c.lanes.iter().enumerate() {
         let id = Expr::Fixed(c.table) + Expr::int(shape.slot_id(0, l) as i64);

@@ -33,12 +33,21 @@ pub struct Shape {
     pub committed_output: bool,
     /// Whether proofs reveal nothing of the weights ([`super::super::fold`], "Hidden weights").
     pub hidden_weights: bool,
+    /// Whether the input is hashed.
+    pub hashed_input: bool,
+    /// Whether the output is hashed.
+    pub hashed_output: bool,
 }
 
 impl Shape {
     /// Whether rows have a second read port.
     pub fn products(&self) -> bool {
         self.product || self.raw
+    }
+
+    /// Whether rows hash.
+    pub fn hashes(&self) -> bool {
+        self.hashed_input || self.hashed_output
     }
 
     /// Number of rows.
