@@ -201,7 +201,8 @@ impl Certificate {
         }
         supported(&self.skeleton)?;
         let wiring = circuit(&self.skeleton, key)?;
-        self.argument.verify(key, &digest(&self.skeleton)?, &wiring.fixed_columns())
+        self.argument
+            .verify(key, &digest(&self.skeleton)?, &wiring.fixed_columns())
     }
 
     /// The file's bytes.
