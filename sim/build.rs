@@ -33,6 +33,7 @@ const MODELS: &[Entry] = &[
         Fidelity::Exact,
         &["-GWidth=70", "-GCycles=22"],
     ),
+    ("clock_gate", "clock_gate", Fidelity::Exact, &["-GHold=5"]),
     ("fifo", "fifo", Fidelity::Exact, &["-GWidth=40", "-GDepth=8"]),
     ("ram_1r1w", "ram_1r1w", Fidelity::Exact, &["-GWidth=80"]),
     ("mul_limb", "mul_limb", Fidelity::Exact, &[]),
@@ -156,6 +157,7 @@ fn build(out: &Path, runtime: &Path) -> Result<()> {
         let folder = out.join(name);
         let fresh = out.join("fresh");
         verilate(&rtl, &fresh, entry, (waves, random))?;
+        leave_unset(&fresh)?;
         let header = fs::read_to_string(fresh.join(format!("V{name}.h")))?;
         fs::write(
             fresh.join(format!("shim_{name}.cpp")),
@@ -205,6 +207,20 @@ fn sources(folder: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>> {
         .collect::<Result<_>>()?;
     found.sort();
     Ok(found)
+}
+
+/// Takes out of the generated C++ that every cycle zeroes what memories may come to hold at its end: Verilator reads these values
+/// only where it has set them before. Among points of 768 bits that is a tenth of the simulation's time.
+fn leave_unset(folder: &Path) -> Result<()> {
+    for (file, text) in sources(folder)? {
+        let text = String::from_utf8(text)?;
+        let needless = |line: &str| line.trim_start().starts_with("VL_ZERO_W(") && line.contains(" __Vdlyvval__");
+        if text.lines().any(needless) {
+            let kept: Vec<_> = text.lines().filter(|line| !needless(line)).collect();
+            fs::write(folder.join(file), kept.join("\n"))?;
+        }
+    }
+    Ok(())
 }
 
 /// Compiles a model into a static library of its own.

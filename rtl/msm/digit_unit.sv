@@ -244,12 +244,6 @@ module digit_unit
   logic [Fields-1:0] rest;
   logic emit_go, out_free, fresh_q, first_of_base;
   logic [4:0] group, group_q, next_group;
-  function automatic logic [4:0] lowest_set(logic [Fields-1:0] mask);
-    logic [4:0] found;
-    found = '0;
-    for (int i = Fields - 1; i >= 0; i--) if (mask[i]) found = i[4:0];
-    return found;
-  endfunction
   assign lowest        = lowest_set(emit_mask_q);
   assign rest          = emit_mask_q & (emit_mask_q - 1'b1);
   assign next          = lowest_set(rest);

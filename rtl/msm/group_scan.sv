@@ -18,10 +18,7 @@ module group_scan (
   logic loaded_q;
   logic [31:0] bits_q;
   logic [4:0] lowest;
-  always_comb begin
-    lowest = '0;
-    for (int i = 31; i >= 0; i--) if (bits_q[i]) lowest = i[4:0];
-  end
+  assign lowest        = types_pkg::lowest_set(bits_q);
   assign group_valid_o = busy_o && loaded_q && bits_q != '0;
   assign group_o       = {word_o, lowest};
   always_ff @(posedge clk_i or negedge rst_ni) begin

@@ -1,4 +1,5 @@
-/// What the blocks of a card hand each other: one type per bundle of signals that more than one port list has.
+/// What the blocks of a card hand each other: one type per bundle of signals that more than one port list has; and a
+/// function that two of them need.
 ///
 /// Handshakes (valid, ready) stay signals of their own. The wide part of a bundle stands at its low end.
 package types_pkg;
@@ -91,4 +92,16 @@ package types_pkg;
     logic [1:0]   rresp;
     logic [511:0] rdata;
   } memory_answer_t;
+
+  /// The place of a word's lowest bit that is set, by halves; of a word of zeros the last one.
+  function automatic logic [4:0] lowest_set(logic [31:0] word);
+    logic [4:0] place;
+    logic [31:0] left;
+    left = word;
+    for (int i = 4; i >= 0; i--) begin
+      place[i] = (left & ((32'd1 << (1 << i)) - 32'd1)) == '0;
+      if (place[i]) left = left >> (1 << i);
+    end
+    return place;
+  endfunction
 endpackage

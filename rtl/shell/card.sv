@@ -104,8 +104,14 @@ module card (
   assign memory_answer = '{arready: m_arready_i, rvalid: m_rvalid_i, rresp: m_rresp_i, rdata: m_rdata_i};
   assign {m_arvalid_o, m_rready_o, m_araddr_o} = memory_ask;
   assign {o_tlast_o, o_tdata_o} = sum_word;
-  msm_engine u_engine (
+  logic msm_clk;
+  clock_gate u_msm_clock (
     .clk_i, .rst_ni,
+    .need_i(!ready || busy || reset_q || s_tvalid_i || m_arvalid_o || m_rvalid_i),
+    .clk_o (msm_clk)
+  );
+  msm_engine u_engine (
+    .clk_i        (msm_clk), .rst_ni,
     .clear_i      (reset_q),
     .base_origin_i(origin_q),
     .base_count_i (count_q),
@@ -139,8 +145,14 @@ module card (
   word_t column_word, transform_word;
   assign column_word = '{last: n_tlast_i, data: n_tdata_i};
   assign {t_tlast_o, t_tdata_o} = transform_word;
-  ntt_engine u_ntt_engine (
+  logic ntt_clk;
+  clock_gate u_ntt_clock (
     .clk_i, .rst_ni,
+    .need_i(!ntt_ready || ntt_busy || ntt_reset_q || n_tvalid_i),
+    .clk_o (ntt_clk)
+  );
+  ntt_engine u_ntt_engine (
+    .clk_i     (ntt_clk), .rst_ni,
     .clear_i   (ntt_reset_q),
     .watchdog_i(watchdog_q),
     .ready_o   (ntt_ready),

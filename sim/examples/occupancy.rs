@@ -105,7 +105,7 @@ fn run(card: &mut Card, passes: &[(Pass, &[Word])]) -> Row {
 fn print(what: &str, width: u32, row: &Row, absorbed: f64) {
     let work: u64 = row.loads.iter().map(Load::work).sum();
     println!(
-        "| {what} | {width} | {} | {} | {:.3} | {absorbed:.3} | {} | {} / {} / {} | {:.3} / {:.3} | {:.2} |",
+        "| {what} | {width} | {} | {} | {:.3} | {absorbed:.3} | {} | {} / {} / {} | {:.3} / {:.3} | {:.3} |",
         row.cycles,
         row.work,
         row.work as f64 / row.cycles as f64,

@@ -99,3 +99,44 @@ fn both_engines_run_at_once() {
         assert!(receive(&mut card) == expected);
     }
 }
+
+/// An engine whose clock stands still takes what comes as soon as one that has just ended, answers of memory to reads that were
+/// given up among it.
+#[test]
+fn engines_wake_without_losing_a_cycle() {
+    if !available() {
+        return;
+    }
+    let mut rng = StdRng::seed_from_u64(10);
+    let bases = common::points(&mut rng);
+    let pass = common::full(9, 100);
+    let words: Vec<_> = (0..100).map(|_| common::scalar(&mut rng)).collect();
+    let sums = common::sums(&pass, &words, &bases);
+    let columns: Vec<Vec<Fr>> = (0..COLUMNS)
+        .map(|_| (0..1 << LOG_N).map(|_| Fr::rand(&mut rng)).collect())
+        .collect();
+    let coset = Fr::rand(&mut rng);
+    let around = Surroundings {
+        memory_latency: 700,
+        ..Surroundings::default()
+    };
+    let mut card = common::card(Fidelity::Fast, around, &bases);
+    let mut taken = Vec::new();
+    for idle in [0, 1, 253, 254, 255, 256, 257, 2_000] {
+        (0..idle).for_each(|_| card.step().unwrap());
+        let start = card.cycles();
+        common::send(&mut card, &pass, &words);
+        assert_eq!(common::receive(&mut card, &pass), sums);
+        let middle = card.cycles();
+        send(&mut card, coset, &columns);
+        receive(&mut card);
+        taken.push((middle - start, card.cycles() - middle));
+        // a pass given up while its bases are on their way
+        common::send(&mut card, &pass, &words);
+        (0..150).for_each(|_| card.step().unwrap());
+        card.drop_words(Engine::Msm);
+        card.write(Reg::Control, bits::RESET).unwrap();
+        card.wait_until_ready().unwrap();
+    }
+    assert!(taken.iter().all(|cycles| *cycles == taken[0]), "{taken:?}");
+}

@@ -34,6 +34,29 @@ fn signed(bits: u32, rng: &mut StdRng) -> i64 {
     }
 }
 
+/// The clock runs in a cycle that needs it and in five more, also when the need comes with the cycle itself.
+#[test]
+fn clocks_run_while_they_are_needed() {
+    if !available() {
+        return;
+    }
+    let mut rng = StdRng::seed_from_u64(50);
+    let mut m = Model::new("clock_gate").unwrap();
+    let [reset, need, clock] = ports(&m, ["rst_ni", "need_i", "clk_o"]);
+    // of the cycles since the last need; in reset the clock runs, so that what it drives is reset
+    let mut quiet = 0;
+    for cycle in 0..5_000 {
+        let (in_reset, needed) = (cycle < 10 || rng.gen_range(0..200) == 0, rng.gen_range(0..8) == 0);
+        m.set(reset, &[u64::from(!in_reset)]);
+        m.set(need, &[u64::from(needed)]);
+        m.tick();
+        quiet = if in_reset || needed { 0 } else { quiet + 1 };
+        assert_eq!(m.bits(clock) == 1, quiet <= 5, "cycle {cycle}");
+        m.settle();
+        assert_eq!(m.bits(clock), 0, "cycle {cycle}");
+    }
+}
+
 /// `lo + 2^51 hi` is the product, and both stay in the ranges that the multiplier's columns are made for.
 #[test]
 fn limb_products_are_products() {
