@@ -20,7 +20,7 @@ MODULES = [
     "msm/digit_unit", "msm/base_fetch", "msm/group_scan", "msm/reduce_rounds", "msm/reducer", "msm/touched_map", "msm/bucket_bank",
     "msm/bucket_bank SlotBits=13",
     "ntt/ntt_input", "ntt/ntt_sequencer", "ntt/ntt_output", "ntt/ntt_twiddles", "ntt/ntt_memory", "ntt/ntt_butterfly",
-    "shell/perf_counters",
+    "shell/perf_counters", "common/clock_gate",
     # what a pipeline of transforms would delay its elements with (rtl/ntt/README.md)
     "common/delay_line Width=256 Cycles=8192",
 ]

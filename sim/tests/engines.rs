@@ -117,7 +117,8 @@ fn engines_wake_without_losing_a_cycle() {
         .collect();
     let coset = Fr::rand(&mut rng);
     let around = Surroundings {
-        memory_latency: 700,
+        // longer than the clearing of buckets after a reset, so that what was given up comes when the clock has stopped
+        memory_latency: 17_500,
         ..Surroundings::default()
     };
     let mut card = common::card(Fidelity::Fast, around, &bases);
