@@ -12,35 +12,32 @@ module mul_limb #(
   output logic signed [63:0] lo_o,
   output logic signed [63:0] hi_o
 );
-  // the upper parts have the sign; they are as wide as the sums, and synthesis leaves out what repeats a sign
-  logic        [25:0] x0;
-  logic        [16:0] y0, y1;
-  logic signed [63:0] x1, y2;
-  assign x0 = x_i[25:0];
-  assign x1 = 64'($signed(x_i[51:26]));
-  assign y0 = y_i[16:0];
-  assign y1 = y_i[33:17];
-  assign y2 = 64'($signed(y_i[51:34]));
+  logic signed [26:0] x0, x1;
+  logic signed [17:0] y0, y1, y2;
+  assign x0 = {1'b0, x_i[25:0]};
+  assign x1 = 27'($signed(x_i[51:26]));
+  assign y0 = {1'b0, y_i[16:0]};
+  assign y1 = {1'b0, y_i[33:17]};
+  assign y2 = y_i[51:34];
 
   // one DSP each, its product register included
-  logic        [42:0] t00_q, t01_q;
-  logic signed [63:0] t02_q, t10_q, t11_q, t12_q;
+  logic signed [44:0] t00_q, t01_q, t02_q, t10_q, t11_q, t12_q;
   always_ff @(posedge clk_i) begin
-    t00_q <= Tiles[0] ? 43'(x0) * 43'(y0) : '0;
-    t01_q <= Tiles[1] ? 43'(x0) * 43'(y1) : '0;
-    t02_q <= Tiles[2] ? $signed(64'(x0)) * y2 : '0;
-    t10_q <= Tiles[3] ? x1 * $signed(64'(y0)) : '0;
-    t11_q <= Tiles[4] ? x1 * $signed(64'(y1)) : '0;
-    t12_q <= Tiles[5] ? x1 * y2 : '0;
+    t00_q <= Tiles[0] ? x0 * y0 : 45'sd0;
+    t01_q <= Tiles[1] ? x0 * y1 : 45'sd0;
+    t02_q <= Tiles[2] ? x0 * y2 : 45'sd0;
+    t10_q <= Tiles[3] ? x1 * y0 : 45'sd0;
+    t11_q <= Tiles[4] ? x1 * y1 : 45'sd0;
+    t12_q <= Tiles[5] ? x1 * y2 : 45'sd0;
   end
 
   // weights: s 0, u 34, v 26, w 60
   logic signed [63:0] s_q, v_q, u_q, w_q;
   always_ff @(posedge clk_i) begin
-    s_q <= $signed(64'(t00_q) + (64'(t01_q) << 17));
-    v_q <= t10_q + (t11_q <<< 17);
-    u_q <= t02_q;
-    w_q <= t12_q;
+    s_q <= 64'(t00_q) + (64'(t01_q) <<< 17);
+    v_q <= 64'(t10_q) + (64'(t11_q) <<< 17);
+    u_q <= 64'(t02_q);
+    w_q <= 64'(t12_q);
   end
 
   always_ff @(posedge clk_i) begin
