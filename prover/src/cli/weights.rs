@@ -83,8 +83,8 @@ pub(crate) fn warn_of_what_is_shown(interface: &Interface, certified: bool) {
     }
     if constants + functions > 0 {
         tracing::warn!(
-            "the key shows the layers and their scales, and of the model's numbers {constants} constants that are no weights of sums, and the tables of \
-             {functions} functions"
+            "the key shows the layers and their scales, and more of the model: constants that are no weights of sums ({constants}), tables of functions \
+             ({functions})"
         );
     }
 }

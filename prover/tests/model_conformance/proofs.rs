@@ -1,8 +1,9 @@
 //! Node tests of the ONNX project, proven and verified.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
-use rayon::prelude::*;
 use tapeout_prover::pipeline::{self, SetupOptions, Trust};
 use tapeout_prover::statement::NO_CONTEXT;
 
@@ -70,13 +71,24 @@ fn of_each_operator(suite: &Suite, count: usize) -> Vec<&Case> {
     by_op.into_values().flat_map(smallest).collect()
 }
 
+/// Proves cases in threads of their own. In the provers' thread pool one that waits would begin the next case, and so on until its stack is full.
+fn prove_each(suite: &Suite, cases: &[&Case], rows: usize) -> Vec<usize> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let cases = std::iter::from_fn(|| cases.get(next.fetch_add(1, Ordering::Relaxed)));
+        cases.filter_map(|case| prove(suite, case, rows)).collect::<Vec<_>>()
+    };
+    thread::scope(|scope| {
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    })
+}
+
 #[test]
 fn the_smallest_test_of_each_operator_proves_and_verifies() {
     let suite = Suite::load();
-    let proven: Vec<usize> = of_each_operator(&suite, 1)
-        .into_par_iter()
-        .filter_map(|c| prove(&suite, c, ROWS))
-        .collect();
+    let proven = prove_each(&suite, &of_each_operator(&suite, 1), ROWS);
     println!("{} proofs", proven.len());
     assert!(proven.len() >= 60, "{}", proven.len());
 }
@@ -86,11 +98,7 @@ fn the_smallest_test_of_each_operator_proves_and_verifies() {
 #[ignore = "takes minutes"]
 fn every_test_of_moderate_size_proves_and_verifies() {
     let suite = Suite::load();
-    let sizes: Vec<usize> = suite
-        .cases
-        .par_iter()
-        .filter_map(|c| prove(&suite, c, MOST_ROWS))
-        .collect();
+    let sizes = prove_each(&suite, &suite.cases.iter().collect::<Vec<_>>(), MOST_ROWS);
     let mut by_rows: BTreeMap<usize, usize> = BTreeMap::new();
     sizes.iter().for_each(|n| *by_rows.entry(*n).or_default() += 1);
     println!("{} proofs; by rows {by_rows:?}", sizes.len());
