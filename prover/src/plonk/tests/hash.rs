@@ -300,6 +300,46 @@ fn a_chain_starts_from_zero() {
     }
 }
 
+/// Another square, or another fifth power, in an S-box, and all that follows from it.
+#[test]
+fn an_s_box_gives_the_fifth_power() {
+    for name in ["hash: square", "hash: fifth power"] {
+        let cover = |fixture: &mut Fixture, trace: &Trace, public: &[i64]| {
+            let columns = columns(fixture);
+            let fixed = fixture.key.wiring.fixed_columns();
+            let wiring = &fixture.key.wiring.fixed;
+            let rotates = |row: &usize| wiring[columns.q_sbox][*row] == 1 && wiring[columns.q_rot][*row] == 1;
+            let row = (0..128).find(rotates).unwrap();
+            let lie = |advice: &mut [Vec<Fr>]| {
+                fill(&columns, &fixed, advice);
+                let x = advice[columns.state[0]][row - 1] + fixed[columns.round][row];
+                if name == "hash: square" {
+                    advice[columns.square][row] += signed(1);
+                }
+                let square = advice[columns.square][row];
+                advice[columns.power][row] = square * square * x;
+                if name == "hash: fifth power" {
+                    advice[columns.power][row] += signed(1);
+                }
+                // The cell that the S-box gives is the last one of a row that rotates.
+                advice[columns.state[3]][row] = advice[columns.power][row];
+                let state = columns.state.map(|cell| advice[cell][row]);
+                fill_rows(&columns, &fixed, advice, row + 1..128, state);
+            };
+            let mut probe: Vec<Vec<Fr>> = trace.iter().map(|c| field(c)).collect();
+            lie(&mut probe);
+            let (cell, end) = end(fixture);
+            let shown = probe[cell][end];
+            assert_ne!(shown, hash(&INPUT, &LIMBS).0);
+            forged(fixture, (trace, public), Some(shown), lie)
+        };
+        let (mut honest, trace, public) = hashed_input(&INPUT, |_| {});
+        assert_rejected(cover(&mut honest, &trace, &public));
+        let (mut weak, ..) = hashed_input(&INPUT, |draft| draft.gates.retain(|gate| gate.name != name));
+        cover(&mut weak, &trace, &public).unwrap();
+    }
+}
+
 /// Makes another circuit of one.
 type Rewire = dyn Fn(&mut layout::Wiring);
 
