@@ -85,7 +85,7 @@ bench-visibility: tools evm-tools ## Time proofs with public, private and commit
 	@$(CARGO) build --release --quiet --package tapeout-prover
 	@python3 benches/visibility.py --tapeout target/release/tapeout $(if $(MODELS),--models $(MODELS)) $(if $(RUNS),--runs $(RUNS))
 
-bench-peers: tools ## Time MSM, NTT and proofs beside other libraries, for docs/performance.md (PARTS=msm,ntt SIZES=10..14)
+bench-peers: tools ## Time MSM, NTT, other kernels and proofs beside other libraries, for docs/performance.md (PARTS=msm,ntt SIZES=10..14)
 	@$(CARGO) build --release --quiet --manifest-path benches/peers/libraries/Cargo.toml
 	@$(CARGO) build --release --quiet --package tapeout-prover
 	@python3 benches/peers/kernels.py --libraries benches/peers/libraries/target/release/tapeout-bench-libraries \

@@ -1,8 +1,12 @@
-//! MSM and NTT on every backend that can run here, but the reference. Set `TAPEOUT_BENCH_LOG_SIZES` (such as `10,12,16`)
+//! MSM and NTT on every backend that can run here, but the reference, and what a proof computes besides with `driver::kernels`
+//! beside arkworks' arithmetic. Set `TAPEOUT_BENCH_LOG_SIZES` (such as `10,12,16`)
 //! for other sizes than 2^10 and 2^12.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+#[path = "../peers/libraries/src/work.rs"]
+mod work;
+
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use tapeout_driver::backend::{self, Availability};
@@ -70,5 +74,23 @@ fn ntt(c: &mut Criterion) {
     }
 }
 
-criterion_group!(kernels, msm, ntt);
+fn besides(c: &mut Criterion) {
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    for log_n in log_sizes() {
+        let n = 1usize << log_n;
+        let columns: Vec<Vec<Fr>> = (0..work::COLUMNS).map(|_| fields(n, &mut rng)).collect();
+        for operation in work::OPERATIONS {
+            let mut group = c.benchmark_group(format!("work/{}", operation.name));
+            group.sample_size(10).throughput(Throughput::Elements(n as u64));
+            for (by, run) in [("kernels", operation.kernels), ("arkworks", operation.arkworks)] {
+                let copy = || columns.clone();
+                group.bench_function(BenchmarkId::new(by, log_n), |b| {
+                    b.iter_batched_ref(copy, |columns| run(columns), BatchSize::LargeInput);
+                });
+            }
+        }
+    }
+}
+
+criterion_group!(kernels, msm, ntt, besides);
 criterion_main!(kernels);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""MSM and NTT beside other libraries' and whole proofs beside arkworks' kernels: the tables of docs/performance.md.
+"""MSM, NTT and other kernels beside other libraries' and whole proofs beside arkworks' kernels: the tables of docs/performance.md.
 
     make bench-peers                        all parts: half an hour on a quiet machine
     make bench-peers PARTS=msm,ntt          some of them; the page keeps the others' figures
@@ -30,10 +30,14 @@ SIZES = {
     "narrow": [12, 14, 16, 18],
     "multiples": [12, 14, 16, 18],
     "ntt": [10, 12, 14, 16, 18, 20],
+    "work": [12, 14, 16],
     "threads": [14, 16, 18],
     "proofs": [],
 }
 WIDTHS = ["u1", "i8", "i16", "i32"]
+OPERATIONS = [
+    "powers", "evaluation", "inversion", "pointwise product", "inner product", "combination of three", "program of six steps",
+]
 MODELS = ["mlp_mnist", "lenet5", "cnn_264k"]
 
 
@@ -118,6 +122,17 @@ def ntt(binary, sizes):
     return table(head, out)
 
 
+def work(binary, sizes):
+    out = []
+    for operation in OPERATIONS:
+        for log_n in sizes:
+            rows = measure(binary, "work", log_n, "--operation", operation)
+            figures = [ms(cpu(rows, name)) for name in ("kernels", "arkworks")]
+            element = cpu(rows, "kernels") * 1e6 / 2**log_n
+            out.append([f"{operation}, 2^{log_n}", *figures, ratio(rows, "arkworks", "kernels"), f"{element:.1f}"])
+    return table(["besides", "kernels, ms", "arkworks, ms", "arkworks : kernels", "kernels, ns an element"], out)
+
+
 def threads(binary, sizes):
     out = []
     for log_n in sizes:
@@ -155,7 +170,7 @@ def proofs(tapeout, _):
     return table(head, out)
 
 
-PARTS = {"msm": msm, "portable": portable, "narrow": narrow, "multiples": multiples, "ntt": ntt, "threads": threads, "proofs": proofs}
+PARTS = {"msm": msm, "portable": portable, "narrow": narrow, "multiples": multiples, "ntt": ntt, "work": work, "threads": threads, "proofs": proofs}
 
 
 def processor():

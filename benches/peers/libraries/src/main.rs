@@ -1,10 +1,12 @@
-//! Times Tapeout's CPU kernels beside arkworks' and halo2curves', in one run: repetitions are interleaved, every result
+//! Times Tapeout's CPU kernels beside arkworks' and halo2curves' (what a proof does besides MSMs and transforms beside arkworks'), in one run: repetitions are interleaved, every result
 //! is compared with the others', and medians of wall time and of processor time are printed, and the least processor time.
 //! On a busy machine the least says more: what other programs take of caches and clock only ever adds.
 //!
 //! Each library gets bases, domains and scalars in its own form beforehand; halo2curves, which has no prepared domains,
 //! computes its twiddles in the timed part. Transforms are forward ones on the domain itself. Scalars of known width go to
 //! arkworks' calls for integers too (the row `ark-typed`): sorted by sign and turned into integers beforehand, untimed.
+
+mod work;
 
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
@@ -36,6 +38,9 @@ struct Options {
     /// The scalars' width: full, u1 to u64, or i1 to i64.
     #[arg(long, default_value = "full")]
     scalars: Width,
+    /// One of the operations besides; all where none is named.
+    #[arg(long)]
+    operation: Option<String>,
     /// MSMs over the same bases, or columns, in a run.
     #[arg(long, default_value_t = 1)]
     batch: usize,
@@ -65,6 +70,8 @@ enum Kernel {
     Msm,
     /// Number-theoretic transforms.
     Ntt,
+    /// Powers, evaluations, inversions, products, combinations and expressions over columns.
+    Work,
 }
 
 fn range(text: &str) -> Result<RangeInclusive<u32>> {
@@ -95,8 +102,8 @@ fn main() -> Result<()> {
         .build_global()?;
     if !options.json {
         println!(
-            "{:13} {:>5} {:>6} {:>6} {:>12} {:>12} {:>8} {:>12} {:>8}",
-            "library", "log n", "width", "batch", "wall ms", "cpu ms", "cpu : 1", "least cpu ms", "least : 1"
+            "{:13} {:>5} {:>20} {:>6} {:>12} {:>12} {:>8} {:>12} {:>8}",
+            "library", "log n", "what", "batch", "wall ms", "cpu ms", "cpu : 1", "least cpu ms", "least : 1"
         );
     }
     let mut rng = ChaCha8Rng::seed_from_u64(1);
@@ -104,6 +111,7 @@ fn main() -> Result<()> {
         match options.kernel {
             Kernel::Msm => msm(&options, log_n, &mut rng)?,
             Kernel::Ntt => ntt(&options, log_n, &mut rng)?,
+            Kernel::Work => others(&options, log_n, &mut rng)?,
         }
     }
     Ok(())
@@ -163,7 +171,7 @@ fn msm(options: &Options, log_n: u32, rng: &mut ChaCha8Rng) -> Result<()> {
     if options.wants("halo2curves") {
         runners.push(("halo2curves", Box::new(run)));
     }
-    compare(options, log_n, runners, || {
+    compare(options, &width.to_string(), log_n, runners, || {
         (0..options.batch).map(|_| scalars(n, width, rng)).collect()
     })
 }
@@ -243,14 +251,48 @@ fn ntt(options: &Options, log_n: u32, rng: &mut ChaCha8Rng) -> Result<()> {
     if options.wants("halo2curves") {
         runners.push(("halo2curves", Box::new(run)));
     }
-    compare(options, log_n, runners, || {
+    compare(options, "-", log_n, runners, || {
         (0..options.batch).map(|_| fields(n, rng)).collect()
     })
+}
+
+/// Times the operations besides MSMs and transforms.
+fn others(options: &Options, log_n: u32, rng: &mut ChaCha8Rng) -> Result<()> {
+    let n = 1usize << log_n;
+    let wanted = |name: &str| options.operation.as_ref().is_none_or(|operation| operation == name);
+    let chosen: Vec<_> = work::OPERATIONS
+        .iter()
+        .filter(|operation| wanted(operation.name))
+        .collect();
+    if chosen.is_empty() {
+        let names = work::OPERATIONS.map(|operation| operation.name).join(", ");
+        bail!("expected an operation of {names}");
+    }
+    for operation in chosen {
+        let runner = |work: work::Work| -> Runner<'_, Vec<Fr>> {
+            Box::new(move |columns: &[Vec<Fr>]| {
+                let mut columns = columns.to_vec();
+                let ((), wall, cpu) = timed(|| {
+                    work(&mut columns);
+                    Ok(())
+                })?;
+                Ok((columns.swap_remove(0), wall, cpu))
+            })
+        };
+        let runners = [("kernels", operation.kernels), ("arkworks", operation.arkworks)];
+        let runners = runners.into_iter().filter(|(name, _)| options.wants(name));
+        let runners = runners.map(|(name, work)| (name, runner(work))).collect();
+        compare(options, operation.name, log_n, runners, || {
+            (0..work::COLUMNS).map(|_| fields(n, rng)).collect()
+        })?;
+    }
+    Ok(())
 }
 
 /// Runs all on the same fresh data, round by round, and prints a row for each.
 fn compare<T: PartialEq>(
     options: &Options,
+    what: &str,
     log_n: u32,
     mut runners: Vec<(&str, Runner<'_, T>)>,
     mut data: impl FnMut() -> Vec<Vec<Fr>>,
@@ -272,10 +314,6 @@ fn compare<T: PartialEq>(
             }
         }
     }
-    let width = match options.kernel {
-        Kernel::Msm => options.scalars.to_string(),
-        Kernel::Ntt => "-".to_owned(),
-    };
     let mut base = None;
     for ((name, _), (walls, mut cpus)) in runners.iter().zip(times) {
         cpus.sort_unstable();
@@ -284,14 +322,14 @@ fn compare<T: PartialEq>(
         let (first, first_least) = *base.get_or_insert((cpu, least));
         if options.json {
             let row = json!({
-                "library": name, "log_n": log_n, "width": width, "batch": options.batch, "threads": options.threads,
+                "library": name, "log_n": log_n, "what": what, "batch": options.batch, "threads": options.threads,
                 "runs": options.repetitions, "wall_ms": wall, "least_wall_ms": least_wall, "cpu_ms": cpu, "least_cpu_ms": least,
             });
             println!("{row}");
             continue;
         }
         println!(
-            "{name:13} {log_n:>5} {width:>6} {:>6} {wall:>12.3} {cpu:>12.3} {:>8.2} {least:>12.3} {:>8.2}",
+            "{name:13} {log_n:>5} {what:>20} {:>6} {wall:>12.3} {cpu:>12.3} {:>8.2} {least:>12.3} {:>8.2}",
             options.batch,
             cpu / first,
             least / first_least
