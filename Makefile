@@ -11,7 +11,7 @@ TRACE ?= build/msm.fst
 # One folder of examples/ each, with a run.py.
 EXAMPLES = trading lending medical api credential freeze training
 
-.PHONY: help tools evm-tools web test-web demo examples $(EXAMPLES:%=example-%) test test-conformance test-faults test-hardware synth fmt lint doc deny bench bench-ezkl bench-ezkl-conformance bench-gas bench-visibility bench-peers waves ci clean
+.PHONY: help tools evm-tools web test-web demo examples $(EXAMPLES:%=example-%) test test-conformance test-faults test-hardware test-sanitize synth fmt lint doc deny bench bench-ezkl bench-ezkl-conformance bench-gas bench-visibility bench-peers waves ci clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -105,6 +105,10 @@ test-hardware: tools ## Test the simulated hardware on VECTORS=1000000 operation
 
 test-faults: tools ## Flip a thousand bits on the simulated card, and write what came of them to docs/faults.md
 	TAPEOUT_FAULTS_PAGE=$(CURDIR)/docs/faults.md $(CARGO) test --package tapeout-driver --test faults no_flip_goes_unnoticed -- --exact --nocapture
+
+test-sanitize: ## Test the driver, whose kernels have unsafe code, under AddressSanitizer (x86-64 Linux; RUSTC_BOOTSTRAP as the flag is not stable)
+	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address $(CARGO) test --package tapeout-driver --lib \
+		--target x86_64-unknown-linux-gnu --target-dir target/sanitize
 
 waves: tools ## Record the signals of the simulated MSM engine at work (SIZE=256 TRACE=build/msm.fst)
 	@mkdir -p $(dir $(TRACE))
