@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     field::powers,
+    layout::{Disclosure, Visibility},
     model::program::Source,
     plonk::{
         hidden::Dummies,
@@ -33,8 +34,18 @@ fn certify(fixture: &Fixture) -> Result<Certificate, CertificateError> {
 
 #[test]
 fn honest_keys_are_certified() {
-    for program in [small_network(), circuit(), pool(2, vec![1, 2], vec![0, 1], true)] {
-        let fixture = Fixture::hidden(&program, 2);
+    let programs = [small_network(), circuit(), pool(2, vec![1, 2], vec![0, 1], true)];
+    let mut fixtures: Vec<Fixture> = programs.iter().map(|program| Fixture::hidden(program, 2)).collect();
+    // Columns of hashes hold field elements of any size.
+    let hashed = Disclosure {
+        input: Visibility::Hashed,
+        hidden_weights: true,
+        ..Disclosure::default()
+    };
+    fixtures.push(Fixture::committed(&circuit(), hashed, |_| {}));
+    for fixture in fixtures {
+        let (public, proof) = fixture.honest(&vec![9; fixture.key.quantised.program.input_len()]);
+        fixture.verify(&public, &proof).unwrap();
         let certificate = certify(&fixture).unwrap();
         certificate.verify(&fixture.key.verifying).unwrap();
         let bytes = certificate.to_bytes().unwrap();

@@ -129,6 +129,7 @@ impl Fixture {
             committed_output: committed(disclosure.output),
             hashed_input: disclosure.input == Visibility::Hashed,
             hashed_output: disclosure.output == Visibility::Hashed,
+            hidden_weights: disclosure.hidden_weights,
             ..shape(program, 2)
         };
         Self::disclosed(program, &shape, disclosure, weaken)
