@@ -8,22 +8,20 @@ mod argument;
 
 use rand::CryptoRng;
 use sha3::{Digest, Keccak256};
-use tapeout_driver::{Backend, Fr, G1Affine};
+use tapeout_driver::Backend;
 
 use crate::{
     encoding::{DecodeError, Reader, Writer},
-    keys::{ProvingKey, VerifyingKey},
-    kzg::{KzgError, OpenError, OpeningProof},
-    layout::{self, Wiring},
-    model::{
-        self, Quantised,
-        program::{Act, Program, Taps},
-    },
+    keys::{self, KeyError, KeyFormatError, ProvingKey, VerifyingKey},
+    kzg::{KzgError, OpenError},
+    layout::Wiring,
+    model::program::{Act, Program, Taps},
+    pipeline::Trust,
     plonk::fold::polynomials,
-    srs::{Srs, SrsError},
+    srs::{Origin, Srs, SrsError},
 };
 pub(crate) use argument::MASK_LEN;
-use argument::{Argument, SUM_BITS, SUMS};
+use argument::{Argument, SUM_BITS};
 
 const MAGIC: [u8; 8] = *b"TAPEOUTW";
 const VERSION: u32 = 1;
@@ -74,12 +72,12 @@ pub enum CertificateError {
     /// The network is not readable.
     #[error("damaged certificate: its network cannot be read ({0})")]
     Description(#[from] postcard::Error),
-    /// The network breaks its rules.
+    /// The network breaks its rules or has no layout.
     #[error("damaged certificate: {0}")]
-    Program(#[from] model::Error),
-    /// The network has no layout.
-    #[error("damaged certificate: {0}")]
-    Layout(#[from] layout::Error),
+    Network(#[source] KeyError),
+    /// The key's reference string was made for development.
+    #[error("the key's reference string is marked insecure-dev: whoever made it can certify anything")]
+    InsecureReferenceString,
     /// The certificate is for another key.
     #[error("the certificate is for another verifying key")]
     OtherKey,
@@ -133,18 +131,10 @@ fn supported(program: &Program<i64>) -> Result<(), CertificateError> {
 
 /// The fixed columns of the skeleton's circuit, which must be the key's.
 fn circuit(skeleton: &Program<i64>, key: &VerifyingKey) -> Result<Wiring, CertificateError> {
-    let quantised = Quantised {
-        program: skeleton.clone(),
-        limbs: key.interface.shape.limbs,
-        input_scale: key.model.input_scale,
-        output_scale: key.model.output_scale,
-    };
-    quantised.check()?;
-    let (interface, wiring) = layout::compile(skeleton, &key.interface.shape, key.interface.disclosure())?;
-    if interface != key.interface {
-        return Err(CertificateError::OtherCircuit);
-    }
-    Ok(wiring)
+    keys::wiring(&keys::quantised(key, skeleton.clone()), key).map_err(|error| match error {
+        KeyError::Format(KeyFormatError::Mismatch(_)) => CertificateError::OtherCircuit,
+        error => CertificateError::Network(error),
+    })
 }
 
 impl Certificate {
@@ -184,15 +174,18 @@ impl Certificate {
             argument: Argument::prove(verifying, &tiles, &digest, &columns, srs, backend, rng)?,
         };
         // A backend that computes wrong is found out here.
-        certificate.verify(verifying)?;
+        certificate.verify(verifying, Trust::InsecureDev)?;
         Ok(certificate)
     }
 
-    /// Checks that this is true of `key`.
+    /// Checks that this is true of `key`. `trust` says which reference strings will do.
     ///
     /// # Errors
     /// [`CertificateError`]; what it says of damage means that nothing is certified.
-    pub fn verify(&self, key: &VerifyingKey) -> Result<(), CertificateError> {
+    pub fn verify(&self, key: &VerifyingKey, trust: Trust) -> Result<(), CertificateError> {
+        if key.origin == Origin::InsecureDev && trust == Trust::Ceremony {
+            return Err(CertificateError::InsecureReferenceString);
+        }
         if key.interface.hidden_weights.is_none() {
             return Err(CertificateError::NotHidden);
         }
@@ -217,10 +210,7 @@ impl Certificate {
         let skeleton = postcard::to_stdvec(&self.skeleton)?;
         out.u64(skeleton.len() as u64);
         out.bytes(&skeleton);
-        self.argument.points().iter().for_each(|p| out.g1(p));
-        self.argument.sums.iter().for_each(|v| out.scalar(v));
-        self.argument.values.iter().for_each(|v| out.scalar(v));
-        self.argument.opening.write(&mut out);
+        self.argument.write(&mut out);
         Ok(out.finish())
     }
 
@@ -243,40 +233,18 @@ impl Certificate {
         if !rest.is_empty() {
             return Err(postcard::Error::DeserializeBadEncoding.into());
         }
-        let mut point = || reader.g1("point of the certificate");
-        let [mask, low, reversed, high, degrees] = [point()?, point()?, point()?, point()?, point()?];
-        let mut sums = [Fr::from(0u8); SUMS];
-        for sum in &mut sums {
-            *sum = reader.scalar("sum of weights")?;
-        }
-        let values = [reader.scalar("evaluation")?, reader.scalar("evaluation")?];
-        let opening = OpeningProof::read(&mut reader)?;
+        let argument = Argument::read(&mut reader)?;
         reader.finish()?;
         Ok(Self {
             key,
             skeleton,
-            argument: Argument {
-                mask,
-                low,
-                reversed,
-                high,
-                degrees,
-                sums,
-                values,
-                opening,
-            },
+            argument,
         })
     }
 }
 
 fn digest(skeleton: &Program<i64>) -> Result<[u8; 32], CertificateError> {
     Ok(Keccak256::digest(postcard::to_stdvec(skeleton)?).into())
-}
-
-impl Argument {
-    fn points(&self) -> [G1Affine; 5] {
-        [self.mask, self.low, self.reversed, self.high, self.degrees]
-    }
 }
 
 #[cfg(test)]

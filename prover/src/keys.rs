@@ -153,11 +153,12 @@ fn committed(shape: &Shape) -> usize {
 }
 
 impl ProvingKey {
-    /// Lays out `program` and commits to the fixed columns. `concealed` is what hides the weights, where the disclosure says that they are.
+    /// Lays out `program` and commits to the fixed columns. `concealed` is what hides the weights, where the disclosure says
+    /// that they are.
     ///
     /// # Errors
-    /// [`KeyError::Secret`] where `concealed` is not what the disclosure asks for, [`KeyError::Srs`] when the reference string is too short (see [`powers_needed`]), [`KeyError::Layout`] when the shape
-    /// is too small, and the backend's.
+    /// [`KeyError::Secret`] where `concealed` is not what the disclosure asks for, [`KeyError::Srs`] when the reference string
+    /// is too short (see [`powers_needed`]), [`KeyError::Layout`] when the shape is too small, and the backend's.
     pub fn generate(
         program: Program<i64>,
         shape: &Shape,
@@ -302,23 +303,12 @@ impl ProvingKey {
         if checksum != <[u8; 32]>::from(Keccak256::digest(&bytes[..covered])) {
             return Err(KeyFormatError::Mismatch("its checksum is wrong").into());
         }
-        let input = match &verifying.interface.input {
-            layout::Input::Private { len, .. } => *len,
-            layout::Input::Public(written) => written.len(),
-        };
         let quantised = quantised(&verifying, program);
-        quantised.check()?;
-        if quantised.program.input_len() != input {
-            return Err(KeyFormatError::Mismatch("the program has another input than the circuit").into());
-        }
-        let (interface, wiring) = layout::compile(&quantised.program, shape, verifying.interface.disclosure())?;
-        if interface != verifying.interface {
-            return Err(KeyFormatError::Mismatch("the program's circuit is not the verifying key's").into());
-        }
+        let wiring = wiring(&quantised, &verifying)?;
         let dummies = match &concealed {
             Some(concealed) => {
-                let (tau_g2, fold) = (verifying.opening.tau_g2(), &verifying.weights.fold);
-                concealed.dummies(&quantised.program, &interface, tau_g2, fold)?
+                let (interface, fold) = (&verifying.interface, &verifying.weights.fold);
+                concealed.dummies(&quantised.program, interface, verifying.opening.tau_g2(), fold)?
             }
             None => Dummies::default(),
         };
@@ -337,7 +327,29 @@ impl ProvingKey {
     }
 }
 
-fn quantised(key: &VerifyingKey, program: Program<i64>) -> Quantised {
+/// Checks a program from a file and lays it out; its circuit must be the key's.
+///
+/// # Errors
+/// [`KeyError::Program`], [`KeyError::Layout`], and [`KeyFormatError::Mismatch`] for another circuit.
+pub(crate) fn wiring(quantised: &Quantised, key: &VerifyingKey) -> Result<Wiring, KeyError> {
+    let input = match &key.interface.input {
+        layout::Input::Private { len, .. } => *len,
+        layout::Input::Public(written) => written.len(),
+    };
+    quantised.check()?;
+    // Before anything of its size is made.
+    if quantised.program.input_len() != input {
+        return Err(KeyFormatError::Mismatch("the program has another input than the circuit").into());
+    }
+    let (shape, disclosure) = (&key.interface.shape, key.interface.disclosure());
+    let (interface, wiring) = layout::compile(&quantised.program, shape, disclosure)?;
+    if interface != key.interface {
+        return Err(KeyFormatError::Mismatch("the program's circuit is not the verifying key's").into());
+    }
+    Ok(wiring)
+}
+
+pub(crate) fn quantised(key: &VerifyingKey, program: Program<i64>) -> Quantised {
     Quantised {
         program,
         limbs: key.interface.shape.limbs,

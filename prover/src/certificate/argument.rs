@@ -12,9 +12,9 @@
 //! 4. `L(z)` and `Q(z)` are sent, and one opening of all that follows, at `z` and at `1/z`; and of the key's fixed columns at `z`, whose
 //!    values the verifier computes.
 //!
-//! If some `|w_p|` is `2^WEIGHT_BITS` or more (as a residue of least size), then for any fixed `y_k` and any choice of the other bits one value of `c_k,p` takes `v_k` out
-//! of its range: 128 sums all stay in it with probability at most `2^-128`. This is the approximate range proof of Gentry, Halevi and Lyubashevsky
-//! (<https://eprint.iacr.org/2021/1397>) with bits.
+//! If some `|w_p|` is `2^WEIGHT_BITS` or more (as a residue of least size), then for any fixed `y_k` and any choice of the
+//! other bits one value of `c_k,p` takes `v_k` out of its range: 128 sums all stay in it with probability at most `2^-128`. This
+//! is the approximate range proof of Gentry, Halevi and Lyubashevsky (<https://eprint.iacr.org/2021/1397>) with bits.
 
 use ark_ff::{Field, PrimeField, Zero};
 use rand::{CryptoRng, RngCore, SeedableRng};
@@ -23,6 +23,7 @@ use tapeout_driver::{Backend, Dir, Fr, G1Affine, Scalars, Width};
 
 use super::{CertificateError, WEIGHT_BITS};
 use crate::{
+    encoding::{DecodeError, Reader, Writer},
     field::{horner, powers, random},
     keys::VerifyingKey,
     kzg::{self, Claim, LinearCombination, OpeningProof},
@@ -44,8 +45,8 @@ pub(super) const BLINDERS: usize = 6;
 /// The mask's number of coefficients.
 pub(crate) const MASK_LEN: usize = SUMS + 2 * BLINDERS;
 
-/// The weights of a key add up to less than this power of two in size. A sum of them is hidden by a number of [`MASK_BITS`] bits: what is shown is
-/// within a statistical distance of `2^(SUM_BITS - MASK_BITS)` of being independent of them.
+/// The weights of a key add up to less than this power of two in size. A sum of them is hidden by a number of [`MASK_BITS`]
+/// bits: what is shown is within a statistical distance of `2^(SUM_BITS - MASK_BITS)` of being independent of them.
 pub(super) const SUM_BITS: u32 = 64;
 const MASK_BITS: u32 = WEIGHT_BITS - 1;
 
@@ -415,6 +416,39 @@ impl Argument {
         let claims = point.claims(combine, subjects, self.values, fixed);
         kzg::verify(&key.opening, &claims, &self.opening, transcript)?;
         Ok(())
+    }
+
+    /// The points in the order in which they are written.
+    pub(super) fn points(&self) -> [G1Affine; 5] {
+        [self.mask, self.low, self.reversed, self.high, self.degrees]
+    }
+
+    /// Points, sums, evaluations, then the opening.
+    pub(super) fn write(&self, out: &mut Writer) {
+        self.points().iter().for_each(|p| out.g1(p));
+        self.sums.iter().chain(&self.values).for_each(|v| out.scalar(v));
+        self.opening.write(out);
+    }
+
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let mut point = || reader.g1("point of the certificate");
+        let [mask, low, reversed, high, degrees] = [point()?, point()?, point()?, point()?, point()?];
+        let mut sums = [Fr::zero(); SUMS];
+        for sum in &mut sums {
+            *sum = reader.scalar("sum of weights")?;
+        }
+        let values = [reader.scalar("evaluation")?, reader.scalar("evaluation")?];
+        let opening = OpeningProof::read(reader)?;
+        Ok(Self {
+            mask,
+            low,
+            reversed,
+            high,
+            degrees,
+            sums,
+            values,
+            opening,
+        })
     }
 }
 

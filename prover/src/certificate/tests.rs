@@ -6,6 +6,7 @@ use ark_ff::{Field, UniformRand};
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
+use tapeout_driver::{Fr, G1Affine};
 
 use super::{
     argument::{BLINDERS, SUMS},
@@ -45,7 +46,7 @@ fn honest_keys_are_certified() {
     fixtures.push(Fixture::committed(&circuit(), hashed, |_| {}));
     for fixture in fixtures {
         let certificate = certify(&fixture).unwrap();
-        certificate.verify(&fixture.key.verifying).unwrap();
+        certificate.verify(&fixture.key.verifying, Trust::InsecureDev).unwrap();
         let bytes = certificate.to_bytes().unwrap();
         assert_eq!(Certificate::from_bytes(&bytes).unwrap(), certificate);
         // Nothing of the weights is in the network that it states.
@@ -63,7 +64,7 @@ fn what_rests_on_other_layers_is_not_certified() {
     for (name, program, _) in primitives() {
         let fixture = Fixture::hidden(&program, 1);
         match certify(&fixture) {
-            Ok(certificate) => certificate.verify(&fixture.key.verifying).unwrap(),
+            Ok(certificate) => certificate.verify(&fixture.key.verifying, Trust::InsecureDev).unwrap(),
             Err(CertificateError::Unsupported { .. }) => refused += 1,
             Err(error) => panic!("{name}: {error}"),
         }
@@ -125,13 +126,20 @@ impl Cheat {
 #[test]
 fn the_machinery_of_these_tests_is_right() {
     let same = cheat(&circuit(), |_, _| {});
-    same.certify().unwrap().verify(&same.fixture.key.verifying).unwrap();
+    same.certify()
+        .unwrap()
+        .verify(&same.fixture.key.verifying, Trust::InsecureDev)
+        .unwrap();
     // A dummy may be anything.
     let other = cheat(&circuit(), |tiles, fold| {
         let slot = fold.hidden.unwrap().slot(&fold.tiles[0]);
         tiles[0][slot] += Fr::from(12345u64);
     });
-    other.certify().unwrap().verify(&other.fixture.key.verifying).unwrap();
+    other
+        .certify()
+        .unwrap()
+        .verify(&other.fixture.key.verifying, Trust::InsecureDev)
+        .unwrap();
 }
 
 /// Weights beyond the bound: quotients mod r, and integers that are too large. Whatever the prover says of its sums, some are out of range.
@@ -142,12 +150,12 @@ fn weights_that_are_no_small_integers_are_refused() {
         let cheat = cheat(&circuit(), |tiles, _| tiles[0][0] = weight);
         // The sums are what they are, out of range.
         let forged = cheat.certify().unwrap();
-        let refused = forged.verify(&cheat.fixture.key.verifying);
+        let refused = forged.verify(&cheat.fixture.key.verifying, Trust::InsecureDev);
         assert!(matches!(refused, Err(CertificateError::Range)), "{refused:?}");
         // Sums that are put in range are not those of the weights.
         let mut in_range = forged;
         in_range.argument.sums = [Fr::from(1u8); SUMS];
-        let refused = in_range.verify(&cheat.fixture.key.verifying);
+        let refused = in_range.verify(&cheat.fixture.key.verifying, Trust::InsecureDev);
         assert!(matches!(refused, Err(CertificateError::Opening(_))), "{refused:?}");
     }
 }
@@ -177,7 +185,7 @@ fn coefficients_that_no_operand_has_are_refused() {
         // Nor does the certificate of the key without that coefficient serve.
         let mut other = honest.clone();
         other.key = cheat.fixture.key.verifying.digest;
-        let refused = other.verify(&cheat.fixture.key.verifying);
+        let refused = other.verify(&cheat.fixture.key.verifying, Trust::InsecureDev);
         assert!(
             matches!(refused, Err(CertificateError::Opening(_))),
             "{at}: {refused:?}"
@@ -200,7 +208,8 @@ fn the_circuit_is_the_stated_networks() {
     let fixture = Fixture::hidden(&small_network(), 2);
     let key = &fixture.key.verifying;
     let right = certify(&fixture).unwrap();
-    let changes: [fn(&mut Program<i64>); 4] = [
+    let changes: [fn(&mut Program<i64>); 5] = [
+        |p| p.input_shape = vec![usize::MAX],
         |p| p.layers[0].act = Act::Floor,
         |p| p.layers[0].terms[0].block[0] = Source::Const(1),
         |p| p.layers[0].bias.iter_mut().for_each(|b| *b = 1 - *b),
@@ -209,7 +218,7 @@ fn the_circuit_is_the_stated_networks() {
     for (i, change) in changes.into_iter().enumerate() {
         let mut other = right.clone();
         change(&mut other.skeleton);
-        let refused = other.verify(key);
+        let refused = other.verify(key, Trust::InsecureDev);
         assert!(refused.is_err(), "{i}");
     }
     // A selector less in the key: another commitment under the same interface.
@@ -218,7 +227,7 @@ fn the_circuit_is_the_stated_networks() {
         wiring.fixed[2][row] = 0;
     });
     rewired.key.verifying = VerifyingKey::from_bytes(&rewired.key.verifying.to_bytes().unwrap()).unwrap();
-    let result = certify(&rewired).and_then(|c| c.verify(&rewired.key.verifying));
+    let result = certify(&rewired).and_then(|c| c.verify(&rewired.key.verifying, Trust::InsecureDev));
     assert!(matches!(result, Err(CertificateError::Opening(_))), "{result:?}");
 }
 
@@ -242,27 +251,36 @@ fn every_element_counts() {
         let mut other = right.clone();
         let point = point(&mut other.argument);
         *point = (*point + other_point).into();
-        assert!(matches!(other.verify(key), Err(CertificateError::Opening(_))), "{i}");
+        assert!(
+            matches!(other.verify(key, Trust::InsecureDev), Err(CertificateError::Opening(_))),
+            "{i}"
+        );
     }
     for i in 0..2 {
         let mut other = right.clone();
         other.argument.values[i] += Fr::from(1u8);
-        assert!(matches!(other.verify(key), Err(CertificateError::Opening(_))));
+        assert!(matches!(
+            other.verify(key, Trust::InsecureDev),
+            Err(CertificateError::Opening(_))
+        ));
     }
     for i in [0, 77, SUMS - 1] {
         let mut other = right.clone();
         other.argument.sums[i] += Fr::from(1u8);
-        assert!(matches!(other.verify(key), Err(CertificateError::Opening(_))));
+        assert!(matches!(
+            other.verify(key, Trust::InsecureDev),
+            Err(CertificateError::Opening(_))
+        ));
     }
     let another = Fixture::hidden(&small_network(), 2);
     assert!(matches!(
-        right.verify(&another.key.verifying),
+        right.verify(&another.key.verifying, Trust::InsecureDev),
         Err(CertificateError::OtherKey)
     ));
     let mut relabelled = right;
     relabelled.key = another.key.verifying.digest;
     assert!(matches!(
-        relabelled.verify(&another.key.verifying),
+        relabelled.verify(&another.key.verifying, Trust::InsecureDev),
         Err(CertificateError::OtherCircuit | CertificateError::Opening(_))
     ));
 }
@@ -318,7 +336,11 @@ fn dummies_are_free() {
     let layers = &fixture.key.verifying.interface.linear;
     let bare = crate::plonk::fold::polynomials(fold, layers, &fixture.key.wiring.weights, &none);
     let cheat = cheat(&circuit(), |tiles, _| *tiles = bare);
-    cheat.certify().unwrap().verify(&cheat.fixture.key.verifying).unwrap();
+    cheat
+        .certify()
+        .unwrap()
+        .verify(&cheat.fixture.key.verifying, Trust::InsecureDev)
+        .unwrap();
 }
 
 fn bytes() -> &'static Vec<u8> {
@@ -359,7 +381,7 @@ proptest! {
         let at = at.index(bytes.len());
         bytes[at] ^= mask;
         if let Ok(certificate) = Certificate::from_bytes(&bytes) {
-            prop_assert!(certificate.verify(key).is_err(), "{at}");
+            prop_assert!(certificate.verify(key, Trust::InsecureDev).is_err(), "{at}");
         }
     }
 }

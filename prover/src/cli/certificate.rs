@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use serde::Serialize;
 use tapeout_prover::certificate::{Certificate, CertificateError, WEIGHT_BITS};
-use tapeout_prover::srs::Origin;
+use tapeout_prover::pipeline::Trust;
 
 use super::files;
 use super::inspect::activation;
@@ -58,14 +58,16 @@ impl Args {
         let key = keys::read_verifying(&self.vk)?;
         let cannot = || format!("cannot read the certificate '{}'", self.certificate.display());
         let certificate = Certificate::from_bytes(&files::read(&self.certificate)?).with_context(cannot)?;
-        let verdict = match key.origin() {
-            Origin::InsecureDev if !self.insecure_dev => Err(
-                "the key's reference string is marked insecure-dev: whoever made it can certify anything; --insecure-dev \
-                 accepts it for trying things out"
-                    .to_owned(),
-            ),
-            _ => certificate.verify(&key).map_err(|error: CertificateError| error.to_string()),
+        let trust = match self.insecure_dev {
+            true => Trust::InsecureDev,
+            false => Trust::Ceremony,
         };
+        let verdict = certificate.verify(&key, trust).map_err(|error| match error {
+            CertificateError::InsecureReferenceString => {
+                format!("{error}; --insecure-dev accepts it for trying things out")
+            }
+            error => error.to_string(),
+        });
         let layers = certificate.skeleton.layers.iter().map(|layer| Layer {
             activation: activation(layer.act),
             channels: layer.channels,

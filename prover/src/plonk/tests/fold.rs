@@ -49,6 +49,27 @@ pub(crate) fn circuit() -> Program<i64> {
 /// Its input.
 pub(crate) const INPUT: [i64; 2] = [50, 20];
 
+/// Makes the first output of [`circuit`] one more.
+pub(super) fn raise_output(fixture: &Fixture, columns: &mut [Vec<Fr>]) {
+    let (row, lane) = fixture.slot(0, 0);
+    let mut slots = Slots { fixture, columns };
+    let mut slot = slots.at(row, lane);
+    let y = slot.y() + signed(1);
+    slot.set_y(y);
+    let hi = slot.hi() + 1;
+    slot.set_hi(signed(hi));
+    count_limbs(fixture, columns);
+}
+
+/// Changes `C` on row 0 so that (L1) holds all the same, and says by how much.
+pub(super) fn cover_up(fixture: &Fixture, columns: &mut [Vec<Fr>]) -> Fr {
+    let at = &fixture.cs().columns;
+    let (row, _) = fixture.slot(0, 0);
+    let delta = columns[at.e][row] * signed(SCALE) / columns[at.x][0];
+    columns[at.c][0] += delta;
+    delta
+}
+
 /// Claims that the first output is one more, and covers it up in `C` and in `kappa`.
 struct FalseChecksum<'a> {
     fixture: &'a Fixture,
@@ -59,24 +80,11 @@ struct FalseChecksum<'a> {
 
 impl Forger for FalseChecksum<'_> {
     fn trace(&mut self, columns: &mut [Vec<Fr>], _point: Option<&Point>) {
-        let (row, lane) = self.fixture.slot(0, 0);
-        let mut slots = Slots {
-            fixture: self.fixture,
-            columns,
-        };
-        let mut slot = slots.at(row, lane);
-        let y = slot.y() + signed(1);
-        slot.set_y(y);
-        let hi = slot.hi() + 1;
-        slot.set_hi(signed(hi));
-        count_limbs(self.fixture, columns);
+        raise_output(self.fixture, columns);
     }
 
     fn linear(&mut self, columns: &mut [Vec<Fr>], _eta: Option<Fr>) {
-        let at = &self.fixture.cs().columns;
-        let (row, _) = self.fixture.slot(0, 0);
-        self.delta = columns[at.e][row] * signed(SCALE) / columns[at.x][0];
-        columns[at.c][0] += self.delta;
+        self.delta = cover_up(self.fixture, columns);
     }
 
     fn fold(&mut self, fold: &mut FoldMessage, point: &Point, scalars: &Scalars) {

@@ -7,8 +7,7 @@ use ark_ff::{Field, UniformRand};
 use tapeout_driver::{G1Affine, G1Projective};
 
 use super::{
-    fold::{INPUT, circuit},
-    forge::*,
+    fold::{INPUT, circuit, cover_up, raise_output},
     *,
 };
 use crate::{
@@ -279,24 +278,11 @@ struct LateMask<'a> {
 
 impl Forger for LateMask<'_> {
     fn trace(&mut self, columns: &mut [Vec<Fr>], _point: Option<&Point>) {
-        let (row, lane) = self.fixture.slot(0, 0);
-        let mut slots = Slots {
-            fixture: self.fixture,
-            columns,
-        };
-        let mut slot = slots.at(row, lane);
-        let y = slot.y() + signed(1);
-        slot.set_y(y);
-        let hi = slot.hi() + 1;
-        slot.set_hi(signed(hi));
-        count_limbs(self.fixture, columns);
+        raise_output(self.fixture, columns);
     }
 
     fn linear(&mut self, columns: &mut [Vec<Fr>], _eta: Option<Fr>) {
-        let at = &self.fixture.cs().columns;
-        let (row, _) = self.fixture.slot(0, 0);
-        self.delta = columns[at.e][row] * signed(SCALE) / columns[at.x][0];
-        columns[at.c][0] += self.delta;
+        self.delta = cover_up(self.fixture, columns);
     }
 
     fn mask(&mut self, mask: &mut Vec<Fr>, eta: Option<Fr>) {
