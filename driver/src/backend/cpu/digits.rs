@@ -1,14 +1,13 @@
-//! Scalars as signed integers, and integers as signed digits.
+//! Scalars as signed integers, and those as signed digits.
 
 use ark_ff::{BigInteger, PrimeField};
 
+use super::eisenstein;
+use super::windows::{Kind, SIGN, Windows};
 use crate::{Fr, Width};
 
 /// Every magnitude is at most `2^253`: `(r - 1) / 2` is below.
 pub(super) const MAX_BITS: u32 = 253;
-
-/// The sign bit of a digit; the other bits are its magnitude.
-pub(super) const SIGN: u32 = 1 << 31;
 
 /// The magnitude, and in the highest bit the sign, of the integer in `-(r - 1)/2 ..= (r - 1)/2` that a scalar is congruent
 /// to.
@@ -146,74 +145,46 @@ pub(super) fn extent_of(integer: Integer) -> Extent {
     }
 }
 
-/// How integers are cut into digits: `count` windows of `width` bits. Digits are signed, so that each but the last is in
-/// `-2^(width - 1) ..= 2^(width - 1)`; the last takes what is left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Windows {
-    pub(super) width: u32,
-    pub(super) count: usize,
+/// Writes the digits of `integers`, window after window: `out[j * len + i]` is digit `j` of integer `i`.
+///
+/// Signed digits but the last are in `-2^(width - 1) ..= 2^(width - 1)`; the last is what is left.
+pub(super) fn digits(windows: Windows, integers: &[Integer], out: &mut [u32]) {
+    if windows.kind == Kind::Eisenstein {
+        return eisenstein::digits(windows, integers, out);
+    }
+    for (i, integer) in integers.iter().enumerate() {
+        let [w0, w1, w2, w3] = *integer;
+        let words = [w0, w1, w2, w3 & !NEGATIVE, 0];
+        let own = out.iter_mut().skip(i).step_by(integers.len());
+        cut(windows, w3 & NEGATIVE != 0, words, own);
+    }
 }
 
-impl Windows {
-    /// Windows of `width` bits for magnitudes of at most `2^bits`.
-    pub(super) fn new(width: u32, bits: u32) -> Windows {
-        Windows {
-            width,
-            count: bits.div_ceil(width).max(1) as usize,
-        }
+/// As [`digits`], for integers of one word; signed digits only.
+pub(super) fn narrow_digits(windows: Windows, integers: &[u64], out: &mut [u32]) {
+    for (i, integer) in integers.iter().enumerate() {
+        let words = [integer & !NEGATIVE, 0, 0, 0, 0];
+        let own = out.iter_mut().skip(i).step_by(integers.len());
+        cut(windows, integer & NEGATIVE != 0, words, own);
     }
+}
 
-    /// The largest magnitude of a digit in `window`, for integers of magnitude at most `2^bits`.
-    pub(super) fn largest(self, window: usize, bits: u32) -> usize {
-        let above = window + 1 == self.count;
-        if above {
-            1 << (bits - self.width * window as u32)
-        } else {
-            1 << (self.width - 1)
-        }
-    }
-
-    /// Writes the digits of `integers`, window after window: `out[j * len + i]` is digit `j` of integer `i`.
-    pub(super) fn digits(self, integers: &[Integer], out: &mut [u32]) {
-        for (i, integer) in integers.iter().enumerate() {
-            let [w0, w1, w2, w3] = *integer;
-            let words = [w0, w1, w2, w3 & !NEGATIVE, 0];
-            self.cut(
-                w3 & NEGATIVE != 0,
-                words,
-                out.iter_mut().skip(i).step_by(integers.len()),
-            );
-        }
-    }
-
-    /// As [`Windows::digits`], for integers of one word.
-    pub(super) fn narrow_digits(self, integers: &[u64], out: &mut [u32]) {
-        for (i, integer) in integers.iter().enumerate() {
-            let words = [integer & !NEGATIVE, 0, 0, 0, 0];
-            self.cut(
-                integer & NEGATIVE != 0,
-                words,
-                out.iter_mut().skip(i).step_by(integers.len()),
-            );
-        }
-    }
-
-    /// Writes one integer's digits.
-    fn cut<'a>(self, negative: bool, words: [u64; 5], out: impl Iterator<Item = &'a mut u32>) {
-        let (mask, half, full) = ((1u64 << self.width) - 1, 1u64 << (self.width - 1), 1u64 << self.width);
-        let mut carry = 0;
-        for (j, out) in out.take(self.count).enumerate() {
-            let bit = self.width * j as u32;
-            let (word, shift) = ((bit / 64) as usize, bit % 64);
-            let two = u128::from(words[word]) | u128::from(words[word + 1]) << 64;
-            let digit = (two >> shift) as u64;
-            let inner = j + 1 < self.count;
-            let digit = if inner { digit & mask } else { digit } + carry;
-            let flip = inner && digit > half;
-            let magnitude = if flip { full - digit } else { digit };
-            carry = u64::from(flip);
-            *out = magnitude as u32 | u32::from(negative ^ flip) << 31;
-        }
+/// Writes one integer's signed digits.
+fn cut<'a>(windows: Windows, negative: bool, words: [u64; 5], out: impl Iterator<Item = &'a mut u32>) {
+    let width = windows.width;
+    let (mask, half, full) = ((1u64 << width) - 1, 1u64 << (width - 1), 1u64 << width);
+    let mut carry = 0;
+    for (j, out) in out.take(windows.count).enumerate() {
+        let bit = windows.start(j);
+        let (word, shift) = ((bit / 64) as usize, bit % 64);
+        let two = u128::from(words[word]) | u128::from(words[word + 1]) << 64;
+        let digit = (two >> shift) as u64;
+        let inner = j + 1 < windows.count;
+        let digit = if inner { digit & mask } else { digit } + carry;
+        let flip = inner && digit > half;
+        let magnitude = if flip { full - digit } else { digit };
+        carry = u64::from(flip);
+        *out = magnitude as u32 | if negative ^ flip { SIGN } else { 0 };
     }
 }
 
@@ -242,10 +213,10 @@ mod tests {
     }
 
     /// What the digits stand for, after checking that they are as small as promised.
-    fn rebuild(windows: Windows, digits: &[u32], bits: u32) -> Fr {
+    fn rebuild(windows: Windows, digits: &[u32]) -> Fr {
         digits.iter().enumerate().rev().fold(Fr::ZERO, |sum, (j, digit)| {
             let magnitude = digit & !SIGN;
-            assert!(magnitude as usize <= windows.largest(j, bits));
+            assert!(magnitude as usize <= windows.largest(j));
             let magnitude = Fr::from(magnitude);
             sum * Fr::from(2u64).pow([u64::from(windows.width)])
                 + if digit & SIGN == 0 { magnitude } else { -magnitude }
@@ -267,7 +238,7 @@ mod tests {
         assert_eq!(extent, each.unwrap_or_default());
         assert!(extent.bits() <= MAX_BITS);
         assert!(list.iter().zip(values).all(|(&integer, v)| value(integer) == *v));
-        let windows = Windows::new(width, extent.bits());
+        let windows = Windows::signed(width, extent.bits(), false);
         let mut digits = vec![0; values.len() * windows.count];
         engine.digits(windows, &list, &mut digits);
         // Where one word is enough, it comes to the same.
@@ -280,7 +251,7 @@ mod tests {
         }
         for (i, v) in values.iter().enumerate() {
             let own: Vec<u32> = digits.iter().skip(i).step_by(values.len()).copied().collect();
-            assert_eq!(rebuild(windows, &own, extent.bits()), *v);
+            assert_eq!(rebuild(windows, &own), *v);
         }
     }
 

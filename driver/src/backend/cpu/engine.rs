@@ -2,11 +2,13 @@
 
 use ark_bn254::Fq;
 use ark_ec::AffineRepr;
+use ark_ec::scalar_mul::glv::GLVConfig;
 use ark_ff::{AdditiveGroup, Field};
 
-use super::digits::{self, Extent, Integer, Windows};
+use super::digits::{self, Extent, Integer};
 use super::inverse::inverse;
 use super::scalar::{Scalar, add, negate_if, sub};
+use super::windows::Windows;
 use crate::{Fr, G1Affine};
 
 /// The bit of a reference that asks for the point's negative.
@@ -14,6 +16,9 @@ pub(super) const NEGATED: u32 = 1 << 31;
 
 /// The bit of a reference that points into the results so far, rather than into the bases.
 pub(super) const RESULT: u32 = 1 << 30;
+
+/// The cube root of unity by which the endomorphism multiplies `x`.
+pub(super) const ROOT: Fq = <ark_bn254::g1::Config as GLVConfig>::ENDO_COEFFS[0];
 
 /// A way to compute on a processor.
 pub(super) trait Engine: Copy + Send + Sync {
@@ -37,6 +42,9 @@ pub(super) trait Engine: Copy + Send + Sync {
     /// The point, or its negative.
     fn negate_if(negate: bool, point: &Self::Point) -> Self::Point;
 
+    /// Multiplies points by the cube root of unity that [`super::eisenstein`] writes as `w`.
+    fn rotate(self, points: &mut [Self::Point]);
+
     /// Sets `out[i] = points[a[i]] + points[b[i]]`, any exception of affine addition included. `a`, `b` and `out` are of
     /// the same length.
     fn add(self, scratch: &mut Self::Scratch, points: Points<'_, Self>, a: &[u32], b: &[u32], out: &mut [Self::Point]);
@@ -44,13 +52,13 @@ pub(super) trait Engine: Copy + Send + Sync {
     /// As [`digits::integers`].
     fn integers(self, values: &[Fr], out: &mut [Integer]) -> Extent;
 
-    /// As [`Windows::digits`].
+    /// As [`digits::digits`].
     fn digits(self, windows: Windows, integers: &[Integer], out: &mut [u32]);
 
     /// As [`digits::narrow`].
     fn narrow(self, values: &[Fr], out: &mut [u64]) -> Extent;
 
-    /// As [`Windows::narrow_digits`].
+    /// As [`digits::narrow_digits`].
     fn narrow_digits(self, windows: Windows, integers: &[u64], out: &mut [u32]);
 }
 
@@ -161,12 +169,18 @@ impl<S: Scalar> Engine for Portable<S> {
         }
     }
 
+    fn rotate(self, points: &mut [Affine]) {
+        for point in points {
+            point.x = self.0.mul(point.x, ROOT);
+        }
+    }
+
     fn integers(self, values: &[Fr], out: &mut [Integer]) -> Extent {
         digits::integers(values, out)
     }
 
     fn digits(self, windows: Windows, integers: &[Integer], out: &mut [u32]) {
-        windows.digits(integers, out);
+        digits::digits(windows, integers, out);
     }
 
     fn narrow(self, values: &[Fr], out: &mut [u64]) -> Extent {
@@ -174,7 +188,7 @@ impl<S: Scalar> Engine for Portable<S> {
     }
 
     fn narrow_digits(self, windows: Windows, integers: &[u64], out: &mut [u32]) {
-        windows.narrow_digits(integers, out);
+        digits::narrow_digits(windows, integers, out);
     }
 
     fn add(self, scratch: &mut Scratch, points: Points<'_, Self>, a: &[u32], b: &[u32], out: &mut [Affine]) {

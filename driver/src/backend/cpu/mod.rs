@@ -1,6 +1,7 @@
 //! The default backend: kernels of its own for whatever this processor can do best.
 
 mod digits;
+mod eisenstein;
 mod engine;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod ifma;
@@ -12,6 +13,7 @@ mod powers;
 mod scalar;
 mod sums;
 mod tables;
+mod windows;
 mod words;
 
 use std::time::Instant;

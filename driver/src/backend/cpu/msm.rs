@@ -1,9 +1,10 @@
 //! Multi-scalar multiplication: Pippenger's algorithm with signed digits over a whole batch at once.
 //!
-//! Each scalar is cut into digits of `c` bits. For each item of the batch and each window of its digits, bases are put into
-//! the bucket of their digit's magnitude; all buckets of all items are summed together by batched affine additions
-//! ([`super::sums`]), and so are the bucket sums weighted with their magnitudes. Where multiples `2^(k D)` of the bases are
-//! resident, digits at bit `k D + b` of a scalar go to the buckets of window `b`, which leaves fewer buckets to weigh.
+//! Each scalar is cut into digits ([`super::windows`]). For each item of the batch and each window of its digits, bases are put into
+//! the bucket of their digit but for its unit, times which the base is taken: its negative, and with Eisenstein digits its
+//! products by a cube root of unity, which are resident. All buckets of all items are summed together by batched affine additions
+//! ([`super::sums`]), and so are the bucket sums weighted with their digits. Where multiples `2^(k D)` of the bases are resident
+//! ([`super::tables`]), digits of all windows go to the same buckets, which leaves fewer to weigh.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -14,11 +15,12 @@ use rayon::prelude::*;
 
 use super::super::check_lengths;
 use super::super::reference::host_run;
-use super::digits::{Extent, Integers, MAX_BITS, SIGN, Windows, fits};
-use super::engine::{Engine, NEGATED, RESULT};
+use super::digits::{Extent, Integers, MAX_BITS, fits};
+use super::engine::{Engine, NEGATED, RESULT, ROOT};
 use super::pages;
-use super::sums::{Groups, Summer, weighted};
-use super::tables::Tables;
+use super::sums::{Groups, Set, Summer, Weighted, weighted};
+use super::tables::{ROTATIONS, Tables, extend_with_rotations};
+use super::windows::{BUCKET, Kind, SIGN, UNIT, Windows};
 use crate::{Error, G1Affine, G1Projective, Msm, Result, Run, Scalars};
 
 /// How many scalars of an item one task recodes.
@@ -31,6 +33,9 @@ const WAVE: usize = 1 << 13;
 /// Resident bases.
 pub(super) struct CpuMsm<E: Engine> {
     summer: Summer<E>,
+    /// How many bases there are.
+    len: usize,
+    /// The bases, with their rotations where there is memory for them.
     bases: Vec<E::Point>,
     tables: OnceLock<Tables<E>>,
     /// The shape of the tables that would be made; `None` where they would take too much memory.
@@ -45,19 +50,19 @@ pub(super) struct CpuMsm<E: Engine> {
 /// An item's integers, and how it is computed.
 struct Item {
     integers: Integers,
-    bits: u32,
+    /// Each has its multiples of the bases where they share their buckets.
     windows: Windows,
-    /// Whether all windows share their buckets, and each has its multiples of the bases.
-    tabled: bool,
 }
 
-/// What is kept of the multiples `2^(k D)` of resident bases, with which MSMs have fewer buckets to weigh.
+/// What is kept of the multiples of resident bases: those by cube roots of unity, with which MSMs take fewer digits of scalars
+/// of full size, and those by `2^(k D)` besides, with which they have fewer buckets to weigh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Multiples {
-    /// The memory that those of one list of bases may take, 64 bytes a point; zero for none.
+    /// The memory that one list of bases may take with its multiples, 64 bytes a point. Those by roots of unity take three points a
+    /// base, those by powers of two as many for each of some fifteen powers; zero for none.
     pub bytes: usize,
-    /// Whether they are computed with the bases, which takes as long as some fifty MSMs, or else once the MSMs that were computed
-    /// without them would have paid for it.
+    /// Whether the multiples by powers of two are computed with the bases, which takes as long as some thirty MSMs, or else once
+    /// the MSMs that were computed without them would have paid for it. Those by roots of unity always are.
     pub at_once: bool,
 }
 
@@ -73,48 +78,68 @@ impl Default for Multiples {
 impl<E: Engine> CpuMsm<E> {
     /// Makes `bases` resident.
     pub(super) fn new(engine: E, bases: &[G1Affine], multiples: Multiples) -> Self {
-        let (points, mut bases) = (bases, pages::with_capacity(bases.len()));
-        points
+        let len = bases.len();
+        let room = |lists: usize| {
+            let points = ROTATIONS.saturating_mul(lists).saturating_mul(len);
+            points < RESULT as usize && points.saturating_mul(size_of::<E::Point>()) <= multiples.bytes
+        };
+        let mut points = pages::with_capacity(len);
+        bases
             .par_iter()
             .with_min_len(CHUNK)
             .map(|base| engine.import(base))
-            .collect_into_vec(&mut bases);
-        let shape = choose(bases.len(), MAX_BITS, tabled_cost);
-        let bytes = shape.count * bases.len() * size_of::<E::Point>();
-        let shape = (bytes <= multiples.bytes && shape.count * bases.len() < RESULT as usize).then_some(shape);
+            .collect_into_vec(&mut points);
+        let shape = Windows::choose(len, MAX_BITS, Kind::Eisenstein, true);
+        let shape = room(shape.count).then_some(shape);
         let tables = shape
             .filter(|_| multiples.at_once)
-            .map(|shape| Tables::new(engine, &bases, shape));
+            .map(|shape| Tables::new(engine, &points, shape));
+        if room(1) {
+            let mut rotated = pages::with_capacity(ROTATIONS * len);
+            extend_with_rotations(engine, &points, &mut rotated);
+            points = rotated;
+        }
         CpuMsm {
             summer: Summer::new(engine),
             shape,
-            bases,
+            len,
+            bases: points,
             making: AtomicBool::new(tables.is_some()),
             tables: tables.map_or_else(OnceLock::new, OnceLock::from),
             forgone: AtomicUsize::new(0),
         }
     }
 
-    /// The windows of an item and whether they use the tables.
-    fn plan(&self, n: usize, bits: u32) -> (Windows, bool) {
-        let plain = choose(n, bits, plain_cost);
-        let Some(shape) = self.shape else { return (plain, false) };
-        let tabled = Windows::new(shape.width, bits);
-        let saved = plain_cost(n, bits, plain).saturating_sub(tabled_cost(n, bits, tabled));
-        if saved == 0 {
-            return (plain, false);
-        }
+    /// The windows of an item.
+    fn plan(&self, integers: &Integers, bits: u32) -> Windows {
+        let n = integers.len();
+        let plain = Windows::choose(n, bits, Kind::Signed, false);
+        // There is no need of Eisenstein integers where scalars are narrow.
+        let wide = matches!(integers, Integers::Wide(_)) && self.bases.len() > self.len;
+        let rotated = wide.then(|| Windows::choose(n, bits, Kind::Eisenstein, false));
+        let cheaper = |a: Windows, b: Windows| if b.cost(n) < a.cost(n) { b } else { a };
+        let plain = rotated.map_or(plain, |rotated| cheaper(plain, rotated));
+        let Some(shape) = self.shape else { return plain };
+        let signed = Windows::signed(shape.width, bits, true);
+        let signed = (signed.count <= shape.count).then_some(signed);
+        let shared = [signed, wide.then_some(shape)].into_iter().flatten().reduce(cheaper);
+        let Some(shared) = shared.filter(|shared| shared.cost(n) < plain.cost(n)) else {
+            return plain;
+        };
         if self.tables.get().is_none() {
+            let saved = plain.cost(n) - shared.cost(n);
             let forgone = self.forgone.fetch_add(saved, Ordering::Relaxed).saturating_add(saved);
-            let due = forgone >= Tables::<E>::cost(shape, self.bases.len());
+            let due = forgone >= Tables::<E>::cost(shape, self.len);
             // Others go on without while one makes them: it may well be waiting for their threads.
             if !due || self.making.swap(true, Ordering::Relaxed) {
-                return (plain, false);
+                return plain;
             }
-            let made = self.tables.set(Tables::new(self.summer.engine, &self.bases, shape));
+            let made = self
+                .tables
+                .set(Tables::new(self.summer.engine, &self.bases[..self.len], shape));
             debug_assert!(made.is_ok());
         }
-        (tabled, true)
+        shared
     }
 
     /// Recodes an item's scalars and checks that they fit their hint.
@@ -142,30 +167,24 @@ impl<E: Engine> CpuMsm<E> {
                 width: scalars.width,
             });
         }
-        let bits = extent.bits();
-        let (windows, tabled) = self.plan(integers.len(), bits);
-        Ok(Item {
-            windows,
-            tabled,
-            integers,
-            bits,
-        })
+        let windows = self.plan(&integers, extent.bits());
+        Ok(Item { integers, windows })
     }
 
     /// The sums of a few items.
     fn wave(&self, items: &[Item]) -> Vec<G1Projective> {
-        let per_item: Vec<(Groups, Vec<usize>)> = items.par_iter().map(|item| self.sort(item)).collect();
+        let per_item: Vec<(Groups, Vec<Set>)> = items.par_iter().map(|item| self.sort(item)).collect();
         let mut groups = Groups::new();
         let mut sets = Vec::new();
         let mut of_item = Vec::with_capacity(items.len());
-        for (sorted, sizes) in per_item {
-            let mut start = groups.offsets.len() - 1;
+        for (sorted, of_sorted) in per_item {
+            let start = groups.offsets.len() - 1;
             groups.append(sorted);
-            of_item.push(sets.len()..sets.len() + sizes.len());
-            for size in sizes {
-                sets.push(start..start + size);
-                start += size;
-            }
+            of_item.push(sets.len()..sets.len() + of_sorted.len());
+            sets.extend(of_sorted.into_iter().map(|Set { buckets, columns }| Set {
+                buckets: buckets.start + start..buckets.end + start,
+                columns,
+            }));
         }
         let buckets = self.summer.sums(self.points(), &mut groups);
         let parts = weighted(&self.summer, &buckets, &sets);
@@ -173,50 +192,64 @@ impl<E: Engine> CpuMsm<E> {
         items.par_iter().zip(of_item).map(combine).collect()
     }
 
-    /// The bases, with their multiples if there are any: multiple `k` of base `i` at `k * len + i`.
+    /// The bases, with their multiples if there are any, behind each other.
     fn points(&self) -> &[E::Point] {
         self.tables.get().map_or(&self.bases, |tables| &tables.points)
     }
 
-    /// Puts an item's references into the groups of their digits. Returns with them each set's number of groups; a set's
-    /// first group, for the digit zero, stays empty.
-    fn sort(&self, item: &Item) -> (Groups, Vec<usize>) {
+    /// Puts an item's references into the groups of their digits. Returns with them each set of groups; a set's first group, for
+    /// the digit zero, stays empty.
+    fn sort(&self, item: &Item) -> (Groups, Vec<Set>) {
         let (n, windows) = (item.integers.len(), item.windows);
         let mut digits = vec![0; n * windows.count];
         match &item.integers {
             Integers::Wide(integers) => self.summer.engine.digits(windows, integers, &mut digits),
             Integers::Narrow(integers) => self.summer.engine.narrow_digits(windows, integers, &mut digits),
         }
-        let in_set = if item.tabled { windows.count } else { 1 };
-        let sets = digits.par_chunks(n.max(1) * in_set).enumerate().map(|(set, digits)| {
-            let largest = (set * in_set..(set + 1) * in_set)
-                .map(|window| windows.largest(window, item.bits))
-                .max();
-            sort_set(digits, n, self.bases.len(), largest.unwrap_or(0) + 1)
-        });
+        let in_set = if windows.shared { windows.count } else { 1 };
+        let sets = digits.par_chunks(n.max(1) * in_set).enumerate();
+        let sets = sets.map(|(set, digits)| sort_set(digits, n, self.len, self.bases.len(), windows.grid(set).size));
         let mut groups = Groups::new();
-        let mut sizes = Vec::with_capacity(windows.count);
-        for set in sets.collect::<Vec<Groups>>() {
-            sizes.push(set.offsets.len() - 1);
-            groups.append(set);
+        let mut shapes = Vec::with_capacity(windows.count);
+        for (set, sorted) in sets.collect::<Vec<Groups>>().into_iter().enumerate() {
+            let start = groups.offsets.len() - 1;
+            groups.append(sorted);
+            shapes.push(Set {
+                buckets: start..groups.offsets.len() - 1,
+                columns: windows.grid(set).columns,
+            });
         }
-        (groups, sizes)
+        (groups, shapes)
     }
 
-    /// `sum_j 2^(c j) sum_k 2^k parts[j][k]` over an item's sets of buckets, by Horner's rule.
-    fn combine(&self, windows: Windows, parts: &[Vec<E::Point>]) -> G1Projective {
-        let (mut sum, last) = (G1Projective::ZERO, parts.len().saturating_sub(1));
-        for (window, parts) in parts.iter().enumerate().rev() {
+    /// `sum_j 2^(c j) (columns_j + rows_j rho)` over the weighted sums of an item's sets of buckets, by Horner's rule, where
+    /// `rho` is what a row of the buckets stands for.
+    fn combine(&self, windows: Windows, sets: &[Weighted<E::Point>]) -> G1Projective {
+        let (mut sum, last) = (G1Projective::ZERO, sets.len().saturating_sub(1));
+        let engine = self.summer.engine;
+        for (window, set) in sets.iter().enumerate().rev() {
+            // Places of signed digits' rows follow those of their columns.
+            let shift = match windows.kind {
+                Kind::Signed => set.columns.len(),
+                Kind::Eisenstein => 0,
+            };
             // Sets but the last have no more parts than bits.
             let places = if window < last {
                 windows.width as usize
             } else {
-                parts.len()
+                set.columns.len().max(shift + set.rows.len())
             };
             for place in (0..places).rev() {
                 sum.double_in_place();
-                if let Some(part) = parts.get(place) {
-                    sum += self.summer.engine.export(part);
+                if let Some(part) = set.columns.get(place) {
+                    sum += engine.export(part);
+                }
+                if let Some(part) = place.checked_sub(shift).and_then(|place| set.rows.get(place)) {
+                    let part = engine.export(part);
+                    sum += match windows.kind {
+                        Kind::Signed => part,
+                        Kind::Eisenstein => rho(part),
+                    };
                 }
             }
         }
@@ -224,9 +257,15 @@ impl<E: Engine> CpuMsm<E> {
     }
 }
 
+/// `-w^2` times a point.
+fn rho(mut point: G1Affine) -> G1Affine {
+    point.x *= ROOT * ROOT;
+    -point
+}
+
 impl<E: Engine> Msm for CpuMsm<E> {
     fn len(&self) -> usize {
-        self.bases.len()
+        self.len
     }
 
     fn run(&self, batch: &[Scalars<'_>]) -> Result<Run<Vec<G1Projective>>> {
@@ -252,11 +291,12 @@ impl<E: Engine> Msm for CpuMsm<E> {
     }
 }
 
-/// Sorts the digits of one set of buckets, `n` of each of its windows, into `size` groups.
-fn sort_set(digits: &[u32], n: usize, stride: usize, size: usize) -> Groups {
+/// Sorts the digits of one set of buckets, `n` of each of its windows, into `size` groups. Rotations of the bases are `len` apart,
+/// their multiples `stride`.
+fn sort_set(digits: &[u32], n: usize, len: usize, stride: usize, size: usize) -> Groups {
     let mut cursors = vec![0u32; size];
     for digit in digits {
-        cursors[(digit & !SIGN) as usize] += 1;
+        cursors[(digit & BUCKET) as usize] += 1;
     }
     // Digits of zero go to the end, to be cut off: whether a digit is zero is not for a processor to foresee.
     let mut groups = Groups::new();
@@ -270,8 +310,9 @@ fn sort_set(digits: &[u32], n: usize, stride: usize, size: usize) -> Groups {
     cursors[0] = end;
     groups.references = vec![0; digits.len()];
     for (level, digits) in digits.chunks_exact(n).enumerate() {
-        for (digit, reference) in digits.iter().zip((level * stride) as u32..) {
-            let cursor = &mut cursors[(digit & !SIGN) as usize];
+        for (digit, base) in digits.iter().zip((level * stride) as u32..) {
+            let cursor = &mut cursors[(digit & BUCKET) as usize];
+            let reference = base + ((digit & !SIGN) >> UNIT) * len as u32;
             // The sign of a digit is at the same place as that of a reference.
             groups.references[*cursor as usize] = reference | (digit & SIGN);
             *cursor += 1;
@@ -282,26 +323,6 @@ fn sort_set(digits: &[u32], n: usize, stride: usize, size: usize) -> Groups {
 }
 
 const _: () = assert!(SIGN == NEGATED);
-
-/// How many additions `n` integers of magnitude at most `2^bits` take, each window with buckets of its own.
-fn plain_cost(n: usize, bits: u32, windows: Windows) -> usize {
-    let buckets: usize = (0..windows.count).map(|j| windows.largest(j, bits)).sum();
-    windows.count * n + 3 * buckets
-}
-
-/// As [`plain_cost`], with one set of buckets for all windows.
-fn tabled_cost(n: usize, bits: u32, windows: Windows) -> usize {
-    let buckets = (0..windows.count).map(|j| windows.largest(j, bits)).max().unwrap_or(0);
-    windows.count * n + 3 * buckets
-}
-
-/// The windows of the least cost, for `n` integers of magnitude at most `2^bits`.
-fn choose(n: usize, bits: u32, cost: fn(usize, u32, Windows) -> usize) -> Windows {
-    let candidates = (1..=18u32.min(bits.max(1))).map(|width| Windows::new(width, bits));
-    candidates
-        .min_by_key(|&windows| cost(n, bits, windows))
-        .unwrap_or(Windows { width: 1, count: 1 })
-}
 
 #[cfg(test)]
 mod tests {

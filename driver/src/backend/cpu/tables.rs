@@ -2,17 +2,33 @@
 
 use rayon::prelude::*;
 
-use super::digits::Windows;
 use super::engine::{Engine, Points};
 use super::pages;
+use super::windows::Windows;
 
-/// How many bases one task doubles.
+/// How many bases one task multiplies.
 const CHUNK: usize = 1 << 9;
 
-/// For each window of a scalar's digits, the bases times the window's weight: digits of all windows can go to the same
-/// buckets then.
+/// How many points are kept of a base where it is kept with its products by the powers of `w`, one list behind the other.
+pub(super) const ROTATIONS: usize = 3;
+
+/// Adds to a list of points their products by `w` and by its square, whole lists behind each other.
+pub(super) fn extend_with_rotations<E: Engine>(engine: E, points: &[E::Point], out: &mut Vec<E::Point>) {
+    let from = out.len();
+    out.extend_from_slice(points);
+    for _ in 1..ROTATIONS {
+        let last = out.len() - points.len();
+        out.extend_from_within(last..);
+        let new = &mut out[last + points.len()..];
+        new.par_chunks_mut(CHUNK).for_each(|points| engine.rotate(points));
+    }
+    debug_assert_eq!(out.len(), from + ROTATIONS * points.len());
+}
+
+/// For each window of a scalar's Eisenstein digits, the bases times the window's weight, with their rotations: digits of all
+/// windows can go to the same buckets then.
 pub(super) struct Tables<E: Engine> {
-    /// `2^(k width) * bases[i]` at `k * len + i`.
+    /// `w^j 2^(k width) * bases[i]` at `(ROTATIONS k + j) len + i`.
     pub(super) points: Vec<E::Point>,
 }
 
@@ -43,9 +59,11 @@ impl<E: Engine> Tables<E> {
             levels
         });
         let chunks: Vec<Vec<Vec<E::Point>>> = chunks.collect();
-        let levels = (0..windows.count).flat_map(|level| chunks.iter().flat_map(move |chunk| &chunk[level]));
-        let mut points = pages::with_capacity(windows.count * bases.len());
-        points.extend(levels.copied());
+        let mut points = pages::with_capacity(ROTATIONS * windows.count * bases.len());
+        for level in 0..windows.count {
+            let level: Vec<E::Point> = chunks.iter().flat_map(|chunk| &chunk[level]).copied().collect();
+            extend_with_rotations(engine, &level, &mut points);
+        }
         Tables { points }
     }
 }

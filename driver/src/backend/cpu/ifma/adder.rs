@@ -6,9 +6,10 @@ use ark_bn254::Fq;
 use ark_ec::AffineRepr;
 use ark_ff::{AdditiveGroup, BigInt, BigInteger, Field, MontFp, PrimeField};
 
-use super::super::digits::{Extent, Integer, Windows};
-use super::super::engine::{Engine, NEGATED, Points};
+use super::super::digits::{Extent, Integer};
+use super::super::engine::{Engine, NEGATED, Points, ROOT};
 use super::super::inverse::inverse;
+use super::super::windows::Windows;
 use super::digits;
 use super::field::{Base, Field8, Loose8};
 use super::lane::{Mask, Simd, W, transpose};
@@ -123,6 +124,11 @@ impl Engine for Simd {
         negated
     }
 
+    fn rotate(self, points: &mut [Point]) {
+        // SAFETY: `self` proves that the processor has the features.
+        unsafe { rotate_each(self, points) };
+    }
+
     fn integers(self, values: &[Fr], out: &mut [Integer]) -> Extent {
         digits::integers(self, values, out)
     }
@@ -161,6 +167,24 @@ fn from_words(words: [u64; 4]) -> Fq {
         words.sub_with_borrow(&Fq::MODULUS);
     }
     Fq::new_unchecked(words)
+}
+
+/// As [`Engine::rotate`].
+#[target_feature(enable = "avx512f,avx512ifma,avx512vbmi2,avx512dq,avx512vl")]
+fn rotate_each(simd: Simd, points: &mut [Point]) {
+    let root = Field8::<Base>::splat(simd, (ROOT * Fq::from(16u64)).0.0);
+    for points in points.chunks_mut(8) {
+        let mut rows = [simd.zero(); 8];
+        for (row, point) in rows.iter_mut().zip(points.iter()) {
+            *row = simd.load(&point.0);
+        }
+        let [x0, x1, x2, x3, y0, y1, y2, y3] = transpose(rows);
+        let x = Field8::<Base>::from_words([x0, x1, x2, x3]).mul(root);
+        let [x0, x1, x2, x3] = x.canonical().to_words();
+        for (point, row) in points.iter_mut().zip(transpose([x0, x1, x2, x3, y0, y1, y2, y3])) {
+            row.store(&mut point.0);
+        }
+    }
 }
 
 /// The points of eight references, and the lanes that hold the identity.

@@ -1,6 +1,8 @@
 //! Scalars as signed digits, eight at a time. The definitions are in [`super::super::digits`].
 
-use super::super::digits::{self, Extent, Integer, NEGATIVE, SIGN, Windows};
+use super::super::digits::{self, Extent, Integer, NEGATIVE};
+use super::super::windows::{Kind, SIGN, Windows};
+use super::eisenstein;
 use super::field::{Field8, Scalar};
 use super::lane::{Mask, Simd, W, store_words};
 use crate::Fr;
@@ -28,7 +30,7 @@ pub(crate) fn narrow(simd: Simd, values: &[Fr], out: &mut [u64]) -> Extent {
 }
 
 /// Where [`Simd::load_words`] puts eight integers, to put them in order.
-const LANES: [u64; 8] = [0, 2, 1, 3, 4, 6, 5, 7];
+pub(super) const LANES: [u64; 8] = [0, 2, 1, 3, 4, 6, 5, 7];
 
 /// The extent of the integers so far, lane by lane.
 struct Extents {
@@ -121,23 +123,28 @@ fn narrow_of_eights(simd: Simd, values: &[[Fr; 16]], out: &mut [[u64; 16]]) -> O
     })
 }
 
-/// As [`Windows::digits`].
+/// As [`digits::digits`].
 pub(crate) fn digits(simd: Simd, windows: Windows, integers: &[Integer], out: &mut [u32]) {
     let whole = integers.len() / 8 * 8;
     // SAFETY: `simd` proves that the processor has the features.
-    unsafe { digits_of_eights(simd, windows, integers, out) };
+    unsafe {
+        match windows.kind {
+            Kind::Signed => digits_of_eights(simd, windows, integers, out),
+            Kind::Eisenstein => eisenstein::digits_of_eights(simd, windows, integers, out),
+        }
+    }
     let mut rest = vec![0; (integers.len() - whole) * windows.count];
-    windows.digits(&integers[whole..], &mut rest);
+    digits::digits(windows, &integers[whole..], &mut rest);
     put_rest(windows, integers.len(), &rest, out);
 }
 
-/// As [`Windows::narrow_digits`].
+/// As [`digits::narrow_digits`].
 pub(crate) fn narrow_digits(simd: Simd, windows: Windows, integers: &[u64], out: &mut [u32]) {
     let whole = integers.len() / 8 * 8;
     // SAFETY: `simd` proves that the processor has the features.
     unsafe { narrow_digits_of_eights(simd, windows, integers, out) };
     let mut rest = vec![0; (integers.len() - whole) * windows.count];
-    windows.narrow_digits(&integers[whole..], &mut rest);
+    digits::narrow_digits(windows, &integers[whole..], &mut rest);
     put_rest(windows, integers.len(), &rest, out);
 }
 
@@ -197,7 +204,7 @@ fn digits_of_eights(simd: Simd, windows: Windows, integers: &[Integer], out: &mu
         let mut cutter = Cutter::new(simd, windows, words[3].negative());
         words[3] = words[3] & simd.splat(!NEGATIVE);
         for j in 0..windows.count {
-            let bit = windows.width * j as u32;
+            let bit = windows.start(j);
             let (word, shift) = ((bit / 64) as usize, bit % 64);
             let mut bits = words[word].shr_by(shift);
             if word < 3 {
@@ -216,7 +223,7 @@ fn narrow_digits_of_eights(simd: Simd, windows: Windows, integers: &[u64], out: 
         let mut cutter = Cutter::new(simd, windows, word.negative());
         let magnitude = word & simd.splat(!NEGATIVE);
         for j in 0..windows.count {
-            let bits = magnitude.shr_by(windows.width * j as u32);
+            let bits = magnitude.shr_by(windows.start(j));
             let at = j * integers.len() + 8 * eight;
             out[at..at + 8].copy_from_slice(&cutter.cut(simd, j, bits).low_halves());
         }

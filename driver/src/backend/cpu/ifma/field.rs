@@ -30,6 +30,19 @@ pub(crate) struct Field8<P>([W; 5], PhantomData<P>);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Loose8<P>([W; 5], PhantomData<P>);
 
+/// Four words of each lane as five limbs of 52 bits.
+#[inline(always)]
+pub(crate) fn limbs(w: [W; 4]) -> [W; 5] {
+    let low = w[0].simd().splat(LOW);
+    [
+        w[0] & low,
+        w[0].funnel::<52>(w[1]) & low,
+        w[1].funnel::<40>(w[2]) & low,
+        w[2].funnel::<28>(w[3]) & low,
+        w[3].shr::<16>(),
+    ]
+}
+
 impl<P: Prime> Field8<P> {
     #[inline(always)]
     pub(crate) fn zero(simd: Simd) -> Self {
@@ -60,15 +73,7 @@ impl<P: Prime> Field8<P> {
     /// From four words of each element, lowest first.
     #[inline(always)]
     pub(crate) fn from_words(w: [W; 4]) -> Self {
-        let low = w[0].simd().splat(LOW);
-        let limbs = [
-            w[0] & low,
-            w[0].funnel::<52>(w[1]) & low,
-            w[1].funnel::<40>(w[2]) & low,
-            w[2].funnel::<28>(w[3]) & low,
-            w[3].shr::<16>(),
-        ];
-        Field8(limbs, PhantomData)
+        Field8(limbs(w), PhantomData)
     }
 
     /// Sixteen times the elements of these words: takes arkworks' form, which has `R = 2^256`, to that of the lanes.

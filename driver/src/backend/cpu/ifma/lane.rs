@@ -133,6 +133,20 @@ impl W {
         W(unsafe { _mm512_srl_epi64(self.0, _mm_cvtsi32_si128(count as i32)) })
     }
 
+    /// Shifts all lanes right by the same variable count and keeps the sign.
+    #[inline(always)]
+    pub(crate) fn sar_by(self, count: u32) -> W {
+        // SAFETY: see above.
+        W(unsafe { _mm512_sra_epi64(self.0, _mm_cvtsi32_si128(count as i32)) })
+    }
+
+    /// The absolute values of signed integers.
+    #[inline(always)]
+    pub(crate) fn abs(self) -> W {
+        // SAFETY: see above.
+        W(unsafe { _mm512_abs_epi64(self.0) })
+    }
+
     /// Shifts all lanes left by the same variable count; 64 and more give zero.
     #[inline(always)]
     pub(crate) fn shl_by(self, count: u32) -> W {
@@ -145,6 +159,27 @@ impl W {
     pub(crate) fn funnel<const N: i32>(self, high: W) -> W {
         // SAFETY: see above.
         W(unsafe { _mm512_shrdi_epi64::<N>(self.0, high.0) })
+    }
+
+    /// As [`W::funnel`], by a variable count below 64.
+    #[inline(always)]
+    pub(crate) fn funnel_by(self, high: W, count: u32) -> W {
+        // SAFETY: see above.
+        W(unsafe { _mm512_shrdv_epi64(self.0, high.0, _mm512_set1_epi64(i64::from(count))) })
+    }
+
+    /// The larger one of signed integers.
+    #[inline(always)]
+    pub(crate) fn larger(self, other: W) -> W {
+        // SAFETY: see above.
+        W(unsafe { _mm512_max_epi64(self.0, other.0) })
+    }
+
+    /// The smaller one of signed integers.
+    #[inline(always)]
+    pub(crate) fn smaller(self, other: W) -> W {
+        // SAFETY: see above.
+        W(unsafe { _mm512_min_epi64(self.0, other.0) })
     }
 
     /// `table[self[k] mod 8]` in lane `k`.

@@ -3,6 +3,7 @@
 mod adder;
 pub(crate) mod columns;
 mod digits;
+mod eisenstein;
 mod field;
 mod lane;
 mod ntt;
