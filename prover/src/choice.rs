@@ -233,8 +233,7 @@ fn too_large(model: &Model, options: SetupOptions) -> Error {
         .iter()
         .map(|limbs| layout::hash_rows(&program, limbs, options.disclosure))
         .min();
-    let (slots, reads) = (need.slots, need.reads.max(hashing.unwrap_or(0)));
-    layout::Error::TooLarge { slots, reads }.into()
+    layout::Error::too_large(&need, hashing.unwrap_or(0)).into()
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -142,14 +142,14 @@ pub fn powers_needed(program: &Program<i64>, shape: &Shape, disclosure: Disclosu
 fn powers_of(fold: &Fold, shape: &Shape) -> Powers {
     Powers {
         // A certificate of hidden weights commits to its mask besides.
-        g1: fold.powers().max(committed(shape)).max(certificate::MASK_LEN),
+        g1: fold.powers().max(committed(fold, shape)).max(certificate::MASK_LEN),
         g2: fold.width + 1,
     }
 }
 
 /// The number of coefficients of the longest polynomial that is committed to in a proof.
-fn committed(shape: &Shape) -> usize {
-    shape.n() + TAIL
+fn committed(fold: &Fold, shape: &Shape) -> usize {
+    fold.width.max(shape.n() + TAIL)
 }
 
 impl ProvingKey {
@@ -184,7 +184,7 @@ impl ProvingKey {
         let shift = srs.powers_g2()[fold.width];
         let bases = Bases {
             lagrange: srs.lagrange_g1(shape.log_n())?,
-            monomial: srs.powers_g1()[..committed(shape)].to_vec(),
+            monomial: srs.powers_g1()[..committed(&fold, shape)].to_vec(),
             fold: cache,
         };
         let columns = wiring.fixed_columns();
@@ -285,7 +285,7 @@ impl ProvingKey {
         };
         let shape = &verifying.interface.shape;
         let lagrange = g1_points(&mut reader, "Lagrange basis", shape.n())?;
-        let monomial = g1_points(&mut reader, "powers of tau", committed(shape))?;
+        let monomial = g1_points(&mut reader, "powers of tau", committed(&verifying.weights.fold, shape))?;
         let rows = verifying.weights.fold.rows();
         let mut folded = || {
             (0..rows)

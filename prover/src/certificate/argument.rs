@@ -98,7 +98,7 @@ fn kinds(fold: &Fold, layers: &[LinearLayer]) -> Vec<Vec<Kind>> {
         for (l, t) in &tile.parts {
             let (layer, operand) = (&layers[*l], &layers[*l].tiles[*t]);
             let channels = layer.offset..layer.offset + operand.channels;
-            let first = operand.row - tile.read;
+            let first = operand.read - tile.read;
             for row in (0..tile.rows).filter(|row| channels.contains(&(tile.channel + row))) {
                 kinds[width * row + first..][..operand.slots].fill(Kind::Weight);
             }

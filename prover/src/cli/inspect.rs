@@ -16,7 +16,7 @@ use tapeout_prover::statement::{Header, ReadError, Statement};
 
 use super::files;
 use super::keys::{hex, origin_name};
-use super::output::{Output, Status, facts, table};
+use super::output::{self, Output, Status, facts, table};
 use super::srs::open_ptau;
 use super::weights::Weights;
 
@@ -94,6 +94,7 @@ struct LayerReport {
 struct Trace {
     rows: usize,
     lanes: usize,
+    ports: usize,
     limbs: Limbs,
     /// Rows that slots take, and rows that reads take.
     slot_rows: usize,
@@ -116,6 +117,7 @@ struct KeyReport {
     output_bits: i32,
     rows: usize,
     lanes: usize,
+    ports: usize,
     limbs: Limbs,
     advice_columns: usize,
     fixed_columns: usize,
@@ -226,6 +228,7 @@ fn key_report(key: &VerifyingKey, bytes: usize) -> KeyReport {
         output_bits: key.model().output_scale.0,
         rows: interface.shape.n(),
         lanes: interface.shape.lanes,
+        ports: interface.shape.ports,
         limbs: interface.shape.limbs,
         advice_columns: constraints.advice.len(),
         fixed_columns: constraints.fixed.len(),
@@ -242,9 +245,10 @@ fn model_report(model: Model, bytes: usize) -> ModelReport {
         Trace {
             rows: shape.n(),
             lanes: shape.lanes,
+            ports: shape.ports,
             limbs: shape.limbs,
             slot_rows: need.slots,
-            read_rows: need.reads,
+            read_rows: need.reads.div_ceil(shape.ports),
         }
     });
     ModelReport {
@@ -363,8 +367,10 @@ fn human_model(model: &ModelReport) -> String {
         .collect();
     let trace = match &model.trace {
         Some(t) => format!(
-            "{} rows, {} slots in a row; {} and {} rows used",
-            t.rows, t.lanes, t.slot_rows, t.read_rows
+            "{}; {} and {} rows used",
+            output::trace(t.rows, t.lanes, t.ports),
+            t.slot_rows,
+            t.read_rows
         ),
         None => "too large to be proven".to_owned(),
     };
@@ -409,7 +415,7 @@ fn human_key(kind: &str, key: &KeyReport) -> String {
         ("input", interface(&key.input_shape, key.input, key.input_bits)),
         ("output", interface(&key.output_shape, key.output, key.output_bits)),
         ("weights", key.weights.name().to_owned()),
-        ("trace", format!("{} rows, {} slots in a row", key.rows, key.lanes)),
+        ("trace", output::trace(key.rows, key.lanes, key.ports)),
         (
             "columns",
             format!("{} advice, {} fixed", key.advice_columns, key.fixed_columns),

@@ -137,6 +137,12 @@ pub(crate) fn facts(rows: &[(&str, String)]) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// A trace's size.
+pub(crate) fn trace(rows: usize, lanes: usize, ports: usize) -> String {
+    let reads = if ports == 1 { "read" } else { "reads" };
+    format!("{rows} rows, {lanes} slots and {ports} {reads} in a row")
+}
+
 /// Values on one line, the first ones where there are many.
 pub(crate) fn numbers(values: &[f64]) -> String {
     const SHOWN: usize = 16;

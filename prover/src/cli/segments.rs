@@ -57,6 +57,7 @@ struct SegmentReport {
     inputs: usize,
     outputs: usize,
     lanes: usize,
+    ports: usize,
     /// What proving it takes in memory, about.
     memory_bytes: u64,
 }
@@ -96,6 +97,7 @@ impl Setup<'_> {
                 inputs: segment.program.input_len(),
                 outputs: segment.program.outputs.len(),
                 lanes: segment.shape.lanes,
+                ports: segment.shape.ports,
                 memory_bytes: segments::memory(&segment.shape),
             });
             Ok(())
@@ -147,6 +149,7 @@ pub(crate) fn human_setup(report: &SetupReport) -> String {
             s.inputs.to_string(),
             s.outputs.to_string(),
             s.lanes.to_string(),
+            s.ports.to_string(),
             s.pk_bytes.to_string(),
             format!("{:.0}", s.memory_bytes as f64 / f64::from(1 << 20)),
         ]
@@ -157,6 +160,7 @@ pub(crate) fn human_setup(report: &SetupReport) -> String {
         "takes",
         "gives",
         "lanes",
+        "ports",
         "key, bytes",
         "memory, MiB about",
     ];

@@ -20,7 +20,7 @@ use tapeout_prover::statement::Statement;
 use super::device::BackendArgs;
 use super::keys::{self, hex, origin_name};
 use super::meter::{Cost, Meter};
-use super::output::{Output, Status, facts, phases};
+use super::output::{Output, Status, facts, phases, trace};
 use super::precision::{PrecisionArgs, describe};
 use super::srs::{SrsArgs, SrsFile};
 use super::weights::{Weights, WeightsArgs, warn_of_what_is_shown};
@@ -112,6 +112,7 @@ struct Report {
     vk_bytes: usize,
     rows: usize,
     lanes: usize,
+    ports: usize,
     limbs: Limbs,
     /// The largest error of an output on the samples, where there are any.
     max_error: Option<f64>,
@@ -228,6 +229,7 @@ impl Args {
             vk_bytes: vk_bytes.len(),
             rows: shape.n(),
             lanes: shape.lanes,
+            ports: shape.ports,
             limbs: shape.limbs,
             max_error,
             refused,
@@ -301,10 +303,7 @@ fn human(report: &Report) -> String {
                 report.model_hash, report.parameters, report.macs
             ),
         ),
-        (
-            "trace",
-            format!("{} rows, {} slots in a row", report.rows, report.lanes),
-        ),
+        ("trace", trace(report.rows, report.lanes, report.ports)),
         ("limbs", limbs(report)),
         ("inferences", report.batch.to_string()),
         ("input", report.input.to_string()),

@@ -275,6 +275,9 @@ impl Writer<'_> {
             self.absorb(Kind::G1, tags::MASK, mask, G1_BYTES);
         }
         self.scalars[Scalar::Eta as usize] = self.draw(tags::ETA);
+        if shape.ports > 1 {
+            self.scalars[Scalar::EtaToRows as usize] = self.graph.pow(self.scalar(Scalar::Eta), n as u64);
+        }
         self.scalars[Scalar::Beta as usize] = self.draw(tags::BETA);
         self.scalars[Scalar::Chi as usize] = self.draw(tags::CHI);
         for weight in [Scalar::WeightLinear, Scalar::WeightInputs, Scalar::WeightOutputs] {

@@ -19,7 +19,7 @@ use crate::{
         rounds::Defences,
         tests::{
             CONTEXT, Fixture, fold, gemm, hash::hashed_input, matrix_product_of_inputs, network, pool, read,
-            small_input, small_network,
+            small_input, small_network, two_ports,
         },
     },
     statement::NO_CONTEXT,
@@ -106,14 +106,20 @@ fn statement(fixture: &Fixture, input: &[i64]) -> Statement {
     }
 }
 
-/// Every kind of row, private and public input, two lanes and three.
+/// Every kind of row, private and public input, two lanes and three, one read port and two.
 #[test]
 fn contracts_accept_what_is_right() {
     let Some(tools) = tools() else { return };
-    for (lanes, public_input) in [(2, false), (3, true)] {
-        let fixture = Fixture::new(&small_network(), lanes, public_input);
+    let (network, input) = (small_network(), small_input());
+    let wide = (two_ports(), vec![100, -70, 33, 500]);
+    for (program, input, lanes, public_input) in [
+        (&network, &input, 2, false),
+        (&network, &input, 3, true),
+        (&wide.0, &wide.1, 2, true),
+    ] {
+        let fixture = Fixture::new(program, lanes, public_input);
         let key = fixture.key.verifying();
-        let statement = statement(&fixture, &small_input());
+        let statement = statement(&fixture, input);
         let mut lie = statement.clone();
         *lie.public.last_mut().unwrap() += 1;
         let calls = [&statement, &lie].map(|s| call(&calldata(s, &CONTEXT))).to_vec();

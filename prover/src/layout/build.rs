@@ -22,7 +22,7 @@ pub(super) struct Builder {
     pub(super) weights: Weights,
     pub(super) places: Vec<Place>,
     pub(super) reads: Vec<Source<i64>>,
-    pub(super) second_reads: Vec<Source<i64>>,
+    pub(super) factors: Vec<Source<i64>>,
     /// Whether a bias may be an image of ones.
     images: bool,
     /// The next free row, of each kind, and the next free value.
@@ -37,7 +37,7 @@ pub(super) struct Builder {
 impl Builder {
     pub(super) fn new(program: &Program<i64>, shape: &Shape, inputs: usize, images: bool) -> Self {
         let regions = shape::regions(program, inputs);
-        // Products read in their own rows, so that the linear layers' operands stand behind those.
+        // Products read in their own rows, so that the linear layers' operands stand behind those. There is one port then.
         let ports = vec![Source::Const(0); regions.products + regions.raw];
         Self {
             lanes: shape.lanes,
@@ -46,7 +46,7 @@ impl Builder {
             images,
             places: Vec::with_capacity(program.layers.len()),
             reads: ports.clone(),
-            second_reads: ports,
+            factors: ports,
             product: 0,
             raw: regions.products,
             free: inputs,
@@ -65,10 +65,10 @@ impl Builder {
         }
         let place = match layer.act {
             Act::Product { .. } => Place::Products {
-                row: pair(&mut self.product, layer, &mut self.reads, &mut self.second_reads),
+                row: pair(&mut self.product, layer, &mut self.reads, &mut self.factors),
             },
             Act::RawProduct => Place::Products {
-                row: pair(&mut self.raw, layer, &mut self.reads, &mut self.second_reads),
+                row: pair(&mut self.raw, layer, &mut self.reads, &mut self.factors),
             },
             Act::Advice(_) => {
                 self.free += layer.outputs();
@@ -140,7 +140,7 @@ fn pair(next: &mut usize, layer: &Layer<i64>, first: &mut [Source<i64>], second:
     row
 }
 
-/// Appends the segments of a product of matrices to the read column.
+/// Appends the segments of a product of matrices to the reads.
 fn matrices(layer: &Layer<i64>, factor: i64, reads: &mut Vec<Source<i64>>) -> Matrices {
     let matrices = Matrices {
         row: reads.len(),
@@ -191,7 +191,7 @@ fn axes(layer: &Layer<i64>) -> Vec<Axis> {
     axes
 }
 
-/// The layer's operands and their weights, their blocks appended to the read column.
+/// The layer's operands and their weights, their blocks appended to the reads.
 ///
 /// A bias is a weight of a read of the constant 1. Where `images` allows, positions that move through an operand's block move
 /// through an image of ones behind it as well, and the bias is part of that operand; else it is an operand of its own.
@@ -200,20 +200,20 @@ fn tiles(layer: &Layer<i64>, images: bool, reads: &mut Vec<Source<i64>>) -> (Vec
     let biased = layer.bias.iter().any(|b| *b != 0);
     let image = if images { shape::image_rows(layer) } else { 0 };
     for (t, term) in layer.terms.iter().enumerate() {
-        let row = reads.len();
+        let read = reads.len();
         reads.extend_from_slice(&term.block);
         let mut taps = term.taps.clone();
         if t == 0 && image > 0 {
-            let slot = (reads.len() - row) as u32;
+            let slot = (reads.len() - read) as u32;
             reads.extend(std::iter::repeat_n(Source::Const(1), image));
             taps.iter_mut()
                 .zip(&layer.bias)
                 .for_each(|(taps, b)| taps.push((slot, *b)));
         }
         // The block decides on the number of slots, and not which weights are zero: that is nobody's business.
-        let slots = reads.len() - row - shape::span(layer, &term.strides);
+        let slots = reads.len() - read - shape::span(layer, &term.strides);
         tiles.push(Tile {
-            row,
+            read,
             strides: term.strides.clone(),
             channels: taps.len(),
             slots,
@@ -223,7 +223,7 @@ fn tiles(layer: &Layer<i64>, images: bool, reads: &mut Vec<Source<i64>>) -> (Vec
     if biased && image == 0 {
         let taps: Taps<i64> = layer.bias.iter().map(|b| vec![(0, *b)]).collect();
         tiles.push(Tile {
-            row: reads.len(),
+            read: reads.len(),
             strides: vec![0; layer.dims.len()],
             channels: taps.len(),
             slots: 1,

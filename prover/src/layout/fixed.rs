@@ -67,8 +67,10 @@ impl<'a> Ids<'a> {
 
 /// What is read where.
 pub(super) struct Reads<'a> {
-    pub(super) first: &'a [Source<i64>],
-    pub(super) second: &'a [Source<i64>],
+    /// By linear layers, and the first factors of products.
+    pub(super) ports: &'a [Source<i64>],
+    /// The second factors of products.
+    pub(super) factors: &'a [Source<i64>],
     /// The output, where the verifier reads it.
     pub(super) outputs: &'a [Source<i64>],
     /// What is committed to of the input.
@@ -98,9 +100,11 @@ pub(super) fn columns(
         let sources = sources.iter().chain(idle).take(n);
         sources.map(|source| ids.read(source) as i64).collect::<Vec<_>>()
     };
-    fixed[columns.read_id] = port(reads.first);
+    for (p, columns) in columns.ports.iter().enumerate() {
+        fixed[columns.read_id] = port(reads.ports.get(p * n..).unwrap_or_default());
+    }
     if let Some(products) = &columns.products {
-        fixed[products.read_id] = port(reads.second);
+        fixed[products.read_id] = port(reads.factors);
     }
     let committed = [
         (columns.committed_input, reads.committed_input),

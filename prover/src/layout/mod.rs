@@ -2,7 +2,7 @@
 //!
 //! [`compile`] makes two things of a quantised program and a [`Shape`]: the [`Interface`], which the verifier needs too (the
 //! linear layers' affine boxes, what the verifier itself writes on the bus), and the [`Wiring`], which only the prover needs (the
-//! weights, the fixed columns, which value each row of the read column refers to). Both are functions of the program
+//! weights, the fixed columns, which value each read refers to). Both are functions of the program
 //! alone, so that a proving key need not hold the wiring.
 
 mod build;
@@ -38,13 +38,16 @@ use crate::{
 pub enum Error {
     /// The trace would be longer than the longest there is.
     #[error(
-        "the model needs {slots} slot rows and {reads} reads, which is more than the largest trace has (2^20 rows)"
+        "the model needs {slots} slot rows, {reads} reads and {columns} rows of committed or hashed values, which is more \
+         than the largest trace has (2^20 rows)"
     )]
     TooLarge {
         /// Rows of slots with the most lanes.
         slots: usize,
-        /// Rows of the read column.
+        /// Reads of layers.
         reads: usize,
+        /// Rows of what commits or hashes.
+        columns: usize,
     },
     /// No cuts make the model small enough.
     #[error("the model cannot be cut so: take more segments or more memory, or none of either")]
@@ -79,6 +82,17 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// For what takes `need`, and `hashing` rows that hash.
+    pub(crate) fn too_large(need: &Demand, hashing: usize) -> Self {
+        Self::TooLarge {
+            slots: need.slots,
+            reads: need.reads,
+            columns: need.committed.max(hashing),
+        }
+    }
+}
+
 /// The part of a circuit that only the prover needs.
 #[derive(Clone, Debug)]
 pub struct Wiring {
@@ -88,10 +102,10 @@ pub struct Wiring {
     pub wide: Vec<(usize, Vec<Fr>)>,
     /// The weights of [`Interface::linear`].
     pub weights: Weights,
-    /// What each row of the read column refers to; the rows behind read zero.
+    /// What each read refers to, those of port 0 first; the reads behind are of zero.
     pub reads: Vec<Source<i64>>,
-    /// The same of the second read port.
-    pub second_reads: Vec<Source<i64>>,
+    /// What the second factors of products refer to, row by row.
+    pub factors: Vec<Source<i64>>,
     /// What the column that commits to the input holds.
     pub committed_input: Vec<Source<i64>>,
     /// What the column that commits to the output holds.
@@ -138,20 +152,19 @@ impl Wiring {
 pub fn compile(program: &Program<i64>, shape: &Shape, disclosure: Disclosure) -> Result<(Interface, Wiring), Error> {
     let n = shape.n();
     let need = demand(program, shape.lanes, disclosure);
-    let reads = need.reads.max(hash::rows(program, &shape.limbs, disclosure));
-    if need.slots.max(reads) > n {
-        let slots = need.slots;
-        return Err(Error::TooLarge { slots, reads });
-    }
     if need.tables > n {
         return Err(Error::Tables {
             rows: need.tables,
             available: n,
         });
     }
+    let hashing = hash::rows(program, &shape.limbs, disclosure);
+    if need.rows(shape.ports).max(hashing) > n {
+        return Err(Error::too_large(&need, hashing));
+    }
     let inputs: usize = program.input_shape.iter().product();
     // An image of ones for a bias costs reads, which must not make the trace longer, and saves a tile.
-    let images = need.reads + program.layers.iter().map(shape::image_rows).sum::<usize>() <= n;
+    let images = need.reads + program.layers.iter().map(shape::image_rows).sum::<usize>() <= shape.reads();
     let public_input = disclosure.input == Visibility::Public;
     let mut builder = Builder::new(program, shape, if public_input { 0 } else { inputs }, images);
     for layer in &program.layers {
@@ -161,7 +174,7 @@ pub fn compile(program: &Program<i64>, shape: &Shape, disclosure: Disclosure) ->
         linear,
         weights,
         reads,
-        second_reads,
+        factors,
         places,
         regions,
         ..
@@ -192,8 +205,8 @@ pub fn compile(program: &Program<i64>, shape: &Shape, disclosure: Disclosure) ->
     let public_output = if public_rest { rest.to_vec() } else { Vec::new() };
     let chains = hash::Chains::new(program, &shape.limbs, disclosure)?;
     let ports = fixed::Reads {
-        first: &reads,
-        second: &second_reads,
+        ports: &reads,
+        factors: &factors,
         outputs: &public_output,
         committed_input: &committed_input,
         committed_output: &committed_output,
@@ -225,7 +238,7 @@ pub fn compile(program: &Program<i64>, shape: &Shape, disclosure: Disclosure) ->
         wide,
         weights,
         reads,
-        second_reads,
+        factors,
         committed_input,
         committed_output,
         hashed: chains.sources,

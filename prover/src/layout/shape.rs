@@ -6,7 +6,7 @@ use crate::{
         program::{Act, Composite, Function, Layer, Program},
     },
     plonk::{
-        cs::{ConstraintSystem, Shape},
+        cs::{ConstraintSystem, MAX_PORTS, Shape},
         fold::{DUMMIES, MASK},
     },
 };
@@ -36,6 +36,14 @@ impl Profile {
         }
     }
 
+    /// The largest number of read ports. Where commitments are paid for, one.
+    pub fn max_ports(self) -> usize {
+        match self {
+            Self::Native => MAX_PORTS,
+            Self::Evm => 1,
+        }
+    }
+
     /// The binary logarithm of the smallest number of rows. Below 2^11 a slot takes more than four limbs.
     fn min_log_rows(self) -> u32 {
         match self {
@@ -58,7 +66,8 @@ impl Profile {
 pub enum Precision {
     /// Few limbs: the least work in a proof. Values of 16 bits or more, shifts of 12 or more.
     Fast,
-    /// Values of 22 bits or more, so that activations keep 2^-16 of their range, and shifts of 20 or more, so that weights do.
+    /// Values of 22 bits or more, so that activations keep 2^-16 of their range, and shifts of 20 or more, so that weights do;
+    /// in traces of 2^15 rows and more, shifts of one limb.
     #[default]
     Balanced,
     /// Many limbs: values of 26 bits or more, and shifts of 24 or more where 60 bits in all allow it.
@@ -66,10 +75,12 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// Bits of values and of the shift, at least.
-    fn wanted(self) -> (u32, u32) {
+    /// Bits of values and of the shift, at least, in limbs of `bits` bits.
+    fn wanted(self, bits: u32) -> (u32, u32) {
         match self {
             Self::Fast => (16, 12),
+            // One limb of 15 bits is as good as the one of 16 that longer traces have.
+            Self::Balanced if bits >= 15 => (22, 15),
             Self::Balanced => (22, 20),
             Self::Accurate => (26, 24),
         }
@@ -77,7 +88,7 @@ impl Precision {
 
     /// Limbs for a range table of `2^bits` rows, together of at most 60 bits, so that a pre-activation fits 64 bits.
     fn limbs(self, bits: u32) -> Limbs {
-        let (value, shift) = self.wanted();
+        let (value, shift) = self.wanted(bits);
         let (hi, mut lo) = (value.div_ceil(bits), shift.div_ceil(bits));
         while (hi + lo) * bits > TOTAL_BITS && lo > 1 {
             lo -= 1;
@@ -109,16 +120,40 @@ const OTHERS: usize = 24;
 /// Rows from 2^5 to 2^20.
 const LOG_ROWS: std::ops::RangeInclusive<u32> = 5..=20;
 
-/// How many rows a program takes.
+/// What a program takes of a trace. What hashes is not counted: its rows depend on the limbs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Demand {
     /// Rows of slots, for the number of lanes asked about.
     pub slots: usize,
-    /// Rows of the longest column that reads: the read column, or one that commits to the input or the output. What hashes is not
-    /// counted: its rows depend on the limbs.
+    /// Reads of layers, which share the rows of all ports.
     pub reads: usize,
+    /// Rows of the longest column that commits to the input or the output.
+    pub committed: usize,
     /// Rows of the tables of functions.
     pub tables: usize,
+}
+
+impl Demand {
+    /// The rows that this comes to with so many read ports.
+    pub fn rows(&self, ports: usize) -> usize {
+        let reads = self.reads.div_ceil(ports);
+        self.slots.max(reads).max(self.committed).max(self.tables)
+    }
+}
+
+/// How many integers a proof shows.
+fn public_words<W>(program: &Program<W>, disclosure: Disclosure) -> usize {
+    let inputs = match disclosure.input {
+        Visibility::Public => program.input_len(),
+        _ => 0,
+    };
+    let outputs = match disclosure.output {
+        Visibility::Public | Visibility::Part(_) => {
+            program.outputs.len() - disclosure.output.committed_of(program.outputs.len())
+        }
+        _ => 0,
+    };
+    inputs + outputs
 }
 
 /// The rows that one group of channels of a linear layer takes: a row a position, and one that closes each window.
@@ -270,8 +305,8 @@ pub fn demand<W>(program: &Program<W>, lanes: usize, disclosure: Disclosure) -> 
     };
     Demand {
         slots: regions.rows(lanes) + layers.clone().map(rows_of).sum::<usize>(),
-        reads: (regions.products + regions.raw + layers.map(|(_, parts)| parts.reads).sum::<usize>() + hiding)
-            .max(committed.unwrap_or(0)),
+        reads: regions.products + regions.raw + layers.map(|(_, parts)| parts.reads).sum::<usize>() + hiding,
+        committed: committed.unwrap_or(0),
         tables: tables.sum(),
     }
 }
@@ -279,8 +314,7 @@ pub fn demand<W>(program: &Program<W>, lanes: usize, disclosure: Disclosure) -> 
 /// The cheapest shape that `program` fits in, or `None` if it fits in none. Of a program in floats the number of rows is what
 /// counts; quantised, it may take fewer lanes ([`choose_lanes`]).
 ///
-/// The cost counted is that of the commitments, which dominates: full-width columns, and columns of small values at a twelfth of
-/// that (docs/protocol.md, "Cost").
+/// Counted are the commitments, which dominate, and the proof's length (docs/protocol.md, "Cost").
 pub fn choose<W>(program: &Program<W>, disclosure: Disclosure, profile: Profile) -> Option<Shape> {
     candidates(program, disclosure, profile, Precision::default()).next()
 }
@@ -298,16 +332,19 @@ pub fn candidates<W>(
     let mut wanted: Vec<Shape> = sizes()
         .filter_map(|bits| shape(profile.limbs(bits, precision)))
         .collect();
-    wanted.sort_by_cached_key(cost);
+    let words = public_words(program, disclosure);
+    wanted.sort_by_cached_key(|s| cost(s, words));
     let limbs: Vec<Limbs> = wanted.iter().map(|s| s.limbs).collect();
     let others = move || {
         // Of the traces' lengths the shortest are enough to choose from.
         let others = sizes().flat_map(|bits| precision.other_limbs(bits));
         let others = others.filter(|l| !limbs.contains(l)).filter_map(shape);
         let mut others: Vec<Shape> = others.take(4 * OTHERS).collect();
-        let (value, shift) = Precision::Fast.wanted();
-        let coarse = |s: &Shape| s.limbs.hi_bits() < value || s.limbs.shift() < shift;
-        others.sort_by_cached_key(|s| (coarse(s), cost(s)));
+        let coarse = |s: &Shape| {
+            let (value, shift) = Precision::Fast.wanted(s.limbs.bits);
+            s.limbs.hi_bits() < value || s.limbs.shift() < shift
+        };
+        others.sort_by_cached_key(|s| (coarse(s), cost(s, words)));
         others.truncate(OTHERS);
         others
     };
@@ -333,20 +370,23 @@ pub fn lanes<W>(
     profile: Profile,
 ) -> impl Iterator<Item = Shape> {
     let hashing = hash::rows(program, &limbs, disclosure);
-    let fits = |lanes: &usize| {
-        let need = demand(program, *lanes, disclosure);
-        need.slots.max(need.reads).max(need.tables).max(hashing) <= 1 << limbs.bits
-    };
     let acts = || program.layers.iter().map(|l| l.act);
-    let lanes = (1..=profile.max_lanes()).filter(fits);
-    let mut shapes: Vec<Shape> = lanes
-        .map(|lanes| shape_for(limbs, lanes, acts(), program.functions.len(), disclosure))
+    let of = |lanes| shape_for(limbs, lanes, acts(), program.functions.len(), disclosure);
+    let mut shapes: Vec<Shape> = (1..=profile.max_lanes())
+        .flat_map(|lanes| {
+            let (one, need) = (of(lanes), demand(program, lanes, disclosure));
+            let most = if one.one_port() { 1 } else { profile.max_ports() };
+            let fits = move |ports: &usize| need.rows(*ports).max(hashing) <= 1 << limbs.bits;
+            let ports = (1..=most).filter(fits);
+            ports.map(move |ports| Shape { ports, ..one.clone() })
+        })
         .collect();
-    shapes.sort_by_key(cost);
+    let words = public_words(program, disclosure);
+    shapes.sort_by_cached_key(|s| cost(s, words));
     shapes.into_iter()
 }
 
-/// The shape that has the kinds of rows that layers of these kinds take.
+/// The shape that has the kinds of rows that layers of these kinds take, and one read port.
 pub fn shape_for(
     limbs: Limbs,
     lanes: usize,
@@ -357,6 +397,7 @@ pub fn shape_for(
     let mut shape = Shape {
         limbs,
         lanes,
+        ports: 1,
         relu: false,
         pool_relu: false,
         pool_signed: false,
@@ -387,13 +428,24 @@ pub fn shape_for(
     shape
 }
 
-/// Committed cells, full-width ones counting twelve.
-fn cost(shape: &Shape) -> usize {
+/// What proofs cost that show so many public words: the additions that commit to the columns, those of small values being a
+/// twelfth of others, times the square root of the proof's length. A proof of twice the length is to be made in less than 0.7
+/// of the time.
+fn cost(shape: &Shape, words: usize) -> u64 {
     let cs = ConstraintSystem::new(shape);
     let narrow = cs.narrow();
     // The quotient's two parts and the opening's are polynomials of full width too.
-    shape.n() * (12 * (cs.advice.len() - narrow + 4) + narrow)
+    let full = cs.advice.len() - narrow + 4;
+    // Each addition takes more bits of a scalar the longer the columns are; fitted to measured MSMs of 2^12 to 2^16.
+    let windows = MAX_BITS / f64::from(shape.log_n().saturating_sub(6).max(1));
+    let additions = (shape.n() * (12 * full + narrow)) as f64 / 12.0 * windows;
+    // Two scalars' length for a point.
+    let elements = words + 3 * cs.advice.len() + cs.rotated().count() + cs.fixed.len();
+    (additions * (elements as f64).sqrt()) as u64
 }
+
+/// Bits of a scalar.
+const MAX_BITS: f64 = 254.0;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -405,7 +457,7 @@ mod tests {
         for bits in LOG_ROWS {
             for (precision, value, shift) in [
                 (Precision::Fast, 16, 12),
-                (Precision::Balanced, 22, 16),
+                (Precision::Balanced, 22, 15),
                 (Precision::Accurate, 26, 15),
             ] {
                 let limbs = precision.limbs(bits);

@@ -58,15 +58,17 @@ pub fn trace(
         Source::Layer { layer, index } => execution.out[layer as usize][index as usize],
         Source::Const(v) => v,
     };
-    let ports = [
-        (Some(cs.columns.x), &wiring.reads),
-        (cs.columns.products.map(|p| p.x2), &wiring.second_reads),
+    let ports = cs.columns.ports.iter().map(|port| port.x);
+    let others = [
+        (cs.columns.products.map(|p| p.x2), &wiring.factors),
         (cs.columns.committed_input.map(|c| c.values), &wiring.committed_input),
         (cs.columns.committed_output.map(|c| c.values), &wiring.committed_output),
         (cs.columns.hash.map(|c| c.values), &wiring.hashed),
     ];
-    for (column, sources) in ports {
-        let Some(column) = column else { continue };
+    let others = others
+        .into_iter()
+        .filter_map(|(column, sources)| Some((column?, &sources[..])));
+    for (column, sources) in ports.zip(wiring.reads.chunks(n)).chain(others) {
         columns[column]
             .iter_mut()
             .zip(sources)

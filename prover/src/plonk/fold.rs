@@ -184,7 +184,7 @@ fn for_each_weight(tile: &WeightTile, layers: &[LinearLayer], weights: &Weights,
                 .filter(|row| *row < tile.rows);
             let Some(row) = row else { continue };
             for (slot, w) in taps {
-                f(row, operand.row - tile.read + *slot as usize, *w);
+                f(row, operand.read - tile.read + *slot as usize, *w);
             }
         }
     }
@@ -269,8 +269,8 @@ mod tests {
     /// Gemms share a tile, and no tile is longer than a reference string should be.
     #[test]
     fn tiles_are_shared_and_cut() {
-        let operand = |row, channels, slots| crate::plonk::linear::Tile {
-            row,
+        let operand = |read, channels, slots| crate::plonk::linear::Tile {
+            read,
             strides: Vec::new(),
             channels,
             slots,

@@ -59,7 +59,7 @@ impl Sparse {
 pub struct Bases {
     /// `[L_i(tau)]`, `n` of them.
     pub lagrange: Vec<G1Affine>,
-    /// `[tau^i]`, `n` and [`TAIL`] of them.
+    /// `[tau^i]`: `n` and [`TAIL`] of them, or as many as the fold's tiles are wide.
     pub monomial: Vec<G1Affine>,
     /// What the weight fold is over.
     pub fold: Cache,

@@ -68,13 +68,13 @@ pub fn input_coefficients(layers: &[LinearLayer], weights: &Weights, n: usize, a
                     .product();
                 taps.iter()
                     .enumerate()
-                    .for_each(|(slot, v)| c[tile.row + slot] += total * v);
+                    .for_each(|(slot, v)| c[tile.read + slot] += total * v);
                 continue;
             }
             let positions = monomials(layer, &at.s, |d| tile.strides[d]);
             for (slot, v) in taps.iter().enumerate().filter(|(_, v)| !v.is_zero()) {
                 for (shift, m) in &positions {
-                    c[tile.row + slot + shift] += *v * m;
+                    c[tile.read + slot + shift] += *v * m;
                 }
             }
         }
@@ -125,7 +125,7 @@ pub(crate) mod tests {
                     .map(|_| {
                         let strides: Vec<usize> = counts.iter().map(|_| rng.gen_range(0..5)).collect();
                         let tile = Tile {
-                            row: x_row,
+                            read: x_row,
                             strides,
                             channels,
                             slots: 5,

@@ -20,7 +20,7 @@ pub(super) fn coefficients(m: &Matrices, layer: &LinearLayer, at: &Point, c: &mu
     }
 }
 
-/// Column `S`, from `C` and the read column.
+/// Column `S`, from `C` and the reads.
 pub(super) fn running_sums(layers: &[LinearLayer], c: &[Fr], x: &[Fr], at: &Point) -> Vec<Fr> {
     let mut s = vec![Fr::zero(); c.len()];
     for m in layers.iter().filter_map(|l| l.matrices.as_ref()) {

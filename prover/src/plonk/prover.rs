@@ -233,39 +233,40 @@ pub(crate) fn prove(
 
     phases.begin("linear argument");
     let mut mask = fold.hidden.map(|hidden| Mask::new(&hidden, rng));
-    let mut inputs = linear::input_coefficients(&interface.linear, &wiring.weights, n, &point);
+    let reads = interface.shape.reads();
+    let mut inputs = linear::input_coefficients(&interface.linear, &wiring.weights, reads, &point);
     dummies.add_to_inputs(fold, &point, &mut inputs);
     if let Some(mask) = &mask {
         mask.add_to_inputs(&mut inputs);
     }
-    session.columns.push(inputs);
+    session.columns.extend(inputs.chunks_exact(n).map(<[Fr]>::to_vec));
     session.columns.push(linear::output_coefficients(
         &interface.linear,
         interface.shape.lanes,
         n,
         &point,
     ));
-    if cs.columns.matrices.is_some() {
-        let [c, x] = [cs.columns.c, cs.columns.x].map(|i| &session.columns[i]);
+    if let (Some(_), [port]) = (cs.columns.matrices, &cs.columns.ports[..]) {
+        let [c, x] = [port.c, port.x].map(|i| &session.columns[i]);
         session
             .columns
             .push(matrix::running_sums(&interface.linear, c, x, &point));
     }
     let known = (!defences.linear_before_eta).then(|| {
         let mut scalars = session.scalars.clone();
-        rounds::linear(defences, transcript.clone(), &[], None, &mut scalars);
+        rounds::linear(defences, transcript.clone(), n, &[], None, &mut scalars);
         scalars[Scalar::Eta]
     });
     forger.linear(&mut session.columns, known);
     let first = session.commitments.len();
-    session.commit(Phase::Linear, &[Width::Full; 3])?;
+    session.commit(Phase::Linear, &vec![Width::Full; session.columns.len() - first])?;
     let commitments = &session.commitments[first..];
     let mask_point = match &mut mask {
         None => None,
         Some(mask) => {
             let known = (!defences.mask_before_eta).then(|| {
                 let mut scalars = session.scalars.clone();
-                rounds::linear(defences, transcript.clone(), commitments, None, &mut scalars);
+                rounds::linear(defences, transcript.clone(), n, commitments, None, &mut scalars);
                 scalars[Scalar::Eta]
             });
             forger.mask(&mut mask.coefficients, known);
@@ -275,6 +276,7 @@ pub(crate) fn prove(
     let transcript = rounds::linear(
         defences,
         transcript,
+        n,
         commitments,
         mask_point.as_ref(),
         &mut session.scalars,
@@ -431,7 +433,7 @@ fn widths(cs: &ConstraintSystem, trace: &Trace) -> Vec<Width> {
         lanes
             .iter()
             .map(|l| l.y)
-            .chain([cs.columns.x])
+            .chain(cs.columns.ports.iter().map(|port| port.x))
             .chain(products.map(|p| p.x2))
             .chain(
                 [cs.columns.committed_input, cs.columns.committed_output]

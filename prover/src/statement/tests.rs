@@ -88,7 +88,7 @@ impl File {
     fn may_be_infinite(&self, index: usize) -> bool {
         let advice = &self.key().constraints().advice;
         match advice.get(index) {
-            Some(column) => ["C", "E", "D"].contains(&column.name.as_str()),
+            Some(column) => column.name.ends_with(".C") || ["E", "D"].contains(&column.name.as_str()),
             // The weight fold and the opening, but not the quotient.
             None => !(3..5).contains(&(index - advice.len())),
         }

@@ -11,7 +11,7 @@ use crate::{
     fixed::Limbs,
     hash::Hash,
     plonk::{
-        cs::Shape,
+        cs::{MAX_PORTS, Shape},
         fold::{DUMMIES, Fold, Hidden, MASK},
         linear::{LinearLayer, MAX_DIMS},
     },
@@ -148,7 +148,7 @@ pub struct Interface {
     pub outputs: Vec<u64>,
     /// How many of the output's elements, from the first on, are committed to.
     pub committed_outputs: usize,
-    /// Where weights are hidden: the first row of the read column behind everything that is read.
+    /// Where weights are hidden: the first read behind everything that layers read.
     pub hidden_weights: Option<usize>,
 }
 
@@ -198,7 +198,7 @@ impl Interface {
 
     /// How the weights are cut into tiles.
     pub fn fold(&self) -> Fold {
-        let mask = self.shape.n().saturating_sub(MASK);
+        let mask = self.shape.reads().saturating_sub(MASK);
         let hidden = self.hidden_weights.map(|dummies| Hidden { dummies, mask });
         Fold::new(&self.linear, hidden)
     }
@@ -236,6 +236,10 @@ impl Interface {
             (1..=64).contains(&self.shape.lanes),
             "the number of lanes is out of range",
         )?;
+        require(
+            (1..=MAX_PORTS).contains(&self.shape.ports) && (self.shape.ports == 1 || !self.shape.one_port()),
+            "the number of read ports is out of range",
+        )?;
         let n = self.shape.n();
         let committed = match self.input {
             Input::Private { len, committed } => {
@@ -268,7 +272,8 @@ impl Interface {
             "hidden weights without rows that hide them, or the reverse",
         )?;
         // Behind what is read come the rows that hide weights.
-        let (end, mask) = (self.hidden_weights.unwrap_or(n), n.saturating_sub(MASK));
+        let reads = self.shape.reads();
+        let (end, mask) = (self.hidden_weights.unwrap_or(reads), reads.saturating_sub(MASK));
         for layer in &self.linear {
             require(layer.axes.len() <= MAX_DIMS, "too many position axes")?;
             let groups = (layer.group_stride, layer.groups);
@@ -308,7 +313,7 @@ impl Interface {
                 )?;
                 let steps = || layer.axes.iter().zip(&tile.strides).map(|(a, s)| (*s, a.count));
                 require(
-                    last_row(tile.row, steps().chain([(1, tile.slots)])).is_some_and(|r| r < end),
+                    last_row(tile.read, steps().chain([(1, tile.slots)])).is_some_and(|r| r < end),
                     "a read lies outside of the trace",
                 )?;
                 require(

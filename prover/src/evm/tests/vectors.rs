@@ -255,6 +255,23 @@ fn hashes(set: &mut Vectors) {
     b.add("no hash", hash, 32, &[], CONTEXT, Some("Malformed()"));
 }
 
+/// Two read ports: their points and coefficients belong to one of them each.
+fn ports(set: &mut Vectors) {
+    let fixture = Fixture::new(&two_ports(), 1, false);
+    let statement = statement(&fixture, &[100, -70, 33, 500]);
+    let key = fixture.key.verifying();
+    let mut b = Builder::new(set, key, &statement);
+    let end = b.file.len();
+    b.add("two ports, right", end, 0, &[], CONTEXT, None);
+    let at = |column: usize| HEADER + 32 * statement.public.len() + 64 * column;
+    let [first, second] = [0, 1].map(|port| &key.cs.columns.ports[port]);
+    for (name, first, second) in [("x", first.x, second.x), ("C", first.c, second.c)] {
+        let (here, there) = (at(first), at(second));
+        let other = b.file[there..there + 64].to_vec();
+        b.with(format!("{name} of one port as the other's"), here, &other, "Rejected()");
+    }
+}
+
 fn generate() -> Vectors {
     let mut set = Vectors {
         keys: Vec::new(),
@@ -264,6 +281,7 @@ fn generate() -> Vectors {
     encodings(&mut set);
     hidden(&mut set);
     hashes(&mut set);
+    ports(&mut set);
     // (F1), (F2), (F3): each gets past a verifier without its check.
     for lie in fold::Lie::ALL {
         let (mut fixture, public, proof) = fold::forged(lie);

@@ -54,7 +54,7 @@ fn circuit(name: &str, model: &Model, input: &[f64]) -> Option<Circuit> {
     LIMBS.into_iter().find_map(|limbs| {
         let quantised = Quantised::new(&model.program, &calibration, limbs).ok()?;
         let need = layout::demand(&quantised.program, 1, Disclosure::default());
-        if need.slots.max(need.reads).max(need.tables) > 1 << limbs.bits {
+        if need.rows(1) > 1 << limbs.bits {
             return None;
         }
         let acts = quantised.program.layers.iter().map(|l| l.act);

@@ -25,7 +25,7 @@ fn a_batch_gives_what_its_inferences_give() {
             let single: Vec<i64> = input.chunks(program.input_len()).flat_map(one).collect();
             assert_eq!(exact.outputs, single, "{name}");
             let need = layout::demand(&batch, 3, disclosure(false));
-            if need.slots.max(need.reads).max(need.tables) > 1 << LIMBS.bits {
+            if need.rows(shape(&batch, 3).ports) > 1 << LIMBS.bits {
                 continue;
             }
             let fixture = Fixture::new(&batch, 3, false);

@@ -18,7 +18,7 @@ fn two_reads() -> Program<i64> {
 
 /// The row in which the second layer of [`two_reads`] reads the first value.
 fn second_layer(fixture: &Fixture) -> usize {
-    fixture.key.verifying.interface.linear[1].tiles[0].row
+    fixture.key.verifying.interface.linear[1].tiles[0].read
 }
 
 /// Trap T6: without ids a read could be answered by any entry of the range table.
@@ -69,8 +69,8 @@ fn a_constant_is_not_the_provers_to_choose() {
     });
     let attack = attack.slots(|slots| {
         // Whoever reads the zero reads 30.
-        let zero = slots.fixture.key.wiring.fixed[slots.fixture.cs().columns.read_id][0];
-        let ids = slots.fixture.key.wiring.fixed[slots.fixture.cs().columns.read_id].clone();
+        let zero = slots.fixture.key.wiring.fixed[slots.fixture.cs().columns.ports[0].read_id][0];
+        let ids = slots.fixture.key.wiring.fixed[slots.fixture.cs().columns.ports[0].read_id].clone();
         (0..ids.len())
             .filter(|row| ids[*row] == zero)
             .for_each(|row| *slots.x(row) = signed(30));
@@ -84,7 +84,7 @@ fn a_constant_is_not_the_provers_to_choose() {
         let (value, zero) = interface.constants.remove(0);
         assert_eq!(value, 0);
         let slot = interface.shape.slot_id(127, 0);
-        wiring.fixed[cs.read_id]
+        wiring.fixed[cs.ports[0].read_id]
             .iter_mut()
             .filter(|id| **id == zero.id as i64)
             .for_each(|id| *id = slot as i64);
@@ -109,9 +109,12 @@ fn fixed_columns_are_not_the_provers_to_choose() {
     });
     let other = attack.fixture(|_| {}).rewired(|interface, wiring| {
         let cs = Fixture::columns(interface);
-        let row = interface.linear[1].tiles[0].row;
-        let (from, to) = (wiring.fixed[cs.read_id][row], wiring.fixed[cs.read_id][row + 1]);
-        wiring.fixed[cs.read_id][row] = to;
+        let row = interface.linear[1].tiles[0].read;
+        let (from, to) = (
+            wiring.fixed[cs.ports[0].read_id][row],
+            wiring.fixed[cs.ports[0].read_id][row + 1],
+        );
+        wiring.fixed[cs.ports[0].read_id][row] = to;
         wiring.fixed[cs.lanes[0].mu][from as usize - 1] -= 1;
         wiring.fixed[cs.lanes[0].mu][to as usize - 1] += 1;
     });

@@ -65,8 +65,8 @@ pub(super) fn raise_output(fixture: &Fixture, columns: &mut [Vec<Fr>]) {
 pub(super) fn cover_up(fixture: &Fixture, columns: &mut [Vec<Fr>]) -> Fr {
     let at = &fixture.cs().columns;
     let (row, _) = fixture.slot(0, 0);
-    let delta = columns[at.e][row] * signed(SCALE) / columns[at.x][0];
-    columns[at.c][0] += delta;
+    let delta = columns[at.e][row] * signed(SCALE) / columns[at.ports[0].x][0];
+    columns[at.ports[0].c][0] += delta;
     delta
 }
 

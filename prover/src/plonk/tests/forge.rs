@@ -236,10 +236,10 @@ impl Forger for Covering<'_> {
                 slots.input(i).set_y(*v);
             }
         }
-        for (row, source) in fixture.key.wiring.reads.iter().enumerate() {
-            *slots.x(row) = value(source, &attack.input, out);
+        for (read, source) in fixture.key.wiring.reads.iter().enumerate() {
+            *slots.x(read) = value(source, &attack.input, out);
         }
-        for (row, source) in fixture.key.wiring.second_reads.iter().enumerate() {
+        for (row, source) in fixture.key.wiring.factors.iter().enumerate() {
             *slots.x2(row) = value(source, &attack.input, out);
         }
         (attack.slots)(&mut slots);
@@ -339,12 +339,13 @@ impl Slots<'_> {
         self.at(row, lane)
     }
 
-    /// The read of this row.
-    pub(crate) fn x(&mut self, row: usize) -> &mut Fr {
-        &mut self.columns[self.fixture.cs().columns.x][row]
+    /// What a read gives; those of port 0 come first.
+    pub(crate) fn x(&mut self, read: usize) -> &mut Fr {
+        let n = self.columns[0].len();
+        &mut self.columns[self.fixture.cs().columns.ports[read / n].x][read % n]
     }
 
-    /// The second read of this row.
+    /// The second factor of this row.
     pub(crate) fn x2(&mut self, row: usize) -> &mut Fr {
         &mut self.columns[self.fixture.cs().columns.products.unwrap().x2][row]
     }

@@ -457,7 +457,7 @@ fn a_trace_too_short_for_the_hash_is_refused() {
     assert!(layout::compile(&program, &shape(Disclosure::default()), Disclosure::default()).is_ok());
     let result = layout::compile(&program, &shape(HASHED_INPUT), HASHED_INPUT).map(drop);
     assert!(
-        matches!(result, Err(layout::Error::TooLarge { reads: 1004, .. })),
+        matches!(result, Err(layout::Error::TooLarge { columns: 1004, .. })),
         "{result:?}"
     );
 }

@@ -99,7 +99,7 @@ fn confirmed(fixture: &Fixture, dummies: &Dummies, unmasked: bool) -> [bool; 4] 
     let hidden = fold.hidden.unwrap();
     let mut seen = Seen {
         unmasked,
-        at: (verifying.cs.columns.c, hidden.mask),
+        at: (verifying.cs.columns.ports[0].c, hidden.mask),
         ..Seen::default()
     };
     let (trace, public) = fixture.run(&small_input());

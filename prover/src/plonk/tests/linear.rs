@@ -7,6 +7,7 @@ use crate::{
     field::signed,
     kzg::KzgError,
     plonk::{
+        cs::Port,
         expr::{Scalar, Scalars},
         linear::Point,
         rounds,
@@ -133,7 +134,7 @@ impl Forger for EarlyRho<'_> {
     fn trace(&mut self, columns: &mut [Vec<Fr>], point: Option<&Point>) {
         assert!(point.is_none_or(|p| p.rho == self.rho));
         assert!(self.fill(columns, 0, signed(INPUT * SCALE)));
-        columns[self.fixture.cs().columns.x][READ] = signed(INPUT);
+        columns[self.fixture.cs().columns.ports[0].x][READ] = signed(INPUT);
         assert!(self.fill_outputs(columns));
         count_limbs(self.fixture, columns);
     }
@@ -143,7 +144,7 @@ impl Forger for EarlyRho<'_> {
 #[test]
 fn coefficients_chosen_after_eta_are_rejected() {
     let attack = one_more().linear(|fixture, columns, eta| {
-        let (c, x) = (fixture.cs().columns.c, fixture.cs().columns.x);
+        let Port { c, x, .. } = fixture.cs().columns.ports[0];
         let delta = imbalance(fixture, columns) / columns[x][READ];
         let eta = eta.unwrap_or(Fr::from(12345u64));
         columns[c][READ] += delta;
@@ -160,8 +161,8 @@ fn coefficients_of_inputs_and_outputs_do_not_make_up_for_each_other() {
         let (row, _) = fixture.slot(0, 0);
         // On the output's row: C + delta and E - delta add delta (x + U) to (L1).
         let u = signed(131 * SCALE);
-        let delta = imbalance(fixture, columns) / (columns[at.x][row] + u);
-        columns[at.c][row] += delta;
+        let delta = imbalance(fixture, columns) / (columns[at.ports[0].x][row] + u);
+        columns[at.ports[0].c][row] += delta;
         columns[at.e][row] -= delta;
     });
     attack.needs_defence(|defences| defences.separate_sums = false);
@@ -214,10 +215,10 @@ fn channels_of_a_row_are_not_exchanged() {
 fn wrong_checksum() -> Attack {
     one_more().linear(|fixture, columns, _| {
         let at = &fixture.cs().columns;
-        let delta = imbalance(fixture, columns) / columns[at.x][READ];
-        columns[at.c][READ] += delta;
+        let delta = imbalance(fixture, columns) / columns[at.ports[0].x][READ];
+        columns[at.ports[0].c][READ] += delta;
         // Something for the last row of D to multiply; the row reads zero.
-        columns[at.c][127] = Fr::from(1u8);
+        columns[at.ports[0].c][127] = Fr::from(1u8);
     })
 }
 
@@ -226,8 +227,8 @@ fn checksums(fixture: &Fixture, columns: &[Vec<Fr>], scalars: &Scalars) -> (Fr, 
     let at = &fixture.cs().columns;
     let weighted = |column: usize| -> Fr { columns[column].iter().zip(&columns[at.d]).map(|(v, d)| *v * d).sum() };
     let (inputs, outputs) = (scalars[Scalar::WeightInputs], scalars[Scalar::WeightOutputs]);
-    let forged = inputs * weighted(at.c) + outputs * weighted(at.e);
-    let delta = imbalance(fixture, columns) / columns[at.x][READ];
+    let forged = inputs * weighted(at.ports[0].c) + outputs * weighted(at.e);
+    let delta = imbalance(fixture, columns) / columns[at.ports[0].x][READ];
     let wrong = delta * columns[at.d][READ] + columns[at.d][127];
     (forged - inputs * wrong, forged)
 }

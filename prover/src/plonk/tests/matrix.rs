@@ -38,7 +38,7 @@ fn a_running_sum_of_ones_own_is_rejected() {
     let attack = one_more().linear(|fixture, columns, _| {
         let cs = &fixture.cs().columns;
         let (_, right) = segment(fixture);
-        let more = imbalance(fixture, columns) / columns[cs.x][right];
+        let more = imbalance(fixture, columns) / columns[cs.ports[0].x][right];
         columns[cs.matrices.unwrap().s][right] += more;
     });
     attack.needs_gate("S: running sum");
@@ -57,11 +57,11 @@ fn coefficients_chosen_after_eta_are_rejected() {
         let mut gain = Fr::from(0u8);
         for j in 0..matrices.columns {
             factor *= step;
-            gain += factor * columns[cs.x][right + j];
+            gain += factor * columns[cs.ports[0].x][right + j];
         }
-        let more = imbalance(fixture, columns) / (gain * columns[cs.x][left]);
-        columns[cs.c][left] += more;
-        let added = more * columns[cs.x][left];
+        let more = imbalance(fixture, columns) / (gain * columns[cs.ports[0].x][left]);
+        columns[cs.ports[0].c][left] += more;
+        let added = more * columns[cs.ports[0].x][left];
         (left..right).for_each(|row| columns[s][row] += added);
         let mut carried = added;
         for j in 0..matrices.columns {
@@ -70,7 +70,7 @@ fn coefficients_chosen_after_eta_are_rejected() {
         }
         // The checksum stays what it was, at the price of a row that reads zero.
         let (eta, idle) = (eta.unwrap_or(Fr::from(7u8)), 120);
-        columns[cs.c][idle] -= more / ark_ff::Field::pow(&eta, [(idle - left) as u64]);
+        columns[cs.ports[0].c][idle] -= more / ark_ff::Field::pow(&eta, [(idle - left) as u64]);
     });
     attack.needs_defence(|defences| defences.linear_before_eta = false);
 }

@@ -18,6 +18,7 @@ mod linear;
 mod matrix;
 pub(crate) mod mutation;
 mod pool;
+mod ports;
 mod product;
 mod programs;
 mod random;
@@ -33,7 +34,7 @@ pub(crate) use blinding::rank;
 pub(crate) use programs::*;
 
 use super::{
-    cs::{Columns, ConstraintSystem, Draft, Shape},
+    cs::{Columns, ConstraintSystem, Draft, MAX_PORTS, Shape},
     fold::prepare,
     hidden::Secret,
     kernels::Kernels,
@@ -69,14 +70,16 @@ pub(crate) fn srs() -> &'static Srs {
     SRS.get_or_init(|| Srs::insecure_from_seed(4096, 257, &[7; 32]).unwrap())
 }
 
+/// A second port is for what reads more than one has rows for.
 pub(crate) fn shape(program: &Program<i64>, lanes: usize) -> Shape {
-    layout::shape_for(
-        LIMBS,
-        lanes,
-        program.layers.iter().map(|l| l.act),
-        program.functions.len(),
-        Disclosure::default(),
-    )
+    let disclosure = Disclosure::default();
+    let acts = program.layers.iter().map(|l| l.act);
+    let shape = layout::shape_for(LIMBS, lanes, acts, program.functions.len(), disclosure);
+    let many = layout::demand(program, lanes, disclosure).reads > shape.n();
+    Shape {
+        ports: if many && !shape.one_port() { MAX_PORTS } else { 1 },
+        ..shape
+    }
 }
 
 /// A public output, and an input that is public or private.

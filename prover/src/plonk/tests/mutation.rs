@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use ark_ff::UniformRand;
+use ark_ff::{Field, UniformRand};
 
 use super::{forge::*, *};
 use crate::{
@@ -35,7 +35,7 @@ struct Scanner<'a> {
     compiled: Compiled,
     gates: usize,
     /// `C` and `E`.
-    linear: [Vec<Fr>; 2],
+    linear: Vec<Vec<Fr>>,
     /// The powers of `eta`.
     eta: Vec<Fr>,
     /// What the fold proves; the part of products of matrices is the verifier's own.
@@ -73,6 +73,7 @@ impl<'a> Scanner<'a> {
         ] {
             scalars[scalar] = Fr::rand(rng);
         }
+        scalars[Scalar::EtaToRows] = scalars[Scalar::Eta].pow([n as u64]);
         let public = Public {
             integers: &[],
             hashes: &fixture.hashes,
@@ -92,12 +93,11 @@ impl<'a> Scanner<'a> {
         }
         let shape = &interface.shape;
         exprs.push(Draft::new(shape).sums);
-        let linear = [
-            linear::input_coefficients(&interface.linear, &fixture.key.wiring.weights, n, &point),
-            linear::output_coefficients(&interface.linear, shape.lanes, n, &point),
-        ];
+        let inputs = linear::input_coefficients(&interface.linear, &fixture.key.wiring.weights, shape.reads(), &point);
+        let outputs = linear::output_coefficients(&interface.linear, shape.lanes, n, &point);
         let eta = scalars[Scalar::Eta];
-        let kappa = horner(&linear[0], eta) - matrix::checksum(&interface.linear, &point, eta);
+        let kappa = horner(&inputs, eta) - matrix::checksum(&interface.linear, &point, eta);
+        let linear = inputs.chunks(n).map(<[Fr]>::to_vec).chain([outputs]).collect();
         let mut first = vec![Fr::from(0u8); n];
         first[0] = Fr::from(1u8);
         let mut entries: Vec<Fr> = (0..n as u64).map(|v| scalars[Scalar::Beta] + Fr::from(v)).collect();
@@ -124,7 +124,7 @@ impl<'a> Scanner<'a> {
         let mut advice = trace.to_vec();
         advice.extend(self.linear.iter().cloned());
         if cs.columns.matrices.is_some() {
-            let x = &trace[cs.columns.x];
+            let x = &trace[cs.columns.ports[0].x];
             advice.push(matrix::running_sums(&interface.linear, &self.linear[0], x, &self.point));
         }
         advice.push(self.eta.clone());
@@ -197,10 +197,10 @@ impl<'a> Scanner<'a> {
     /// Lets every reader of a value, the public among them, read what stands there now.
     fn follow(&self, trace: &mut [Vec<Fr>], public: &mut [i64], id: u64, change: i64) {
         let (columns, interface) = (&self.fixture.cs().columns, &self.fixture.key.verifying.interface);
-        let second = columns.products.map(|p| (p.x2, p.read_id));
+        let ports = columns.ports.iter().map(|p| (p.x, p.read_id));
+        let factors = columns.products.map(|p| (p.x2, p.read_id));
         let hashed = columns.hash.map(|h| (h.values, h.read_id));
-        let ports = [(columns.x, columns.read_id)].into_iter().chain(second).chain(hashed);
-        for (port, ids) in ports {
+        for (port, ids) in ports.chain(factors).chain(hashed) {
             for (row, read) in self.fixture.key.wiring.fixed[ids].iter().enumerate() {
                 if *read as u64 == id {
                     trace[port][row] += signed(change);
@@ -230,7 +230,7 @@ impl<'a> Scanner<'a> {
         let rounded_product = on(products.and_then(|p| p.q_product));
         let window = on(columns.q_window) || on(columns.q_close_relu) || on(columns.q_close_signed);
         let function = on(columns.functions.map(|f| f.q_function));
-        let sum = self.linear[1][row] != Fr::from(0u8);
+        let sum = self.linear[columns.ports.len()][row] != Fr::from(0u8);
         let requant = on(Some(columns.q_requant));
         let any = requant || on(columns.q_relu) || window || on(columns.q_floor) || function;
         if column == lane.flag {
@@ -308,7 +308,7 @@ fn scan(name: &str, fixture: &Fixture, trace: &Trace, public: &[i64]) -> BTreeMa
     // Of the rows that nothing uses, one stands for all.
     let need = layout::demand(program, shape.lanes, interface.disclosure());
     let hashing = layout::hash_rows(program, &shape.limbs, interface.disclosure());
-    let used = need.slots.max(need.reads).max(need.tables).max(hashing + 1).min(n - 1);
+    let used = need.rows(shape.ports).max(hashing + 1).min(n - 1);
     let mut survivors = BTreeMap::new();
     for column in cs.phase(Phase::Trace) {
         let counted = column == cs.columns.m || cs.columns.functions.is_some_and(|f| f.m == column);

@@ -1,6 +1,6 @@
 //! Programs small enough for 128 rows.
 
-use super::*;
+use super::{forge::SCALE, *};
 
 pub(crate) fn read(layer: u32, index: usize) -> Source<i64> {
     Source::Layer {
@@ -255,6 +255,30 @@ pub(crate) fn matrix_product_of_inputs() -> Program<i64> {
     network(18, vec![product, sums])
 }
 
+/// More reads than rows: a layer that reads 120 values, one whose positions move from the first port into the second, and a sum of both.
+pub(crate) fn two_ports() -> Program<i64> {
+    let weight = |o: usize, k: usize| ((o * 5 + k * 3) % 7) as i64 * SCALE / 64 - SCALE / 32;
+    let many: Vec<_> = (0..120).map(|r| Source::Input(r % 4)).collect();
+    let weights: Vec<Vec<i64>> = (0..2).map(|o| (0..120).map(|k| weight(o, k)).collect()).collect();
+    let weights: Vec<&[i64]> = weights.iter().map(Vec::as_slice).collect();
+    let moved = Layer {
+        dims: vec![4],
+        terms: vec![Term {
+            block: (0..16).map(|r| Source::Input(r % 3)).collect(),
+            strides: vec![3],
+            taps: vec![vec![(0, SCALE), (4, -SCALE / 2), (6, SCALE / 3)]].into(),
+        }],
+        bias: vec![3 * SCALE],
+        ..gemm(vec![], &[&[]], Act::Relu)
+    };
+    let sum = gemm(
+        vec![read(0, 0), read(0, 1), read(1, 0), read(1, 3)],
+        &[&[SCALE, -SCALE, SCALE, 2 * SCALE], &[0, SCALE, -SCALE, 0]],
+        Act::Requant,
+    );
+    network(4, vec![gemm(many, &weights, Act::Requant), moved, sum])
+}
+
 /// One program of each kind that has columns of its own, with an input.
 pub(crate) fn primitives() -> Vec<(&'static str, Program<i64>, Vec<i64>)> {
     use crate::model::program::Composite;
@@ -273,5 +297,6 @@ pub(crate) fn primitives() -> Vec<(&'static str, Program<i64>, Vec<i64>)> {
             matrix_product_of_inputs(),
             (0..18).map(|i| 37 * i - 300).collect(),
         ),
+        ("two ports", two_ports(), vec![100, -70, 33, 500]),
     ]
 }

@@ -97,7 +97,7 @@ fn random_programs_are_proven() {
     while cases < 12 {
         let (program, lanes, public_input) = (random_program(rng), cases % 4 + 1, rng.random_bool(0.4));
         let demand = layout::demand(&program, lanes, disclosure(public_input));
-        if demand.slots.max(demand.reads) > ROWS {
+        if demand.rows(shape(&program, lanes).ports) > ROWS {
             continue;
         }
         cases += 1;

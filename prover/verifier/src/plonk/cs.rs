@@ -18,7 +18,7 @@
 //! | product | `q_product`, and requantise | `y = floor((factor x x2 + half) / 2^s)`, signed; lane 0 |
 //! | raw product | `q_raw` | `y = factor x x2`; lane 0 |
 //!
-//! Private inputs and advice are requantise rows whose `u` takes part in no sum. The read column's rows of products of matrices
+//! Private inputs and advice are requantise rows whose `u` takes part in no sum. The reads of products of matrices
 //! have the selectors `q_left` and `q_right` ([`super::matrix`]).
 
 mod columns;
@@ -26,9 +26,9 @@ mod gates;
 pub mod hash;
 mod shape;
 
-pub use columns::{Columns, Committed, Functions, Lane, MatrixColumns, Products, Segment};
+pub use columns::{Columns, Committed, Functions, Lane, MatrixColumns, Port, Products, Segment};
 pub use hash::HashColumns;
-pub use shape::Shape;
+pub use shape::{MAX_PORTS, Shape};
 
 use super::expr::{Expr, Scalar};
 
@@ -133,7 +133,7 @@ impl Draft {
         };
         let pool = shape.pool_relu || shape.pool_signed;
         let table = fix("table".into());
-        let read_id = fix("read_id".into());
+        let read_ids: Vec<usize> = (0..shape.ports).map(|p| fix(format!("port{p}.read_id"))).collect();
         let q_requant = fix("q_requant".into());
         let q_relu = shape.relu.then(|| fix("q_relu".into()));
         let q_window = pool.then(|| fix("q_window".into()));
@@ -184,7 +184,9 @@ impl Draft {
                 mu: fix(format!("lane{l}.mu")),
             })
             .collect();
-        let x = add("x".into(), Phase::Trace, 2, false);
+        let x: Vec<usize> = (0..shape.ports)
+            .map(|p| add(format!("port{p}.x"), Phase::Trace, 2, false))
+            .collect();
         let m = add("m".into(), Phase::Trace, 2, false);
         let products = pair.map(|(factor, read_id)| Products {
             x2: add("x2".into(), Phase::Trace, 2, false),
@@ -209,12 +211,13 @@ impl Draft {
             add(name, Phase::Trace, blinds, rotated)
         });
         // E and D follow from the challenges and the layout, C from the weights as well: often there is nothing to hide.
-        let c = add(
-            "C".into(),
-            Phase::Linear,
-            if shape.hidden_weights { 2 } else { 0 },
-            false,
-        );
+        let c_blinds = if shape.hidden_weights { 2 } else { 0 };
+        let ports = std::iter::zip(x, read_ids).enumerate().map(|(p, (x, read_id))| Port {
+            x,
+            read_id,
+            c: add(format!("port{p}.C"), Phase::Linear, c_blinds, false),
+        });
+        let ports = ports.collect();
         let e = add("E".into(), Phase::Linear, 0, false);
         let matrices = sides.map(|(q_left, q_right)| MatrixColumns {
             q_left,
@@ -225,7 +228,6 @@ impl Draft {
 
         let columns = Columns {
             table,
-            read_id,
             q_requant,
             q_relu,
             q_window,
@@ -240,9 +242,8 @@ impl Draft {
             committed_output,
             hash,
             lanes,
-            x,
+            ports,
             m,
-            c,
             e,
             d,
             helpers: Vec::new(),
@@ -333,7 +334,7 @@ impl ConstraintSystem {
 
     /// Whether proofs reveal nothing of the weights, and so have a mask ([`super::fold`], "Hidden weights").
     pub fn hides_weights(&self) -> bool {
-        self.advice[self.columns.c].blinds > 0
+        self.columns.ports.iter().all(|port| self.advice[port.c].blinds > 0)
     }
 
     /// Indices of the advice columns that are opened one row back, ascending.

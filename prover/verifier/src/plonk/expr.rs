@@ -15,6 +15,8 @@ pub enum Scalar {
     Rho,
     /// Base of the column `D`.
     Eta,
+    /// `eta^n`: what separates the read ports in (L2).
+    EtaToRows,
     /// Offset of every bus denominator.
     Beta,
     /// Separates a bus message's value from its id.
@@ -36,7 +38,7 @@ pub enum Scalar {
 }
 
 /// Number of [`Scalar`]s.
-pub const SCALARS: usize = 11;
+pub const SCALARS: usize = 12;
 
 /// The values of the scalars, indexed by [`Scalar`].
 #[derive(Clone, Debug, Default)]

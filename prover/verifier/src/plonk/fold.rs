@@ -24,9 +24,9 @@
 //!
 //! `[W_l]` hides nothing of weights that somebody can guess, and `V(eta)` and `V(z)` are linear combinations of them. Where weights are
 //! to be hidden, every row of every tile has two more coefficients, random ones that are drawn when the key is made ([`Hidden`]): they
-//! multiply rows of the read column that read zero. And every proof has a mask `M`, a random polynomial of degree below [`MASK`] that
-//! is committed to before `eta` and counts as one more tile, of one row, with the scalar `eta^(n - MASK)`: column `C` has its
-//! coefficients on the last rows, which read zero too. What is folded is then `V + eta^(n - MASK) M`.
+//! multiply reads of zero. And every proof has a mask `M`, a random polynomial of degree below [`MASK`] that
+//! is committed to before `eta` and counts as one more tile, of one row, with the scalar `eta^(N - MASK)`, `N` the number of reads: `C` has
+//! its coefficients at the last reads, which are of zero too. What is folded is then `V + eta^(N - MASK) M`.
 //!
 //! Cached quotients: Eagen and Gabizon, <https://eprint.iacr.org/2023/393>; division by `X^width - rho`: Eagen and Gabizon's
 //! Mercury, <https://eprint.iacr.org/2025/385>. See `docs/protocol.md`, "The weight fold".
@@ -48,12 +48,13 @@ pub const MASK: usize = 4;
 /// The number of random coefficients of a row of a tile: one for its value at `tau`, one for that at `1/tau`.
 pub const DUMMIES: usize = 2;
 
-/// Where the rows of the read column are that hide weights.
+/// Where the reads are that hide weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hidden {
-    /// The first row behind everything that is read. The dummies of a tile are at this row and the next, and where positions move them.
+    /// The first read behind everything that layers read. The dummies of a tile are at this read and the next, and where positions
+    /// move them.
     pub dummies: usize,
-    /// The first row of the mask.
+    /// The first read of the mask.
     pub mask: usize,
 }
 
@@ -82,7 +83,7 @@ pub struct WeightTile {
     pub channel: usize,
     /// Number of rows.
     pub rows: usize,
-    /// The row of the read column that slot 0 reads.
+    /// The read of slot 0.
     pub read: usize,
     /// What the positions multiply the weights by.
     pub steps: Vec<Step>,
@@ -147,8 +148,8 @@ impl Fold {
                 // Layers and operands come in ascending order of channels and of rows.
                 if let Some(index) = shared.filter(|_| free) {
                     let group = &mut groups[index];
-                    let span = (tile.row + tile.slots).saturating_sub(group.read);
-                    if tile.row >= group.read && layer.offset >= group.channel && span <= 2 * widest {
+                    let span = (tile.read + tile.slots).saturating_sub(group.read);
+                    if tile.read >= group.read && layer.offset >= group.channel && span <= 2 * widest {
                         group.rows = group.rows.max(layer.offset + tile.channels - group.channel);
                         group.parts.push((l, t));
                         width = width.max(span);
@@ -161,7 +162,7 @@ impl Fold {
                 groups.push(WeightTile {
                     channel: layer.offset,
                     rows: tile.channels,
-                    read: tile.row,
+                    read: tile.read,
                     steps,
                     parts: vec![(l, t)],
                 });
@@ -186,7 +187,7 @@ impl Fold {
         self.width * self.tiles.iter().map(|tile| tile.rows).max().unwrap_or(1)
     }
 
-    /// The mask's scalar, `eta^(n - MASK)`, if there is a mask.
+    /// The mask's scalar, `eta^(N - MASK)`, if there is a mask.
     pub fn mask_scalar(&self, eta: Fr) -> Option<Fr> {
         self.hidden.map(|hidden| eta.pow([hidden.mask as u64]))
     }

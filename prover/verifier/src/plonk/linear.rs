@@ -1,10 +1,10 @@
 //! The global linear argument: every linear layer of a network in three sums over the rows.
 //!
 //! Output channel `o` at position `p` of layer `l` belongs to the monomial `rho^(off_l + o) * prod_d s_d^(p_d)`. Column `E`
-//! holds each output's monomial at its row, column `C` each read's total coefficient, so that
-//! `sum_j C_j x_j - E_j U_j` is a polynomial in `(rho, s)` whose coefficients are `(W x)_{l,o,p} - U_{l,o,p}`: it vanishes at a
-//! random point only if every layer is right (L1). That `C` and `E` are what they should be is one more evaluation each, at a
-//! random `eta`: `sum_j eta^j E_j = K` (L3) and `sum_j eta^j C_j = kappa` (L2). Every layout is affine, so `K` is a product of
+//! holds each output's monomial at its row, `C` each read's total coefficient, a column for each port (read `r` is in port `r / n`,
+//! row `r % n`), so that `sum_r C_r x_r - sum_j E_j U_j` is a polynomial in `(rho, s)` whose coefficients are
+//! `(W x)_{l,o,p} - U_{l,o,p}`: it vanishes at a random point only if every layer is right (L1). That `C` and `E` are what they
+//! should be is one more evaluation each, at a random `eta`: `sum_j eta^j E_j = K` (L3) and `sum_r eta^r C_r = kappa` (L2). Every layout is affine, so `K` is a product of
 //! geometric sums; `kappa`, a weighted sum of the weights, is what [`super::fold`] proves.
 //!
 //! See `docs/protocol.md`, "The linear argument".
@@ -56,12 +56,12 @@ pub struct LinearLayer {
     pub matrices: Option<Matrices>,
 }
 
-/// Where an operand is: channel `o` at position `p` takes `weight * x[row + slot + sum_d p_d * strides[d]]` for each of its weights,
+/// Where an operand is: channel `o` at position `p` takes `weight * x[read + slot + sum_d p_d * strides[d]]` for each of its weights,
 /// which the prover knows and the verifier has commitments of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tile {
-    /// The first row of the operand in the read column.
-    pub row: usize,
+    /// The first read of the operand.
+    pub read: usize,
     /// How far one step along each axis moves the reads.
     pub strides: Vec<usize>,
     /// Number of channels.

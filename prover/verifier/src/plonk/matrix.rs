@@ -1,6 +1,6 @@
 //! Products of two matrices of activations, in the linear argument.
 //!
-//! For each batch index `b` and inner index `k` the read column holds one *segment*: column `k` of the left matrix, row `k` of
+//! For each batch index `b` and inner index `k` the reads hold one *segment*: column `k` of the left matrix, row `k` of
 //! the right one, and a row of zero that keeps segments apart. Along the segment runs the column `S`:
 //!
 //! - over the left part it adds up `C x`, with `C = factor rho^(off + i) s_0^b` at row `i`: at the end it is the left column's

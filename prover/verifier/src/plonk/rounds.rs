@@ -13,6 +13,7 @@
 //! | 7 | | the weight of (F1) beside the opening |
 
 use ark_bn254::{Fr, G1Affine};
+use ark_ff::Field;
 
 use super::{
     expr::{Scalar, Scalars},
@@ -168,10 +169,11 @@ pub fn trace(
     (point, next)
 }
 
-/// Round 2.
+/// Round 2, of a circuit of `n` rows.
 pub fn linear(
     defences: &Defences,
     mut transcript: Transcript,
+    n: usize,
     commitments: &[G1Affine],
     mask: Option<&G1Affine>,
     scalars: &mut Scalars,
@@ -189,6 +191,7 @@ pub fn linear(
     if defences.linear_before_eta {
         scalars[Scalar::Eta] = round.draw(ETA);
     }
+    scalars[Scalar::EtaToRows] = scalars[Scalar::Eta].pow([n as u64]);
     scalars[Scalar::Beta] = round.draw(BETA);
     scalars[Scalar::Chi] = round.draw(CHI);
     for weight in [Scalar::WeightLinear, Scalar::WeightInputs, Scalar::WeightOutputs] {

@@ -219,7 +219,7 @@ impl Parts {
         let transcript = rounds::start(defences, &self.digest, context, &words);
         let (point, transcript) = rounds::trace(defences, transcript, &of(Phase::Trace), &mut scalars);
         let mask = proof.mask.as_ref();
-        let transcript = rounds::linear(defences, transcript, &of(Phase::Linear), mask, &mut scalars);
+        let transcript = rounds::linear(defences, transcript, n, &of(Phase::Linear), mask, &mut scalars);
         let (alpha, transcript) = rounds::bus(transcript, &of(Phase::Bus), &proof.fold);
         let (z, transcript) = rounds::quotient(transcript, &proof.quotient);
 

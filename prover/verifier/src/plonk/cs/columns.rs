@@ -28,10 +28,21 @@ pub struct Segment {
     pub rise: usize,
 }
 
+/// Indices of the columns of one read port.
+#[derive(Clone, Copy, Debug)]
+pub struct Port {
+    /// What is read.
+    pub x: usize,
+    /// Fixed: the id that each row reads.
+    pub read_id: usize,
+    /// Input coefficients of the linear argument.
+    pub c: usize,
+}
+
 /// Indices of the columns of products.
 #[derive(Clone, Copy, Debug)]
 pub struct Products {
-    /// The second read port.
+    /// The second factors; the first are what the port reads.
     pub x2: usize,
     /// Fixed: the id that it reads.
     pub read_id: usize,
@@ -85,8 +96,6 @@ pub struct Committed {
 pub struct Columns {
     /// Fixed: the range table, `0, 1, ..., n-1`.
     pub table: usize,
-    /// Fixed: the id that the read port reads.
-    pub read_id: usize,
     /// Fixed selectors, where the shape has such rows.
     pub q_requant: usize,
     /// See [`Columns::q_requant`].
@@ -115,12 +124,10 @@ pub struct Columns {
     pub hash: Option<HashColumns>,
     /// The lanes.
     pub lanes: Vec<Lane>,
-    /// The read port.
-    pub x: usize,
+    /// The read ports.
+    pub ports: Vec<Port>,
     /// Multiplicities of the range table.
     pub m: usize,
-    /// Input coefficients of the linear argument.
-    pub c: usize,
     /// Output coefficients of the linear argument.
     pub e: usize,
     /// Powers of `eta`.

@@ -118,13 +118,13 @@ fn within(shape: &Shape, lane: &Lane) -> Expr {
 
 /// Products, in lane 0.
 fn product(shape: &Shape, c: &Columns) -> Option<Gate> {
-    let (products, lane) = (c.products.as_ref()?, c.lanes.first()?);
+    let (products, lane, port) = (c.products.as_ref()?, c.lanes.first()?, c.ports.first()?);
     let shift = shape.limbs.shift();
     let Parts { lo, y, .. } = parts(shape, lane);
     let select = |q: Option<usize>, value: Expr| q.map_or(Expr::int(0), |q| Expr::Fixed(q) * value);
     let rounded = Expr::pow2(shift) * y.clone() + lo - Expr::pow2(shift - 1);
     let claimed = select(products.q_product, rounded) + select(products.q_raw, y);
-    let value = Expr::Fixed(products.factor) * Expr::Advice(c.x) * Expr::Advice(products.x2);
+    let value = Expr::Fixed(products.factor) * Expr::Advice(port.x) * Expr::Advice(products.x2);
     Some(Gate {
         name: "product".into(),
         expr: claimed - value,
@@ -133,10 +133,10 @@ fn product(shape: &Shape, c: &Columns) -> Option<Gate> {
 
 /// The running sum over the segments of products of matrices.
 fn running_sum(c: &Columns) -> Option<Gate> {
-    let m = c.matrices.as_ref()?;
+    let (m, port) = (c.matrices.as_ref()?, c.ports.first()?);
     let (left, right) = (Expr::Fixed(m.q_left), Expr::Fixed(m.q_right));
     let carried = (left.clone() + Expr::from(Scalar::MatrixColumn) * right) * Expr::Prev(m.s);
-    let added = left * Expr::Advice(c.c) * Expr::Advice(c.x);
+    let added = left * Expr::Advice(port.c) * Expr::Advice(port.x);
     Some(Gate {
         name: "S: running sum".into(),
         expr: Expr::Advice(m.s) - carried - added,
@@ -165,9 +165,11 @@ pub(super) fn bus_terms(shape: &Shape, c: &Columns) -> Vec<BusTerm> {
             message: tagged(Expr::Advice(column), Expr::Fixed(id)),
         });
     };
-    read("read", c.x, c.read_id);
+    for (p, port) in c.ports.iter().enumerate() {
+        read(&format!("read of port{p}"), port.x, port.read_id);
+    }
     if let Some(products) = &c.products {
-        read("second read", products.x2, products.read_id);
+        read("second factors", products.x2, products.read_id);
     }
     for (name, columns) in [
         ("committed input", c.committed_input),
@@ -238,12 +240,21 @@ pub(super) fn linear_sums(shape: &Shape, c: &Columns) -> Expr {
         }
         outputs = u + Expr::from(Scalar::Rho) * outputs;
     }
-    let (input, output, d) = (Expr::Advice(c.c), Expr::Advice(c.e), Expr::Advice(c.d));
-    // Where matrices are read, C goes into S, and S is what their right sides are multiplied by.
-    let coefficient = match &c.matrices {
-        None => input.clone(),
-        Some(m) => input.clone() - Expr::Fixed(m.q_left) * input.clone() + Expr::Fixed(m.q_right) * Expr::Advice(m.s),
-    };
-    Expr::from(Scalar::WeightLinear) * (coefficient * Expr::Advice(c.x) - output.clone() * outputs)
-        + d * (Expr::from(Scalar::WeightInputs) * input + Expr::from(Scalar::WeightOutputs) * output)
+    let (output, d) = (Expr::Advice(c.e), Expr::Advice(c.d));
+    let inputs = c.ports.iter().map(|port| {
+        let input = Expr::Advice(port.c);
+        // Where matrices are read, C goes into S, and S is what their right sides are multiplied by.
+        let coefficient = match &c.matrices {
+            None => input,
+            Some(m) => input.clone() - Expr::Fixed(m.q_left) * input + Expr::Fixed(m.q_right) * Expr::Advice(m.s),
+        };
+        coefficient * Expr::Advice(port.x)
+    });
+    let inputs = Expr::sum(inputs);
+    // Horner over the ports: the port is the high digit of a read.
+    let coefficients = c.ports.iter().rev().map(|port| Expr::Advice(port.c));
+    let checksum = coefficients.reduce(|further, input| input + Expr::from(Scalar::EtaToRows) * further);
+    let checksum = checksum.unwrap_or(Expr::int(0));
+    Expr::from(Scalar::WeightLinear) * (inputs - output.clone() * outputs)
+        + d * (Expr::from(Scalar::WeightInputs) * checksum + Expr::from(Scalar::WeightOutputs) * output)
 }

@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::fixed::Limbs;
 
+/// The largest number of read ports.
+pub const MAX_PORTS: usize = 2;
+
 /// Everything that the constraint system depends on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shape {
@@ -11,6 +14,8 @@ pub struct Shape {
     pub limbs: Limbs,
     /// Slots side by side in a row.
     pub lanes: usize,
+    /// Reads of linear layers side by side in a row; one where there are products, of values or of matrices.
+    pub ports: usize,
     /// Whether any row is a ReLU.
     pub relu: bool,
     /// Whether any window closes with a ReLU.
@@ -40,14 +45,24 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// Whether rows have a second read port.
+    /// Whether rows multiply two values that they read.
     pub fn products(&self) -> bool {
         self.product || self.raw
+    }
+
+    /// Whether there can be one read port only: what products multiply stands in their own rows.
+    pub fn one_port(&self) -> bool {
+        self.products() || self.matmul
     }
 
     /// Whether rows hash.
     pub fn hashes(&self) -> bool {
         self.hashed_input || self.hashed_output
+    }
+
+    /// How many values linear layers can read: read `r` is in port `r / n`, row `r % n`.
+    pub fn reads(&self) -> usize {
+        self.ports * self.n()
     }
 
     /// Number of rows.
