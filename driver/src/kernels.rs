@@ -75,14 +75,20 @@ pub fn multiply(values: &mut [Fr], factors: &[Fr]) {
 /// `sum_i values[i] * factors[i]`, as far as both lists go.
 #[must_use]
 pub fn inner_product(values: &[Fr], factors: &[Fr]) -> Fr {
-    let parts = values.par_chunks(CHUNK).zip(factors.par_chunks(CHUNK));
-    parts
-        .map(|(values, factors)| {
-            let mut products = values[..values.len().min(factors.len())].to_vec();
-            multiply(&mut products, factors);
-            products.into_iter().sum::<Fr>()
-        })
-        .sum()
+    let both = values.len().min(factors.len());
+    let parts = values[..both].par_chunks(CHUNK).zip(factors[..both].par_chunks(CHUNK));
+    parts.map(|(values, factors)| inner_product_of(values, factors)).sum()
+}
+
+/// The inner product of two lists of the same length, on this thread.
+fn inner_product_of(values: &[Fr], factors: &[Fr]) -> Fr {
+    let one_by_one = |values: &[Fr], factors: &[Fr]| values.iter().zip(factors).map(|(v, f)| *v * f).sum::<Fr>();
+    #[cfg(target_arch = "x86_64")]
+    if let Some(simd) = Simd::detect() {
+        let ((values, rest), (factors, rest_factors)) = (values.as_chunks(), factors.as_chunks());
+        return columns::inner_product(simd, values, factors) + one_by_one(rest, rest_factors);
+    }
+    one_by_one(values, factors)
 }
 
 /// `sum_k factor_k * values_k`, as long as the longest list; shorter ones go on with zeros.
@@ -238,6 +244,7 @@ fn eights_mut(values: &mut [Fr], work: impl FnOnce(Simd, &mut [[Fr; 8]])) -> usi
 
 #[cfg(test)]
 mod tests {
+    use ark_ff::PrimeField;
     use rand_chacha::rand_core::SeedableRng;
 
     use super::*;
@@ -303,6 +310,21 @@ mod tests {
                     products[..len / 2].iter().sum()
                 );
             }
+        }
+    }
+
+    /// Sums that come to as much as limbs have room for, and one more.
+    #[test]
+    fn inner_products_of_the_largest_values() {
+        for len in [511, 512, 513, 520, 1024, 4096, 5000] {
+            let largest = vec![-Fr::ONE; len];
+            assert_eq!(inner_product(&largest, &largest), Fr::from(len as u64));
+            // The largest words that a value may have in memory.
+            let stored = vec![Fr::new_unchecked((-Fr::ONE).into_bigint()); len];
+            assert_eq!(
+                inner_product(&stored, &stored),
+                stored[0] * stored[0] * Fr::from(len as u64)
+            );
         }
     }
 

@@ -120,14 +120,14 @@ fn further([a, b]: [i64; 2], m: i64) -> [i64; 2] {
 
 /// Writes the digits of `integers`, window after window: `out[j * len + i]` is digit `j` of integer `i`.
 pub(super) fn digits(windows: Windows, integers: &[Integer], out: &mut [u32]) {
+    let columns: Vec<usize> = (0..windows.count).map(|window| windows.grid(window).columns).collect();
     for (i, integer) in integers.iter().enumerate() {
         let [w0, w1, w2, w3] = *integer;
         let parts = reduce([w0, w1, w2, w3 & !NEGATIVE]);
         let sign = if w3 & NEGATIVE == 0 { 0 } else { SIGN };
         let own = out.iter_mut().skip(i).step_by(integers.len());
         let mut carries = [false; 2];
-        for (window, out) in own.take(windows.count).enumerate() {
-            let columns = windows.grid(window).columns;
+        for (window, (out, &columns)) in own.zip(&columns).enumerate() {
             let bits = parts.map(|part| (part >> windows.start(window)) as i64);
             let with_carries = |bits: [i64; 2]| [0, 1].map(|k| bits[k] + i64::from(carries[k]));
             let digit;
@@ -149,24 +149,28 @@ pub(super) fn digits(windows: Windows, integers: &[Integer], out: &mut [u32]) {
 /// first to the last as common side. A point's barycentric coordinates in its triangle tell the nearest corner, the largest
 /// coordinate's, and so the carries; the two others are its coordinates along the sides that meet in that corner, which are parallel to
 /// two neighbouring units.
+///
+/// No branches: none of this is for a processor to foresee.
 #[inline(always)]
 fn nearest([a, b]: [i64; 2], width: u32, columns: usize) -> (u32, [bool; 2]) {
     // The triangle with m w is that with m, mirrored.
     let mirrored = b > a;
-    let (larger, smaller) = if mirrored { (b, a) } else { (a, b) };
+    let (larger, smaller) = (a.max(b), a.min(b));
     let (origin, side, opposite) = ((1 << width) - larger, larger - smaller, smaller);
-    let (column, row, unit, carries) = if origin >= side && origin >= opposite {
-        (side, opposite, 0, [false, false])
-    } else if opposite > side {
-        (origin, side, 2, [true, true])
-    } else {
-        (opposite, origin, 1, [!mirrored, mirrored])
-    };
-    if mirrored {
-        (digit(row, column, 2 - unit, columns) | SIGN, carries)
-    } else {
-        (digit(column, row, unit, columns), carries)
-    }
+    let away = side.max(opposite) > origin;
+    let across = away & (opposite > side);
+    // Around the triangle, the coordinates after the corner's own are column and row; the other way around if it is mirrored.
+    let (corner, turn) = (usize::from(away) + usize::from(across), usize::from(mirrored));
+    let around = [origin, side, opposite, origin, side];
+    let unit = corner + 2 * turn - 2 * turn * corner;
+    let digit = digit(
+        around[corner + 1 + turn],
+        around[corner + 2 - turn],
+        unit as u32,
+        columns,
+    );
+    let carries = [across | (away & !mirrored), across | (away & mirrored)];
+    (digit | if mirrored { SIGN } else { 0 }, carries)
 }
 
 /// The last digit, of any size.

@@ -11,6 +11,7 @@ mod ntt;
 mod pages;
 mod powers;
 mod scalar;
+mod sort;
 mod sums;
 mod tables;
 mod windows;

@@ -16,14 +16,15 @@ use rayon::prelude::*;
 use super::super::check_lengths;
 use super::super::reference::host_run;
 use super::digits::{Extent, Integers, MAX_BITS, fits};
-use super::engine::{Engine, NEGATED, RESULT, ROOT};
+use super::engine::{Engine, RESULT, ROOT};
 use super::pages;
+use super::sort::Digits;
 use super::sums::{Groups, Set, Summer, Weighted, weighted};
 use super::tables::{ROTATIONS, Tables, extend_with_rotations};
-use super::windows::{BUCKET, Kind, SIGN, UNIT, Windows};
+use super::windows::{Kind, Windows};
 use crate::{Error, G1Affine, G1Projective, Msm, Result, Run, Scalars};
 
-/// How many scalars of an item one task recodes.
+/// How many bases, or scalars of an item, one task converts.
 const CHUNK: usize = 1 << 12;
 
 /// Items are taken together until their scalars are more than this: enough for long batches of additions, few enough that
@@ -197,29 +198,10 @@ impl<E: Engine> CpuMsm<E> {
         self.tables.get().map_or(&self.bases, |tables| &tables.points)
     }
 
-    /// Puts an item's references into the groups of their digits. Returns with them each set of groups; a set's first group, for
-    /// the digit zero, stays empty.
+    /// Puts references to the bases into the groups of an item's digits.
     fn sort(&self, item: &Item) -> (Groups, Vec<Set>) {
-        let (n, windows) = (item.integers.len(), item.windows);
-        let mut digits = vec![0; n * windows.count];
-        match &item.integers {
-            Integers::Wide(integers) => self.summer.engine.digits(windows, integers, &mut digits),
-            Integers::Narrow(integers) => self.summer.engine.narrow_digits(windows, integers, &mut digits),
-        }
-        let in_set = if windows.shared { windows.count } else { 1 };
-        let sets = digits.par_chunks(n.max(1) * in_set).enumerate();
-        let sets = sets.map(|(set, digits)| sort_set(digits, n, self.len, self.bases.len(), windows.grid(set).size));
-        let mut groups = Groups::new();
-        let mut shapes = Vec::with_capacity(windows.count);
-        for (set, sorted) in sets.collect::<Vec<Groups>>().into_iter().enumerate() {
-            let start = groups.offsets.len() - 1;
-            groups.append(sorted);
-            shapes.push(Set {
-                buckets: start..groups.offsets.len() - 1,
-                columns: windows.grid(set).columns,
-            });
-        }
-        (groups, shapes)
+        let apart = [self.len, self.bases.len()];
+        Digits::new(self.summer.engine, item.windows, &item.integers, apart).sort()
     }
 
     /// `sum_j 2^(c j) (columns_j + rows_j rho)` over the weighted sums of an item's sets of buckets, by Horner's rule, where
@@ -290,39 +272,6 @@ impl<E: Engine> Msm for CpuMsm<E> {
         Ok(host_run(out, start.elapsed()))
     }
 }
-
-/// Sorts the digits of one set of buckets, `n` of each of its windows, into `size` groups. Rotations of the bases are `len` apart,
-/// their multiples `stride`.
-fn sort_set(digits: &[u32], n: usize, len: usize, stride: usize, size: usize) -> Groups {
-    let mut cursors = vec![0u32; size];
-    for digit in digits {
-        cursors[(digit & BUCKET) as usize] += 1;
-    }
-    // Digits of zero go to the end, to be cut off: whether a digit is zero is not for a processor to foresee.
-    let mut groups = Groups::new();
-    groups.offsets.reserve(size);
-    let mut end = 0;
-    groups.offsets.push(end as usize);
-    for cursor in &mut cursors[1..] {
-        (*cursor, end) = (end, end + *cursor);
-        groups.offsets.push(end as usize);
-    }
-    cursors[0] = end;
-    groups.references = vec![0; digits.len()];
-    for (level, digits) in digits.chunks_exact(n).enumerate() {
-        for (digit, base) in digits.iter().zip((level * stride) as u32..) {
-            let cursor = &mut cursors[(digit & BUCKET) as usize];
-            let reference = base + ((digit & !SIGN) >> UNIT) * len as u32;
-            // The sign of a digit is at the same place as that of a reference.
-            groups.references[*cursor as usize] = reference | (digit & SIGN);
-            *cursor += 1;
-        }
-    }
-    groups.references.truncate(end as usize);
-    groups
-}
-
-const _: () = assert!(SIGN == NEGATED);
 
 #[cfg(test)]
 mod tests {

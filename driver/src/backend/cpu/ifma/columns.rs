@@ -6,7 +6,7 @@
 use ark_ff::{AdditiveGroup, BigInt, Field};
 
 use super::super::inverse::inverse;
-use super::field::{Field8, Loose8, Scalar};
+use super::field::{Field8, Loose8, Products, Scalar};
 use super::lane::{Simd, W, store_words};
 use crate::Fr;
 use crate::kernels::{Kind, Program, Source};
@@ -124,6 +124,29 @@ fn multiply_eights(simd: Simd, values: &mut [[Fr; 8]], factors: &[[Fr; 8]]) {
         let product = Field8::from_words(load(simd, value)).mul(Field8::enter(load(simd, factor)));
         store(product, value);
     }
+}
+
+/// As [`crate::kernels::inner_product`], for whole eights.
+pub(crate) fn inner_product(simd: Simd, values: &[[Fr; 8]], factors: &[[Fr; 8]]) -> Fr {
+    // SAFETY: `simd` proves that the processor has the features.
+    let sums = unsafe { inner_products(simd, values, factors) };
+    scatter(sums).into_iter().sum()
+}
+
+/// The inner product in each lane.
+#[target_feature(enable = "avx512f,avx512ifma,avx512vbmi2,avx512dq,avx512vl")]
+fn inner_products(simd: Simd, values: &[[Fr; 8]], factors: &[[Fr; 8]]) -> Eight {
+    const MOST: usize = Products::<Scalar>::MOST;
+    let mut sum = Field8::zero(simd);
+    for (values, factors) in values.chunks(MOST).zip(factors.chunks(MOST)) {
+        let mut products = Products::new(simd);
+        for (value, factor) in values.iter().zip(factors) {
+            products.add(Field8::from_words(load(simd, value)), Field8::enter(load(simd, factor)));
+        }
+        // Each product adds at most a quarter of r here.
+        sum = products.reduce().plus(sum).shrink();
+    }
+    sum
 }
 
 /// As [`crate::kernels::combine`], for whole eights: adds the terms to `out`.

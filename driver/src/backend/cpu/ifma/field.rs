@@ -16,6 +16,7 @@ mod tests;
 use std::marker::PhantomData;
 
 pub(crate) use consts::{Base, Factor, LOW, Prime, Scalar, split};
+pub(crate) use loose::Products;
 
 use consts::Consts;
 

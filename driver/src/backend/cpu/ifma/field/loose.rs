@@ -12,6 +12,53 @@ impl<P> From<Field8<P>> for Loose8<P> {
     }
 }
 
+/// Sums of products, reduced once.
+#[derive(Clone, Copy)]
+pub(crate) struct Products<P> {
+    /// The low halves of the limbs' products and the high ones, which belong one limb above: two sums wait for themselves half as
+    /// long as one.
+    low: [W; 9],
+    high: [W; 9],
+    prime: PhantomData<P>,
+}
+
+impl<P: Prime> Products<P> {
+    /// How many products the limbs have room for.
+    pub(crate) const MOST: usize = 64;
+
+    #[inline(always)]
+    pub(crate) fn new(simd: Simd) -> Self {
+        Products {
+            low: [simd.zero(); 9],
+            high: [simd.zero(); 9],
+            prime: PhantomData,
+        }
+    }
+
+    /// Adds `a * b`.
+    #[inline(always)]
+    pub(crate) fn add(&mut self, a: Field8<P>, b: Field8<P>) {
+        for i in 0..5 {
+            for j in 0..5 {
+                self.low[i + j] = self.low[i + j].madd_lo(a.0[i], b.0[j]);
+                self.high[i + j] = self.high[i + j].madd_hi(a.0[i], b.0[j]);
+            }
+        }
+    }
+
+    /// The sum divided by `2^260`, below that and `2 p` more.
+    #[inline(always)]
+    pub(crate) fn reduce(self) -> Loose8<P> {
+        let mut t = [self.low[0]; 10];
+        for i in 1..9 {
+            t[i] = self.low[i] + self.high[i - 1];
+        }
+        t[9] = self.high[8];
+        let [out] = Field8::redc_each([t]);
+        out
+    }
+}
+
 impl<P: Prime> Loose8<P> {
     #[inline(always)]
     pub(crate) fn plus(mut self, other: impl Into<Loose8<P>>) -> Self {
