@@ -23,7 +23,7 @@ evm-tools: ## Install what runs contracts: the Solidity compiler (npm) and an EV
 	@.ci/tools evm
 
 demo: tools ## Prove and verify a digit classifier (LeNet-5), then try to cheat
-	@$(CARGO) build --release --quiet --package tapeout-prover
+	@$(CARGO) build --release --package tapeout-prover
 	@examples/demo.sh target/release/tapeout
 
 examples: $(EXAMPLES:%=example-%) ## Run the examples of what proofs are good for; example-trading, -lending, -medical, -api, -credential, -freeze, -training run one
@@ -31,7 +31,7 @@ examples: $(EXAMPLES:%=example-%) ## Run the examples of what proofs are good fo
 example-trading example-lending example-freeze: evm-tools
 
 $(EXAMPLES:%=example-%): example-%: tools
-	@$(CARGO) build --release --quiet --package tapeout-prover
+	@$(CARGO) build --release --package tapeout-prover
 	@python3 examples/$*/run.py target/release/tapeout
 
 test: tools evm-tools ## Run all tests, those of the contracts in an EVM included
@@ -39,7 +39,7 @@ test: tools evm-tools ## Run all tests, those of the contracts in an EVM include
 
 web: ## Build the page that verifies proofs in a browser, offline: build/web/index.html
 	@.ci/tools wasm
-	@$(CARGO) build --release --quiet --locked --target wasm32-unknown-unknown \
+	@$(CARGO) build --release --locked --target wasm32-unknown-unknown \
 		--manifest-path examples/web/Cargo.toml --target-dir build/web/target
 	@node examples/web/build.mjs build/web/target/wasm32-unknown-unknown/release/tapeout_web.wasm build/web/index.html
 
@@ -64,12 +64,12 @@ deny: ## Check licences, sources and versions of all dependencies
 	PATH="$(CURDIR)/build/tools/bin:$$PATH" $(CARGO) deny --log-level error check --hide-inclusion-graph bans licenses sources
 
 bench: tools ## Time MSM and NTT on BACKENDS=cpu,arkworks at SIZES=10..14
-	@$(CARGO) build --release --quiet --package tapeout-prover
+	@$(CARGO) build --release --package tapeout-prover
 	@for kernel in msm ntt; do target/release/tapeout bench $$kernel --backends $(BACKENDS) --sizes $(SIZES); done
 
 bench-ezkl: ## Time EZKL and tapeout side by side in one run (MODELS=functions RUNS=... CONTRACTS=1; DOC=1 writes the pages)
 	@.ci/tools build ezkl $(if $(CONTRACTS),evm)
-	@$(CARGO) build --release --quiet --package tapeout-prover
+	@$(CARGO) build --release --package tapeout-prover
 	@build/ezkl/bin/python benches/peers/ezkl_bench.py --tapeout target/release/tapeout --out build/ezkl.json \
 		$(if $(MODELS),--models $(MODELS)) $(if $(RUNS),--runs $(RUNS)) $(if $(DOC),--doc) $(if $(CONTRACTS),--contracts)
 
@@ -78,16 +78,16 @@ bench-ezkl-conformance: ## Run the ONNX project's node tests through EZKL (an ho
 	nice -n 19 build/ezkl-conformance/bin/python benches/peers/ezkl_conformance.py
 
 bench-gas: tools evm-tools ## Measure the contracts' gas, for docs/evm.md
-	@$(CARGO) build --release --quiet --package tapeout-prover
+	@$(CARGO) build --release --package tapeout-prover
 	@python3 benches/peers/contracts.py --tapeout target/release/tapeout
 
 bench-visibility: tools evm-tools ## Time proofs with public, private and committed inputs and outputs, for docs/visibility.md
-	@$(CARGO) build --release --quiet --package tapeout-prover
+	@$(CARGO) build --release --package tapeout-prover
 	@python3 benches/visibility.py --tapeout target/release/tapeout $(if $(MODELS),--models $(MODELS)) $(if $(RUNS),--runs $(RUNS))
 
 bench-peers: tools ## Time MSM, NTT, other kernels and proofs beside other libraries, for docs/performance.md (PARTS=msm,ntt SIZES=10..14)
-	@$(CARGO) build --release --quiet --manifest-path benches/peers/libraries/Cargo.toml
-	@$(CARGO) build --release --quiet --package tapeout-prover
+	@$(CARGO) build --release --manifest-path benches/peers/libraries/Cargo.toml
+	@$(CARGO) build --release --package tapeout-prover
 	@python3 benches/peers/kernels.py --libraries benches/peers/libraries/target/release/tapeout-bench-libraries \
 		--tapeout target/release/tapeout --out build/kernels.json $(if $(PARTS),--parts $(PARTS)) \
 		$(if $(filter-out default file,$(origin SIZES)),--sizes $(SIZES))

@@ -6,7 +6,8 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::{env, fs};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::{env, fs, thread};
 
 /// Oldest Verilator whose scheduling is that of version 5.
 const OLDEST: u32 = 5;
@@ -152,10 +153,10 @@ fn build(out: &Path, runtime: &Path) -> Result<()> {
         .include(runtime)
         .include(runtime.join("vltstd"));
     println!("cargo::rustc-link-search=native={}", out.display());
-    for entry in MODELS {
+    let model = |entry: &Entry| -> Result<()> {
         let &(name, ..) = entry;
         let folder = out.join(name);
-        let fresh = out.join("fresh");
+        let fresh = out.join(format!("{name}.fresh"));
         verilate(&rtl, &fresh, entry, (waves, random))?;
         leave_unset(&fresh)?;
         let header = fs::read_to_string(fresh.join(format!("V{name}.h")))?;
@@ -172,7 +173,24 @@ fn build(out: &Path, runtime: &Path) -> Result<()> {
             compile(&base, &folder, name)?;
         }
         println!("cargo::rustc-link-lib=static=tapeout_{name}");
-    }
+        Ok(())
+    };
+    let jobs = env::var("NUM_JOBS")?.parse()?;
+    // the largest are the last, and are begun with
+    let next = AtomicUsize::new(MODELS.len());
+    let work = || -> std::result::Result<(), String> {
+        let take = || next.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).ok();
+        while let Some(left) = take() {
+            model(&MODELS[left - 1]).map_err(|error| format!("{}: {error}", MODELS[left - 1].0))?;
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(work)).collect();
+        workers
+            .into_iter()
+            .try_for_each(|worker| worker.join().unwrap_or(Err("a thread panicked".into())))
+    })?;
     let mut run_time = base.clone();
     run_time
         .opt_level(3)
@@ -223,12 +241,10 @@ fn leave_unset(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Compiles a model into a static library of its own.
+/// Compiles a model into a static library of its own, in two translation units: Verilator's files are many, most of them small, and
+/// each would go through the same headers.
 fn compile(base: &cc::Build, folder: &Path, name: &str) -> Result<()> {
-    let (mut hot, mut cold) = (base.clone(), base.clone());
-    hot.include(folder).opt_level(3);
-    // what runs once, at the start, is not worth the compiler's time
-    cold.include(folder).opt_level(0);
+    let (mut hot, mut cold) = (String::new(), String::new());
     for (file, _) in sources(folder)? {
         if file.extension().is_some_and(|end| end == "cpp") {
             let half = if file.to_string_lossy().contains("Slow") {
@@ -236,9 +252,18 @@ fn compile(base: &cc::Build, folder: &Path, name: &str) -> Result<()> {
             } else {
                 &mut hot
             };
-            half.file(folder.join(file));
+            writeln!(half, "#include \"{}\"", file.display())?;
         }
     }
+    let unit = |half: &str, text: String, level| -> Result<cc::Build> {
+        let file = folder.with_extension(format!("{half}.cpp"));
+        fs::write(&file, text)?;
+        let mut build = base.clone();
+        build.include(folder).opt_level(level).file(file);
+        Ok(build)
+    };
+    // what runs once, at the start, is not worth the compiler's time
+    let (mut hot, cold) = (unit("hot", hot, 3)?, unit("cold", cold, 0)?);
     for object in cold.try_compile_intermediates()? {
         hot.object(object);
     }
