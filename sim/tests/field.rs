@@ -2,6 +2,8 @@
 #![cfg(test)]
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeSet;
+
 use ark_std::rand::{Rng, SeedableRng, rngs::StdRng};
 use num_bigint::BigUint;
 use tapeout_hw::field::{Field, MULTIPLES, QUOTIENT_SHIFT, R_BITS};
@@ -16,8 +18,8 @@ fn one() -> BigUint {
     BigUint::from(1u8)
 }
 
-/// A hundred operands whose limbs, tiles and carries are at their extremes.
-fn edges(field: &Field) -> Vec<BigUint> {
+/// A hundred operands, no two the same, whose limbs, tiles and carries are at their extremes.
+fn edges(field: &Field) -> BTreeSet<BigUint> {
     let r = one() << R_BITS;
     let p = field.modulus();
     let mut edges = vec![
@@ -29,6 +31,9 @@ fn edges(field: &Field) -> Vec<BigUint> {
         p + one(),
         &r - one(),
         p * 2u8,
+        p / 2u8,
+        &r % p,
+        p - &r % p,
     ];
     edges.push(field.reduced_bound() - one());
     edges.push(field.reduced_bound() * 2u8 - one());
@@ -53,7 +58,7 @@ fn edges(field: &Field) -> Vec<BigUint> {
         .map(repeat),
     );
     edges.extend((0..5).map(|i| BigUint::from((1u64 << 51) - 1) << (51 * i)));
-    edges
+    edges.into_iter().collect()
 }
 
 fn operand(rng: &mut StdRng) -> BigUint {
