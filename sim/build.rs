@@ -1,7 +1,7 @@
 //! Verilates `rtl/` into C++, wraps every model in a thin C interface, and compiles both with the `cc` crate.
 //!
-//! The Makefile that Verilator writes is not used: it appends `-Os`, which costs half of the speed. Without Verilator 5 nothing is
-//! built, and the crate says so at run time.
+//! The Makefile that Verilator writes is not used: it appends `-Os`, which costs half of the speed. Without Verilator
+//! 5 nothing is built, and the crate says so at run time.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,8 @@ use std::{env, fs, thread};
 /// Oldest Verilator whose scheduling is that of version 5.
 const OLDEST: u32 = 5;
 
-/// A module that is simulated: its name here, its top module, whether the adder and the butterflies are the host's, and its parameters.
+/// A module that is simulated: its name here, its top module, whether the adder and the butterflies are the host's,
+/// and its parameters.
 type Entry = (&'static str, &'static str, Fidelity, &'static [&'static str]);
 
 const MODELS: &[Entry] = &[
@@ -241,8 +242,8 @@ fn leave_unset(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Compiles a model into a static library of its own, in two translation units: Verilator's files are many, most of them small, and
-/// each would go through the same headers.
+/// Compiles a model into a static library of its own, in two translation units: Verilator's files are many, most of
+/// them small, and each would go through the same headers.
 fn compile(base: &cc::Build, folder: &Path, name: &str) -> Result<()> {
     let (mut hot, mut cold) = (String::new(), String::new());
     for (file, _) in sources(folder)? {
@@ -361,8 +362,8 @@ fn wrapper(name: &str, ports: &[(String, bool)], waves: bool, random: bool) -> S
     } else {
         ("", "(void)m; (void)path; return 0;", "(void)m; (void)time;", "")
     };
-    // The runtime finds a model's context by thread, also when it ends. One thread: more would have nothing to do. Registers start from
-    // bits that the environment variable seeds.
+    // The runtime finds a model's context by thread, also when it ends. One thread: more would have nothing to do.
+    // Registers start from bits that the environment variable seeds.
     let start = if random {
         "(Verilated::threadContextp(&context), context.threads(1), context.randReset(2), context.randSeed(std::getenv(\"TAPEOUT_SEED\") ? std::atoi(std::getenv(\"TAPEOUT_SEED\")) : 1), &context)"
     } else {

@@ -75,7 +75,8 @@ fn known(name: &str) -> Area {
 pub enum Multiplier {
     /// Columns of 26 x 17 tiles: `rtl/field/mont_mul.sv`.
     Tiles,
-    /// Two levels of Karatsuba over 64-bit leaves, as an earlier prototype of it was synthesised by the same tool: more DSPs and LUTs, fewer registers.
+    /// Two levels of Karatsuba over 64-bit leaves, as an earlier prototype of it was synthesised by the same tool:
+    /// more DSPs and LUTs, fewer registers.
     Karatsuba,
 }
 
@@ -140,7 +141,8 @@ pub fn msm_engine(config: &msm::Config, multiplier: Multiplier) -> Area {
 /// Modules of an NTT engine that are there once, however many butterflies it has.
 const NTT_CONTROL: [&str; 3] = ["ntt/ntt_input", "ntt/ntt_sequencer", "ntt/ntt_output"];
 
-/// An NTT engine: that of `rtl/` as it was synthesised, with other multipliers, butterflies and memory. Banks that fill no UltraRAM take block RAM.
+/// An NTT engine: that of `rtl/` as it was synthesised, with other multipliers, butterflies and memory. Banks that
+/// fill no UltraRAM take block RAM.
 #[must_use]
 pub fn ntt_engine(config: &ntt::Config, multiplier: Multiplier) -> Area {
     let lanes = |config: &ntt::Config| f64::from(config.log_lanes).exp2();

@@ -68,7 +68,8 @@ pub struct Load {
     rest: u64,
 }
 
-/// A step of the reduction: slots that are looked at, and arrivals of what was found. The first step is the walk over the buckets.
+/// A step of the reduction: slots that are looked at, and arrivals of what was found. The first step is the walk over
+/// the buckets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Step {
     visits: u64,
@@ -307,8 +308,8 @@ fn window_steps(filled: &[bool], high: u32, low: u32, steps: &mut [Step]) -> u64
     additions
 }
 
-/// The cycles that the engine takes for a sequence of passes. The digits of a pass are absorbed under the reduction of the pass before
-/// it; what remains at the end is the last one's.
+/// The cycles that the engine takes for a sequence of passes. The digits of a pass are absorbed under the reduction
+/// of the pass before it; what remains at the end is the last one's.
 #[must_use]
 pub fn cycles(loads: &[Load], memory: Memory) -> u64 {
     let (mut issued, mut absorbed, mut reduced, mut moves) = (0u64, 0u64, 0u64, 0);

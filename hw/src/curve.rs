@@ -55,8 +55,8 @@ pub struct OutOfRange {
 }
 
 /// Proves by interval arithmetic that the adder is closed: with all coordinates below [`Field::reduced_bound`], every
-/// multiplier's operand is below `R`, every small reduction's below `64 p`, no difference is negative, and the coordinates of the sum
-/// are below the same bound. Returns the offsets that make it so and every signal's range.
+/// multiplier's operand is below `R`, every small reduction's below `64 p`, no difference is negative, and the
+/// coordinates of the sum are below the same bound. Returns the offsets that make it so and every signal's range.
 ///
 /// # Errors
 /// The first signal that could leave its range.

@@ -1,8 +1,9 @@
 //! The MSM engine: its shape, the words it is fed with, and what it gives.
 //!
-//! The engine works in passes. A pass multiplies up to 32 windows of signed digits with the resident bases: window `w` gives
-//! `sum_i digit[i][w] * base[i]`. Windows of one scalar, or those of several batch items over the same bases, are the same to it. The
-//! host sends a pass as a header of two words and a stream of packed scalars, and receives one point per window.
+//! The engine works in passes. A pass multiplies up to 32 windows of signed digits with the resident bases: window
+//! `w` gives `sum_i digit[i][w] * base[i]`. Windows of one scalar, or those of several batch items over the same
+//! bases, are the same to it. The host sends a pass as a header of two words and a stream of packed scalars, and
+//! receives one point per window.
 
 use crate::field::{low, one};
 use num_bigint::BigUint;
@@ -70,8 +71,8 @@ pub struct Pass {
     pub first_base: u32,
     /// The top bit of every lane that is followed by another one: no carry of the recoding crosses it.
     pub lane_tops: [u64; WORD_LIMBS],
-    /// Whether the pass gives the sum of every bit plane of a window in place of the window's: the last steps of the reduction, a chain of
-    /// doublings, are the host's then.
+    /// Whether the pass gives the sum of every bit plane of a window in place of the window's: the last steps of the
+    /// reduction, a chain of doublings, are the host's then.
     pub planes: bool,
 }
 
@@ -148,8 +149,8 @@ impl Config {
     }
 }
 
-/// The windows of width `c` that every integer of `-2^(bits-1) .. 2^(bits-1)` fits. A single digit has that very range; the largest
-/// number that several signed digits reach is `2^(cW-1)` less an eighth or so, hence one bit more.
+/// The windows of width `c` that every integer of `-2^(bits-1) .. 2^(bits-1)` fits. A single digit has that very
+/// range; the largest number that several signed digits reach is `2^(cW-1)` less an eighth or so, hence one bit more.
 #[must_use]
 pub fn windows_for(bits: u32, width: u32) -> u32 {
     if bits <= width { 1 } else { (bits + 1).div_ceil(width) }

@@ -207,7 +207,8 @@ impl Fault {
     }
 }
 
-/// The hash that identifies this table: FNV-1a (32 bits) over the names, accesses, resets and meanings of all rows, and the faults.
+/// The hash that identifies this table: FNV-1a (32 bits) over the names, accesses, resets and meanings of all rows,
+/// and the faults.
 #[must_use]
 pub fn hash() -> u32 {
     let mut hash = 0x811c_9dc5_u32;

@@ -1,7 +1,7 @@
 /// Memory with one port that reads and one that writes.
 ///
-/// Reads take two cycles: the memory's register and an output register. A read in the cycle of a write to the same address gives the old
-/// word. No reset, no handshake. Ultra asks synthesis for UltraRAM.
+/// Reads take two cycles: the memory's register and an output register. A read in the cycle of a write
+/// to the same address gives the old word. No reset, no handshake. Ultra asks synthesis for UltraRAM.
 module ram_1r1w #(
   parameter int unsigned Width = 8,
   parameter int unsigned Depth = 16,

@@ -1,8 +1,8 @@
 `include "assert.svh"
 /// Radix-2 butterfly over BN254 Fr: forward u = a + t b, v = a - t b; inverse u = (a + b) / 2, v = t (a - b) / 2.
 ///
-/// Latency tapeout_pkg::NttButterflyLatency, throughput one per cycle, no handshake. t is in Montgomery form (R = 2^255). Operands and
-/// results are below 1.17 r (hw::ntt::bounds). inverse_i must hold still while anything is in the pipeline. One multiplier.
+/// Latency NttButterflyLatency, throughput one per cycle, no handshake. t is in Montgomery form (R = 2^255). Operands and
+/// results are below 1.17 r (hw::ntt::bounds). inverse_i must hold still while anything is under way. One multiplier.
 module ntt_butterfly (
   input  logic         clk_i,
   input  logic         inverse_i,

@@ -1,8 +1,8 @@
 `include "assert.svh"
 /// The NTT engine: batches of columns in, transformed columns out (see README.md beside this file).
 ///
-/// s_*: headers, table words and elements, valid/ready. o_*: elements, valid/ready, marked as last at the end of a batch. rst_ni and clear_i
-/// (a cycle or longer) reset everything. fault_o stays until clear_i. events_o feeds the performance counters.
+/// s_*: headers, table words and elements, valid/ready. o_*: elements, valid/ready, marked as last at the end of a batch. rst_ni
+/// and clear_i (a cycle or longer) reset everything. fault_o stays until clear_i. events_o feeds the performance counters.
 module ntt_engine
   import types_pkg::*;
 #(

@@ -1,8 +1,8 @@
 /// Four buffers of a column each, in 2 P banks of one read and one write port.
 ///
-/// A row of a buffer has two halves of P elements. Steps read and write one row of each half, elements go in and out one at a time; the
-/// engine gives every buffer at most one reader and one writer. Reads take two cycles for steps and three for single
-/// elements, throughput one each per cycle, no handshake. Banks that fill UltraRAM (4,096 rows) are in UltraRAM.
+/// A row of a buffer has two halves of P elements. Steps read and write one row of each half, elements go in and out one at
+/// a time; the engine gives every buffer at most one reader and one writer. Reads take two cycles for steps and three for
+/// single elements, throughput one each per cycle, no handshake. Banks that fill UltraRAM (4,096 rows) are in UltraRAM.
 module ntt_memory #(
   parameter int unsigned LogLanes = 2,
   parameter int unsigned MaxLog   = 15,

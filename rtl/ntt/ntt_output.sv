@@ -1,8 +1,8 @@
 `include "assert.svh"
 /// Gives a column to the host, an element per word, canonical, in the order asked for.
 ///
-/// start_i: the column's last step has just been issued; reads begin when it has been written. free_o: no column is being read. o_*: valid/ready,
-/// marked as last at the end of a batch. Reads are only made for words that the queue has room for.
+/// start_i: the column's last step has just been issued; reads begin when it has been written. free_o: no column is being
+/// read. o_*: valid/ready, marked as last at the end of a batch. Reads are only made for words that the queue has room for.
 module ntt_output
   import types_pkg::*;
 #(

@@ -1,9 +1,9 @@
 `include "assert.svh"
 /// Issues the steps: those that make a table, and those of the stages of each column, one per cycle.
 ///
-/// A step that is issued now reads now; what it writes can be read NttPipeline cycles later. Between stages of short columns it waits for that
-/// (gap_o). A column starts in the cycle after the last step of the one before it, when it has been loaded; the last step of a column waits
-/// for the buffer that holds the column before it to be unloaded (blocked_o).
+/// A step that is issued now reads now; what it writes can be read NttPipeline cycles later. Between stages of short
+/// columns it waits for that (gap_o). A column starts in the cycle after the last step of the one before it, when it has
+/// been loaded; the last step of a column waits for the buffer that holds the column before it to be unloaded (blocked_o).
 module ntt_sequencer #(
   parameter int unsigned LogLanes = 2,
   parameter int unsigned MaxLog   = 15,

@@ -1,7 +1,7 @@
 /// The table of twiddles: P entries a row, one row for each step of the widest stage and half as many for each one before it.
 ///
-/// Stages of fewer than P blocks (low) have a row each, of repeated entries. Others: row 2^(s-p) + r has the entries of the blocks r P and following
-/// of stage s. Reads take two cycles, throughput one per cycle, no handshake.
+/// Stages of fewer than P blocks (low) have a row each, of repeated entries. Others: row 2^(s-p) + r has the entries
+/// of the blocks r P and following of stage s. Reads take two cycles, throughput one per cycle, no handshake.
 module ntt_twiddles #(
   parameter int unsigned LogLanes = 2,
   parameter int unsigned MaxLog   = 15,

@@ -1,8 +1,9 @@
 //! Measures how busy the adder is: cycles and performance counters of MSMs over several distributions of scalars.
 //!
-//! `cargo run --release -p tapeout-sim --example occupancy -- [LOG_SIZES] [exact]`, sizes as `12..14`. Work is the number of
-//! non-zero digits and of additions of the reduction; occupancy is work over cycles, for the whole run from the first word to the last sum.
-//! `absorbed` is the number of non-zero digits per cycle until the last one is in its bucket, in a run of a single pass: accumulation alone.
+//! `cargo run --release -p tapeout-sim --example occupancy -- [LOG_SIZES] [exact]`, sizes as `12..14`. Work is the
+//! number of non-zero digits and of additions of the reduction; occupancy is work over cycles, for the whole run from
+//! the first word to the last sum. `absorbed` is the number of non-zero digits per cycle until the last one is in its
+//! bucket, in a run of a single pass: accumulation alone.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use ark_bn254::{G1Affine, G1Projective};
@@ -212,8 +213,8 @@ fn single(card: &mut Card, kind: &str, n: usize, rng: &mut StdRng) -> f64 {
     run(card, &[(pass, &words)]).absorbed
 }
 
-/// Columns of quantised values as the driver packs them: one window of eight bits each, as many columns and bases side by side in a word as
-/// fit. Half of the values are zero.
+/// Columns of quantised values as the driver packs them: one window of eight bits each, as many columns and bases
+/// side by side in a word as fit. Half of the values are zero.
 fn quantised(n: usize, columns: u32, rng: &mut StdRng) -> (Pass, Vec<Word>) {
     let pass = Pass {
         width: 8,

@@ -15,8 +15,8 @@ thread_local! {
     static ARMED: Cell<Option<(Unit, u32, u32)>> = const { Cell::new(None) };
 }
 
-/// Lets one bit of one fall to zero in what a unit of this thread's cards computes, after it has computed `after` results; which bit,
-/// `seed` decides. `None` forgets what was armed. Gives what was armed before and has not fallen.
+/// Lets one bit of one fall to zero in what a unit of this thread's cards computes, after it has computed `after`
+/// results; which bit, `seed` decides. `None` forgets what was armed. Gives what was armed before and has not fallen.
 pub fn arm(upset: Option<(Unit, u32, u32)>) -> Option<(Unit, u32, u32)> {
     ARMED.replace(upset)
 }

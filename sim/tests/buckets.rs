@@ -159,8 +159,10 @@ impl Buckets {
     }
 
     fn settle(&mut self) {
+        let patience = self.dut.model.cycles() + 100_000;
         while self.dut.get("moving_o") != 0 {
             self.step(None, None);
+            assert!(self.dut.model.cycles() < patience, "points that never come");
         }
         assert!(self.sums.is_empty());
     }
@@ -258,7 +260,8 @@ impl Slots {
     }
 }
 
-/// `sum_d d * bucket[d]` of every window, for every width, under stalls and with buckets that are filled while they are walked over.
+/// `sum_d d * bucket[d]` of every window, for every width, under stalls and with buckets that are filled while they
+/// are walked over.
 #[test]
 fn reductions_are_weighted_sums() {
     if !available() {

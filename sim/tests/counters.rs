@@ -7,9 +7,9 @@ use ark_std::rand::{Rng, SeedableRng, rngs::StdRng};
 use common::{BASES, card, full, points, receive, scalar, send};
 use tapeout_hw::Reg;
 use tapeout_hw::cost::{Load, Memory, cycles};
-use tapeout_hw::msm::Pass;
+use tapeout_hw::msm::{ADD_LATENCY, Pass};
 use tapeout_hw::regs::{COUNTERS, REGS, bits, hash};
-use tapeout_sim::{Card, Fidelity, Surroundings, WORD, available};
+use tapeout_sim::{Card, Engine, Fidelity, Surroundings, WORD, available};
 
 /// All counters of a card that is idle, in the order of [`COUNTERS`].
 fn counters(card: &mut Card) -> impl Fn(Reg) -> u64 + use<> {
@@ -80,6 +80,59 @@ fn counters_agree_with_the_model() {
             assert!(count(Reg::CyclesLo) > adds && bubbles.iter().sum::<u64>() <= count(Reg::CyclesLo));
         }
     }
+}
+
+/// What holds the engine up for so many cycles more shows in the counter of that cause, and in no other.
+#[test]
+fn waits_are_counted_by_their_cause() {
+    if !available() {
+        return;
+    }
+    let mut rng = StdRng::seed_from_u64(9);
+    let bases = points(&mut rng);
+    let pass = full(9, 200);
+    let words: Vec<_> = (0..200).map(|_| scalar(&mut rng)).collect();
+    // a pass in whose middle the host rests
+    let run = |memory_latency, stalls, rest: u64| {
+        let around = Surroundings {
+            memory_latency,
+            stalls,
+            ..Surroundings::default()
+        };
+        let mut card = card(Fidelity::Fast, around, &bases);
+        card.write(Reg::Control, bits::CLEAR).unwrap();
+        for word in pass.header() {
+            card.send(Engine::Msm, word, false);
+        }
+        for (i, word) in words.iter().enumerate() {
+            if i == words.len() / 2 {
+                (0..rest).for_each(|_| card.step().unwrap());
+            }
+            card.send(Engine::Msm, *word, i + 1 == words.len());
+        }
+        receive(&mut card, &pass);
+        let count = counters(&mut card);
+        COUNTERS.iter().map(|&reg| (reg, count(reg))).collect::<Vec<_>>()
+    };
+    let of = |counts: &[(Reg, u64)], reg| counts.iter().find(|&&(r, _)| r == reg).unwrap().1;
+    let differ = |less: &[(Reg, u64)], more: &[(Reg, u64)]| -> Vec<(Reg, i64)> {
+        let pairs = less.iter().zip(more).map(|(a, b)| (a.0, b.1 as i64 - a.1 as i64));
+        pairs.filter(|&(_, by)| by != 0).collect()
+    };
+    let longer = |cause, by| vec![(Reg::CyclesLo, by), (Reg::StreamCyclesLo, by), (cause, by)];
+    // by then the engine has absorbed what it had
+    let [short, long] = [5_000, 6_000].map(|rest| run(100, 0, rest));
+    assert_eq!(differ(&short, &long), longer(Reg::BubbleHostLo, 1_000));
+    let [near, far] = [100, 300].map(|latency| run(latency, 0, 0));
+    assert_eq!(differ(&near, &far), longer(Reg::BubbleMemoryLo, 200));
+    // the last pass's doublings, one at a time
+    assert!(of(&near, Reg::BubbleDrainLo) > 10 * u64::from(ADD_LATENCY));
+    // a host that takes what there is, and one that does not
+    assert_eq!(of(&near, Reg::StallOutputLo), 0);
+    // each word waits for about a cycle then
+    let stalled = of(&run(100, 128, 0), Reg::StallOutputLo);
+    let words = 3 * u64::from(pass.windows);
+    assert!((words / 2..2 * words).contains(&stalled), "{stalled}");
 }
 
 /// Passes of many items: the reduction of one runs under the accumulation of the next.

@@ -9,6 +9,7 @@ use ark_poly::{EvaluationDomain, Radix2EvaluationDomain};
 use ark_std::rand::{SeedableRng, rngs::StdRng};
 use num_bigint::BigUint;
 use tapeout_hw::Reg;
+use tapeout_hw::msm::Pass;
 use tapeout_hw::ntt::{Batch, CONFIG, table};
 use tapeout_hw::regs::{Fault, NTT_COUNTERS, REGS, bits};
 use tapeout_sim::{Card, Engine, Fidelity, Surroundings, WORD, available};
@@ -140,4 +141,36 @@ fn engines_wake_without_losing_a_cycle() {
         card.wait_until_ready().unwrap();
     }
     assert!(taken.iter().all(|cycles| *cycles == taken[0]), "{taken:?}");
+    // one that has nothing to do is reset all the same
+    (0..2_000).for_each(|_| card.step().unwrap());
+    card.write(Reg::Control, bits::RESET).unwrap();
+    assert_eq!(card.read(Reg::Status).unwrap() & bits::READY, 0);
+}
+
+/// An address that memory has not taken when its read is given up stands until it is taken, also when the clock would
+/// have stopped by then, and is read once.
+#[test]
+fn addresses_given_up_are_read_once() {
+    if !available() {
+        return;
+    }
+    let mut rng = StdRng::seed_from_u64(11);
+    let bases = common::points(&mut rng);
+    let pass = common::full(9, 4);
+    let words: Vec<_> = (0..4).map(|_| common::scalar(&mut rng)).collect();
+    let around = Surroundings {
+        // longer than the clearing of buckets after a reset
+        memory_interval: 18_000,
+        ..Surroundings::default()
+    };
+    let mut card = common::card(Fidelity::Fast, around, &bases);
+    common::send(&mut card, &pass, &words);
+    (0..150).for_each(|_| card.step().unwrap());
+    card.drop_words(Engine::Msm);
+    card.write(Reg::Control, bits::RESET).unwrap();
+    card.wait_until_ready().unwrap();
+    (0..60_000).for_each(|_| card.step().unwrap());
+    let other = Pass { first_base: 4, ..pass };
+    common::send(&mut card, &other, &words);
+    assert_eq!(common::receive(&mut card, &other), common::sums(&other, &words, &bases));
 }

@@ -1,4 +1,5 @@
-//! Whole MSMs of every size from 2^4 to 2^14 against arkworks', on scalars of every pattern, with random stalls on all interfaces.
+//! Whole MSMs of every size from 2^4 to 2^14 against arkworks', on scalars of every pattern, with random stalls on
+//! all interfaces.
 #![allow(clippy::unwrap_used)]
 
 mod common;
@@ -10,8 +11,8 @@ use ark_std::rand::{Rng, SeedableRng, rngs::StdRng};
 use common::{bases, card, joined, receive, send, wide};
 use tapeout_sim::{Card, Fidelity, Surroundings, available};
 
-/// Uniform scalars, and those that hold up engines with hazards. The last one has the same digit in every window, so that all bases meet in one
-/// bucket of each.
+/// Uniform scalars, and those that hold up engines with hazards. The last one has the same digit in every window, so
+/// that all bases meet in one bucket of each.
 fn patterns(n: usize, width: u32, rng: &mut StdRng) -> Vec<(&'static str, Vec<Fr>)> {
     let (one, other, random) = (Fr::from(1u8), Fr::rand(rng), Fr::rand(rng));
     let mut sorted: Vec<Fr> = (0..n).map(|_| Fr::rand(rng)).collect();

@@ -38,16 +38,16 @@ impl Config {
         u64::from(log_n) << (log_n - 1)
     }
 
-    /// Cycles from the first word of a batch with a table in to its last word out, when the host is always ready and the engine was idle:
-    /// header, first column in, columns, last column out. Columns whose words take longer than their butterflies
-    /// are bound by the words.
+    /// Cycles from the first word of a batch with a table in to its last word out, when the host is always ready and
+    /// the engine was idle: header, first column in, columns, last column out. Columns whose words take longer than
+    /// their butterflies are bound by the words.
     #[must_use]
     pub fn batch_cycles(&self, log_n: u32, columns: u32) -> u64 {
         self.sequence_cycles(&[Batch::new(log_n, false, columns)], 1)
     }
 
-    /// Cycles from the first word of a sequence of batches in to its last word out, when the engine was idle and the host gives and takes a
-    /// word every `interval` cycles (at least 1, which is a host that is always ready).
+    /// Cycles from the first word of a sequence of batches in to its last word out, when the engine was idle and the
+    /// host gives and takes a word every `interval` cycles (at least 1, which is a host that is always ready).
     #[must_use]
     pub fn sequence_cycles(&self, batches: &[Batch], interval: u64) -> u64 {
         let mut engine = Timeline::new(interval);

@@ -1,9 +1,9 @@
 //! Columns longer than the engine holds, in four steps through external memory (Bailey 1990).
 //!
-//! With `n = n1 n2`: columns of `n1` elements that lie `n2` apart are transformed, their results multiplied by powers of the root of
-//! unity, and columns of `n2` elements transformed, whose results lie `n1` apart. The multiplication is not one here: the second
-//! transforms run on a coset of their own each, which is in the engine's tables. So a long column is two passes of batches over
-//! memory, and nothing is computed outside the engine.
+//! With `n = n1 n2`: columns of `n1` elements that lie `n2` apart are transformed, their results multiplied by powers
+//! of the root of unity, and columns of `n2` elements transformed, whose results lie `n1` apart. The multiplication
+//! is not one here: the second transforms run on a coset of their own each, which is in the engine's tables. So a
+//! long column is two passes of batches over memory, and nothing is computed outside the engine.
 
 use num_bigint::BigUint;
 
@@ -30,16 +30,16 @@ impl Default for External {
     }
 }
 
-/// A pass: columns that memory gives to the engine and takes from it. Element `i` of column `c` is read at `read[0] c + read[1] i` and
-/// written at `write[0] c + write[1] i`.
+/// A pass: columns that memory gives to the engine and takes from it. Element `i` of column `c` is read at
+/// `read[0] c + read[1] i` and written at `write[0] c + write[1] i`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pass {
     /// `log2` of the columns' length.
     pub log_n: u32,
     /// Number of columns.
     pub columns: usize,
-    /// All columns are on the long column's coset to the power of their number; else column `c` is on that coset times `w^c`, with `w` the root of
-    /// unity of the long column's length, and a batch of its own.
+    /// All columns are on the long column's coset to the power of their number; else column `c` is on that coset
+    /// times `w^c`, with `w` the root of unity of the long column's length, and a batch of its own.
     pub one_coset: bool,
     /// Where columns are read.
     pub read: [usize; 2],

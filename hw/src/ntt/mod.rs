@@ -1,9 +1,10 @@
 //! The NTT engine: its shape, the words it is fed with, its bit-exact model and its cycles.
 //!
-//! The engine works in batches: columns of one length, one direction and one coset, streamed back to back. With `P` butterflies it keeps
-//! a column in `2P` banks and runs stages of constant geometry (Pease 1968): each step reads two half rows or one row, and writes the
-//! other. Cosets cost nothing: reduction modulo `X^n - c^n` splits into `X^(n/2) - t` and `X^(n/2) + t` with `t = c^(n/2)`, and so on down, so that the
-//! coset is in the twiddles. Nor does `1/n`: the inverse butterfly halves.
+//! The engine works in batches: columns of one length, one direction and one coset, streamed back to back. With `P`
+//! butterflies it keeps a column in `2P` banks and runs stages of constant geometry (Pease 1968): each step reads two
+//! half rows or one row, and writes the other. Cosets cost nothing: reduction modulo `X^n - c^n` splits into
+//! `X^(n/2) - t` and `X^(n/2) + t` with `t = c^(n/2)`, and so on down, so that the coset is in the twiddles. Nor does
+//! `1/n`: the inverse butterfly halves.
 
 mod cycles;
 pub mod four_step;
@@ -40,7 +41,8 @@ pub const MAGIC: u8 = 0x5a;
 /// `r - 1` is divisible by two this often.
 pub const TWO_ADICITY: u32 = 28;
 
-/// Cycles from a butterfly's operands to its results: two for sums and halves, the multiplier, one for sums, two for the reduction.
+/// Cycles from a butterfly's operands to its results: two for sums and halves, the multiplier, one for sums, two for
+/// the reduction.
 pub const BUTTERFLY_LATENCY: u32 = 2 + MUL_LATENCY + 1 + 2;
 /// Cycles from a step's addresses until what it wrote can be read.
 pub const PIPELINE: u32 = 3 + BUTTERFLY_LATENCY + 2;

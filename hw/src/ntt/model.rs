@@ -23,7 +23,8 @@ pub fn montgomery(x: &BigUint) -> BigUint {
     (x << R_BITS) % Field::fr().modulus()
 }
 
-/// What a table grows by: entry `b + 2^j` is entry `b` times `w_(2^(j+2))`, in Montgomery form, for `j` below `LARGEST_LOG_N - 1`.
+/// What a table grows by: entry `b + 2^j` is entry `b` times `w_(2^(j+2))`, in Montgomery form, for `j` below
+/// `LARGEST_LOG_N - 1`.
 #[must_use]
 pub fn growth(inverted: bool) -> Vec<BigUint> {
     let of = |j| {
@@ -48,7 +49,8 @@ pub fn first_entries(inverted: bool) -> Vec<BigUint> {
     entries
 }
 
-/// The words behind a header: for each stage `s` the twiddle of its first block, `c^(n / 2^(s+1))` or its inverse, in Montgomery form.
+/// The words behind a header: for each stage `s` the twiddle of its first block, `c^(n / 2^(s+1))` or its inverse, in
+/// Montgomery form.
 #[must_use]
 pub fn table(log_n: u32, inverted: bool, coset: &BigUint) -> Vec<BigUint> {
     let r = Field::fr().modulus().clone();
@@ -57,8 +59,8 @@ pub fn table(log_n: u32, inverted: bool, coset: &BigUint) -> Vec<BigUint> {
     (0..log_n).map(of).collect()
 }
 
-/// What `rtl/ntt/ntt_butterfly.sv` gives, to the bit. Forward (Cooley, Tukey): `a + t b` and `a - t b`. Inverse (Gentleman, Sande): `(a + b) / 2`
-/// and `t (a - b) / 2`.
+/// What `rtl/ntt/ntt_butterfly.sv` gives, to the bit. Forward (Cooley, Tukey): `a + t b` and `a - t b`. Inverse
+/// (Gentleman, Sande): `(a + b) / 2` and `t (a - b) / 2`.
 #[must_use]
 pub fn butterfly(field: &Field, inverse: bool, [a, b, t]: [&BigUint; 3]) -> [BigUint; 2] {
     let p = field.modulus();
@@ -72,8 +74,8 @@ pub fn butterfly(field: &Field, inverse: bool, [a, b, t]: [&BigUint; 3]) -> [Big
     wide.map(|v| field.reduce_small(&v))
 }
 
-/// Exclusive bounds of the butterfly's signals for operands that are results of butterflies, by interval arithmetic: the operands, the
-/// multiplier's operand, its product, and the widest value that is reduced.
+/// Exclusive bounds of the butterfly's signals for operands that are results of butterflies, by interval arithmetic:
+/// the operands, the multiplier's operand, its product, and the widest value that is reduced.
 #[must_use]
 pub fn bounds(inverse: bool) -> [BigUint; 4] {
     let field = Field::fr();
@@ -90,8 +92,8 @@ pub fn bounds(inverse: bool) -> [BigUint; 4] {
     [element, factor, product.clone(), sum.max(product)]
 }
 
-/// Where the element at `index` of a column stands: row, half of the row, and place in that half. Rows of the column's upper half have their halves
-/// swapped, so that the two half rows of a step lie in different banks.
+/// Where the element at `index` of a column stands: row, half of the row, and place in that half. Rows of the
+/// column's upper half have their halves swapped, so that the two half rows of a step lie in different banks.
 #[must_use]
 pub fn place(config: &Config, log_n: u32, index: usize) -> (usize, usize, usize) {
     let lanes = 1usize << config.log_lanes;

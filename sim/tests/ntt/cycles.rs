@@ -68,9 +68,9 @@ fn cycles_are_those_of_the_model() {
     }
 }
 
-/// What the engine promises of columns of 2^12: butterflies over (multipliers x cycles) of 32 of them, the first one's words in and the
-/// last one's out included; no cycle between columns; and of one column alone, the cycles over the words in, the
-/// butterflies and the words out.
+/// What the engine promises of columns of 2^12: butterflies over (multipliers x cycles) of 32 of them, the first
+/// one's words in and the last one's out included; no cycle between columns; and of one column alone, the cycles over
+/// the words in, the butterflies and the words out.
 #[test]
 fn butterflies_are_busy() {
     if !available() {

@@ -8,7 +8,8 @@ use tapeout_sim::available;
 
 use super::engine::{Engine, batch, check, edge_columns, expected, random_columns};
 
-/// Every length from 2^4 to 2^14, both directions, with and without a coset, edge columns; one engine after another batch's leavings.
+/// Every length from 2^4 to 2^14, both directions, with and without a coset, edge columns; one engine after another
+/// batch's leavings.
 #[test]
 fn transforms_of_every_length_are_right() {
     if !available() {

@@ -77,7 +77,8 @@ pub(super) fn simulated(engines: usize, guard: &Guard) -> Result<Box<dyn Backend
 /// The backend on one to four cards, each under guard. Bases are split among them; transforms run on the first.
 ///
 /// # Errors
-/// [`Error::Unsupported`] for another number of cards, [`Error::Device`] when a card's registers are not those that this program knows.
+/// [`Error::Unsupported`] for another number of cards, [`Error::Device`] when a card's registers are not those that
+/// this program knows.
 pub fn on_cards(cards: Vec<Box<dyn Card>>, guard: &Guard) -> Result<Box<dyn Backend>> {
     let count = cards.len();
     let name = *count

@@ -1,7 +1,8 @@
 //! Transforms on the card's NTT engine.
 //!
-//! Columns of the engine's lengths are one batch. Longer ones are cut in four steps (`tapeout_hw::ntt::four_step`): the host's memory is the
-//! external memory, which holds what is between the passes, and nothing is computed there. Shorter ones are a part of a column of the shortest length.
+//! Columns of the engine's lengths are one batch. Longer ones are cut in four steps (`tapeout_hw::ntt::four_step`):
+//! the host's memory is the external memory, which holds what is between the passes, and nothing is computed there.
+//! Shorter ones are a part of a column of the shortest length.
 
 use std::sync::{Arc, Mutex};
 use std::time::Instant;

@@ -11,7 +11,8 @@ use crate::card::VerilatorCard;
 use crate::sample::{Bases, scalars};
 use crate::{Backend, Error, Result, Scalars, Width};
 
-/// Records every signal of the simulated card in an FST file while it computes one MSM of random scalars of that width; gives its cycles.
+/// Records every signal of the simulated card in an FST file while it computes one MSM of random scalars of that
+/// width; gives its cycles.
 ///
 /// With `exact`, every gate of the adder is in it; without, the adder is a delay line.
 ///
