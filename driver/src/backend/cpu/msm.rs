@@ -20,7 +20,7 @@ use super::engine::{Engine, RESULT, ROOT};
 use super::pages;
 use super::sort::Digits;
 use super::sums::{Groups, Set, Summer, Weighted, weighted};
-use super::tables::{ROTATIONS, Tables, extend_with_rotations};
+use super::tables::{ROTATIONS, Tables, rotations};
 use super::windows::{Kind, Windows};
 use crate::{Error, G1Affine, G1Projective, Msm, Result, Run, Scalars};
 
@@ -55,14 +55,14 @@ struct Item {
     windows: Windows,
 }
 
-/// What is kept of the multiples of resident bases: those by cube roots of unity, with which MSMs take fewer digits of scalars
-/// of full size, and those by `2^(k D)` besides, with which they have fewer buckets to weigh.
+/// What is kept of the multiples of resident bases: those by cube roots of unity, with which scalars of full size take fewer
+/// digits, and those by `2^(k D)` besides, with which MSMs have fewer buckets to weigh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Multiples {
-    /// The memory that one list of bases may take with its multiples, 64 bytes a point. Those by roots of unity take three points a
-    /// base, those by powers of two as many for each of some fifteen powers; zero for none.
+    /// The memory that one list of bases may take with its multiples, 64 bytes a point: three points a base for those by roots of
+    /// unity, one more for each of some sixteen powers of two. Zero for none.
     pub bytes: usize,
-    /// Whether the multiples by powers of two are computed with the bases, which takes as long as some thirty MSMs, or else once
+    /// Whether the multiples by powers of two are computed with the bases, which takes as long as some fifty MSMs, or else once
     /// the MSMs that were computed without them would have paid for it. Those by roots of unity always are.
     pub at_once: bool,
 }
@@ -81,7 +81,7 @@ impl<E: Engine> CpuMsm<E> {
     pub(super) fn new(engine: E, bases: &[G1Affine], multiples: Multiples) -> Self {
         let len = bases.len();
         let room = |lists: usize| {
-            let points = ROTATIONS.saturating_mul(lists).saturating_mul(len);
+            let points = lists.saturating_mul(len);
             points < RESULT as usize && points.saturating_mul(size_of::<E::Point>()) <= multiples.bytes
         };
         let mut points = pages::with_capacity(len);
@@ -90,16 +90,14 @@ impl<E: Engine> CpuMsm<E> {
             .with_min_len(CHUNK)
             .map(|base| engine.import(base))
             .collect_into_vec(&mut points);
-        let shape = Windows::choose(len, MAX_BITS, Kind::Eisenstein, true);
-        let shape = room(shape.count).then_some(shape);
+        if room(ROTATIONS) {
+            points = rotations(engine, &points);
+        }
+        let shape = Windows::choose_signed(len, MAX_BITS, true);
+        let shape = room(Tables::<E>::lists(shape)).then_some(shape);
         let tables = shape
             .filter(|_| multiples.at_once)
             .map(|shape| Tables::new(engine, &points, shape));
-        if room(1) {
-            let mut rotated = pages::with_capacity(ROTATIONS * len);
-            extend_with_rotations(engine, &points, &mut rotated);
-            points = rotated;
-        }
         CpuMsm {
             summer: Summer::new(engine),
             shape,
@@ -114,19 +112,18 @@ impl<E: Engine> CpuMsm<E> {
     /// The windows of an item.
     fn plan(&self, integers: &Integers, bits: u32) -> Windows {
         let n = integers.len();
-        let plain = Windows::choose(n, bits, Kind::Signed, false);
+        let plain = Windows::choose_signed(n, bits, false);
         // There is no need of Eisenstein integers where scalars are narrow.
         let wide = matches!(integers, Integers::Wide(_)) && self.bases.len() > self.len;
-        let rotated = wide.then(|| Windows::choose(n, bits, Kind::Eisenstein, false));
-        let cheaper = |a: Windows, b: Windows| if b.cost(n) < a.cost(n) { b } else { a };
-        let plain = rotated.map_or(plain, |rotated| cheaper(plain, rotated));
+        let rotated = wide.then(|| Windows::choose_eisenstein(n));
+        let plain = rotated
+            .filter(|rotated| rotated.cost(n) < plain.cost(n))
+            .unwrap_or(plain);
         let Some(shape) = self.shape else { return plain };
-        let signed = Windows::signed(shape.width, bits, true);
-        let signed = (signed.count <= shape.count).then_some(signed);
-        let shared = [signed, wide.then_some(shape)].into_iter().flatten().reduce(cheaper);
-        let Some(shared) = shared.filter(|shared| shared.cost(n) < plain.cost(n)) else {
+        let shared = Windows::signed(shape.width, bits, true);
+        if shared.cost(n) >= plain.cost(n) {
             return plain;
-        };
+        }
         if self.tables.get().is_none() {
             let saved = plain.cost(n) - shared.cost(n);
             let forgone = self.forgone.fetch_add(saved, Ordering::Relaxed).saturating_add(saved);
@@ -135,9 +132,7 @@ impl<E: Engine> CpuMsm<E> {
             if !due || self.making.swap(true, Ordering::Relaxed) {
                 return plain;
             }
-            let made = self
-                .tables
-                .set(Tables::new(self.summer.engine, &self.bases[..self.len], shape));
+            let made = self.tables.set(Tables::new(self.summer.engine, &self.bases, shape));
             debug_assert!(made.is_ok());
         }
         shared
@@ -200,8 +195,7 @@ impl<E: Engine> CpuMsm<E> {
 
     /// Puts references to the bases into the groups of an item's digits.
     fn sort(&self, item: &Item) -> (Groups, Vec<Set>) {
-        let apart = [self.len, self.bases.len()];
-        Digits::new(self.summer.engine, item.windows, &item.integers, apart).sort()
+        Digits::new(self.summer.engine, item.windows, &item.integers, self.len).sort()
     }
 
     /// `sum_j 2^(c j) (columns_j + rows_j rho)` over the weighted sums of an item's sets of buckets, by Horner's rule, where

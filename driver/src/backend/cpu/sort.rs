@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use super::digits::Integers;
 use super::engine::{Engine, NEGATED};
 use super::sums::{Groups, Set};
+use super::tables::place;
 use super::windows::{BUCKET, SIGN, UNIT, Windows};
 
 /// How many scalars one task recodes.
@@ -15,20 +16,14 @@ pub(super) struct Digits {
     windows: Windows,
     /// Those of each chunk of scalars behind each other, window after window.
     digits: Vec<u32>,
-    /// How far a base's rotations are apart, which are taken for the digits' units.
-    rotations: usize,
-    /// How far its multiples are apart, which are taken for the windows of a set.
-    multiples: usize,
+    /// How many bases there are: so far are a base's rotations apart, which are taken for the digits' units, and its multiples, which
+    /// are taken for the windows of a set.
+    bases: usize,
 }
 
 impl Digits {
     /// Recodes integers.
-    pub(super) fn new(
-        engine: impl Engine,
-        windows: Windows,
-        integers: &Integers,
-        [rotations, multiples]: [usize; 2],
-    ) -> Self {
+    pub(super) fn new(engine: impl Engine, windows: Windows, integers: &Integers, bases: usize) -> Self {
         let mut digits = vec![0; integers.len() * windows.count];
         let chunks = digits.par_chunks_mut(CHUNK * windows.count);
         match integers {
@@ -39,12 +34,7 @@ impl Digits {
                 .zip(integers.par_chunks(CHUNK))
                 .for_each(|(digits, integers)| engine.narrow_digits(windows, integers, digits)),
         }
-        Digits {
-            windows,
-            digits,
-            rotations,
-            multiples,
-        }
+        Digits { windows, digits, bases }
     }
 
     /// The references of each bucket, and the sets that the buckets make. A set's first group, that of the digit zero, has one
@@ -93,7 +83,7 @@ impl Digits {
             let len = digits.len() / self.windows.count;
             let windows = digits[set * self.in_set() * len..].chunks_exact(len);
             let windows = windows.take(self.in_set()).enumerate();
-            windows.map(move |(level, digits)| (level * self.multiples + chunk * CHUNK, digits))
+            windows.map(move |(level, digits)| (place(level) * self.bases + chunk * CHUNK, digits))
         })
     }
 
@@ -114,7 +104,7 @@ impl Digits {
             for (digit, base) in digits.iter().zip(first as u32..) {
                 let bucket = digit & BUCKET;
                 let cursor = &mut cursors[bucket as usize];
-                let reference = base + ((digit & !SIGN) >> UNIT) * self.rotations as u32;
+                let reference = base + ((digit & !SIGN) >> UNIT) * self.bases as u32;
                 // The sign of a digit is at the same place as that of a reference.
                 references[*cursor as usize] = reference | (digit & SIGN);
                 // Those of zero overwrite each other: whether a digit is zero is not for a processor to foresee.

@@ -15,6 +15,9 @@ pub(super) const BUCKET: u32 = (1 << UNIT) - 1;
 /// The widest digits that are worth their buckets for any number of scalars that memory holds.
 const WIDEST: u32 = 18;
 
+/// As [`WIDEST`]: a sixth of `2^22` buckets.
+const WIDEST_EISENSTEIN: u32 = 11;
+
 /// What digits are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -63,14 +66,14 @@ impl Windows {
 
     /// Windows of Eisenstein digits, for scalars of any size. The last window has what is left above the others, or else, if
     /// there is a `rest`, only what is left above as many windows as there is room for.
-    pub(super) fn eisenstein(width: u32, rest: bool, shared: bool) -> Windows {
+    pub(super) fn eisenstein(width: u32, rest: bool) -> Windows {
         let (whole, left) = (eisenstein::BITS / width, eisenstein::BITS % width);
         Windows {
             kind: Kind::Eisenstein,
             width,
             count: (whole + u32::from(rest && left > 0)).max(1) as usize,
             bits: MAX_BITS,
-            shared,
+            shared: false,
         }
     }
 
@@ -136,17 +139,19 @@ impl Windows {
         (self.count - 1) * n + last + 3 * buckets
     }
 
-    /// The cheapest windows for `n` scalars of magnitude at most `2^bits`.
-    pub(super) fn choose(n: usize, bits: u32, kind: Kind, shared: bool) -> Windows {
-        let widths = 1..=WIDEST.min(bits.max(1));
-        let cheapest = match kind {
-            Kind::Signed => widths
-                .map(|width| Windows::signed(width, bits, shared))
-                .min_by_key(|windows| windows.cost(n)),
-            Kind::Eisenstein => (1..=WIDEST / 2 + 2)
-                .flat_map(|width| [false, true].map(|rest| Windows::eisenstein(width, rest, shared)))
-                .min_by_key(|windows| windows.cost(n)),
-        };
-        cheapest.unwrap_or(Windows::signed(1, bits, shared))
+    /// The cheapest windows of signed digits, for `n` scalars of magnitude at most `2^bits`.
+    pub(super) fn choose_signed(n: usize, bits: u32, shared: bool) -> Windows {
+        (1..=WIDEST.min(bits.max(1)))
+            .map(|width| Windows::signed(width, bits, shared))
+            .min_by_key(|windows| windows.cost(n))
+            .unwrap_or(Windows::signed(1, bits, shared))
+    }
+
+    /// The cheapest windows of Eisenstein digits, for `n` scalars.
+    pub(super) fn choose_eisenstein(n: usize) -> Windows {
+        (1..=WIDEST_EISENSTEIN)
+            .flat_map(|width| [false, true].map(|rest| Windows::eisenstein(width, rest)))
+            .min_by_key(|windows| windows.cost(n))
+            .unwrap_or(Windows::eisenstein(1, false))
     }
 }

@@ -87,7 +87,7 @@ fn check(values: &[Fr], windows: Windows) {
 /// All kinds of windows that scalars may be cut into, but those of which the last has more buckets than memory.
 fn all_windows() -> impl Iterator<Item = Windows> {
     let all = (1..=12).flat_map(|width| [(width, false), (width, true)]);
-    let all = all.flat_map(|(width, rest)| [false, true].map(|shared| Windows::eisenstein(width, rest, shared)));
+    let all = all.map(|(width, rest)| Windows::eisenstein(width, rest));
     all.filter(|windows| windows.grid(windows.count - 1).size < 1 << 22)
 }
 
@@ -159,7 +159,7 @@ fn every_residue_is_nearest_to_zero_in_its_bucket() {
     for width in 1..=7 {
         let full = 1i64 << width;
         let mut buckets = vec![0usize; 1 << (2 * width)];
-        let windows = Windows::eisenstein(width, true, false);
+        let windows = Windows::eisenstein(width, true);
         let mut inside = 0;
         for (a, b) in (0..=full).flat_map(|a| (0..=full).map(move |b| (a, b))) {
             let (digit, carries) = nearest([a, b], width, windows.grid(0).columns);
