@@ -143,7 +143,7 @@ fn cut(x: Part) -> W {
     x[2].shl::<12>().sar::<12>().shl::<26>() | x[1].shr::<26>()
 }
 
-/// As [`super::super::eisenstein::further`], of `[a, b]`: the lanes where `m`, `-m`, `m w` and `-m w` are to be subtracted.
+/// As `further` there, of `[a, b]`: the lanes where `m`, `-m`, `m w` and `-m w` are to be subtracted.
 #[inline(always)]
 fn further([a, b]: [W; 2], m: W) -> [Mask; 4] {
     let (first, second) = (a + a - b, b + b - a);
@@ -168,7 +168,7 @@ fn bits_from([low, high]: [W; 2], start: u32) -> W {
     }
 }
 
-/// As [`super::super::eisenstein::nearest`], of the lowest bits and carries, and with the sign changed in the lanes of `negative`.
+/// As `nearest` there, of the lowest bits and carries, and with the sign changed in the lanes of `negative`.
 #[inline(always)]
 fn nearest(simd: Simd, bits: [W; 2], carry: [W; 2], width: u32, columns: W, negative: Mask) -> (W, [W; 2]) {
     let (zero, one, full) = (simd.zero(), simd.splat(1), simd.splat(1 << width));
@@ -194,7 +194,7 @@ fn nearest(simd: Simd, bits: [W; 2], carry: [W; 2], width: u32, columns: W, nega
     (digit, [carry(mirrored), carry(!mirrored)])
 }
 
-/// As [`super::super::eisenstein::last`], with the sign changed in the lanes of `negative`.
+/// As `last` there, with the sign changed in the lanes of `negative`.
 #[inline(always)]
 fn last(simd: Simd, [a, b]: [W; 2], columns: W, negative: Mask) -> W {
     let zero = simd.zero();
