@@ -11,7 +11,7 @@ TRACE ?= build/msm.fst
 # One folder of examples/ each, with a run.py.
 EXAMPLES = trading lending medical api credential freeze training
 
-.PHONY: help tools evm-tools web test-web demo examples $(EXAMPLES:%=example-%) test test-conformance test-faults test-hardware test-sanitize synth fmt lint doc deny bench bench-ezkl bench-ezkl-conformance bench-gas bench-visibility bench-peers waves ci clean
+.PHONY: help tools evm-tools web test-web demo examples $(EXAMPLES:%=example-%) test test-conformance test-faults test-hardware test-sanitize synth fmt lint doc deny bench bench-ezkl bench-ezkl-conformance bench-gas bench-visibility bench-batches bench-peers waves ci clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -84,6 +84,10 @@ bench-gas: tools evm-tools ## Measure the contracts' gas, for docs/evm.md
 bench-visibility: tools evm-tools ## Time proofs with public, private and committed inputs and outputs, for docs/visibility.md
 	@$(CARGO) build --release --package tapeout-prover
 	@python3 benches/visibility.py --tapeout target/release/tapeout $(if $(MODELS),--models $(MODELS)) $(if $(RUNS),--runs $(RUNS))
+
+bench-batches: tools ## Time proofs of many inferences and of models in segments, for docs/batches.md
+	@$(CARGO) build --release --package tapeout-prover
+	@python3 benches/batches.py --tapeout target/release/tapeout $(if $(RUNS),--runs $(RUNS))
 
 bench-peers: tools ## Time MSM, NTT, other kernels and proofs beside other libraries, for docs/performance.md (PARTS=msm,ntt SIZES=10..14)
 	@$(CARGO) build --release --manifest-path benches/peers/libraries/Cargo.toml

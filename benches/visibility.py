@@ -8,14 +8,12 @@ is the operating system's count of it, and is verified. Gas is that of the contr
 """
 
 import argparse
-import json
-import os
 import pathlib
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
+
+from process import tapeout
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 TABLE = ROOT / "docs/visibility.md"
@@ -43,21 +41,6 @@ many elements is a statement of as many words: proofs have fewer slots, calldata
 """
 
 
-def tapeout(binary, *arguments):
-    """The report of a command, and what it took."""
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as out:
-        start = time.monotonic()
-        process = subprocess.Popen([binary, "--json", *map(str, arguments)], stdout=out, stdin=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.monotonic() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-        out.seek(0)
-        text = out.read()
-    if process.returncode != 0:
-        raise SystemExit(f"tapeout {' '.join(map(str, arguments))} ended with exit code {process.returncode}: {text}")
-    return json.loads(text), usage.ru_utime + usage.ru_stime, wall
-
-
 class Choice:
     """Keys for one choice, and what their proofs took."""
 
@@ -81,16 +64,16 @@ class Choice:
         return result
 
     def run(self):
-        report, cpu, wall = self.prove("keys", "proof")
+        report, cost = self.prove("keys", "proof")
         self.proof_bytes = report["proof_bytes"]
-        self.cpu.append(cpu)
-        self.wall.append(wall)
+        self.cpu.append(cost.cpu_s)
+        self.wall.append(cost.wall_s)
 
     def gas(self):
         self.setup("evm", "--profile", "evm")
         self.prove("evm", "evm-proof")
         where = ("--keys", self.folder / "evm", "--proof", self.folder / "evm-proof", "--out", self.folder / "contract")
-        report, _, _ = tapeout(self.binary, "evm", *where, "--tools", ROOT / "build/evm")
+        report, _ = tapeout(self.binary, "evm", *where, "--tools", ROOT / "build/evm")
         return report
 
 
