@@ -315,15 +315,17 @@ fn compare<T: PartialEq>(
         }
     }
     let mut base = None;
-    for ((name, _), (walls, mut cpus)) in runners.iter().zip(times) {
-        cpus.sort_unstable();
+    for ((name, _), (walls, cpus)) in runners.iter().zip(times) {
         let least_wall = milliseconds(walls.iter().min().copied());
-        let (wall, cpu, least) = (median(walls), median(cpus.clone()), milliseconds(cpus.first().copied()));
+        let least = milliseconds(cpus.iter().min().copied());
+        let each: Vec<f64> = cpus.iter().map(|cpu| milliseconds(Some(*cpu))).collect();
+        let (wall, cpu) = (median(walls), median(cpus));
         let (first, first_least) = *base.get_or_insert((cpu, least));
         if options.json {
             let row = json!({
                 "library": name, "log_n": log_n, "what": what, "batch": options.batch, "threads": options.threads,
                 "runs": options.repetitions, "wall_ms": wall, "least_wall_ms": least_wall, "cpu_ms": cpu, "least_cpu_ms": least,
+                "cpu_ms_each": each,
             });
             println!("{row}");
             continue;
