@@ -30,7 +30,8 @@ CHOICES = {
 HEAD = """# What batches and segments cost
 
 `make bench-batches` writes this page: `tapeout setup --batch COUNT` and `--segments COUNT` with the other settings at their defaults, the
-whole process counted, medians of {runs} proofs a choice that alternated in one run, processor seconds of both cores together. `--segments`
+whole process counted, medians of {runs} proofs a choice that alternated in one run, processor seconds of both cores together; ratios
+are medians of each round's. `--segments`
 is an upper limit: a cut is made where it makes segments smaller. "Verified" is what the verifier computes, without reading files.
 
 | model | setup | rows | CPU s | against the first | CPU s an inference | wall s | peak MiB | proof, bytes | verified, ms |
@@ -75,6 +76,7 @@ class Choice:
     def row(self, name, base):
         flag, count = self.choice
         cpu = self.median(lambda cost: cost.cpu_s)
+        against = statistics.median(mine.cpu_s / first.cpu_s for mine, first in zip(self.costs, base.costs))
         segments = self.report.get("segments")
         made = f" ({len(segments)} are made)" if segments else ""
         cells = [
@@ -82,7 +84,7 @@ class Choice:
             f"`{flag} {count}`{made}",
             f"{self.report['rows']:,}",
             f"{cpu:.3f}",
-            f"{cpu / base:.2f}",
+            f"{against:.2f}",
             f"{cpu / self.count:.3f}",
             f"{self.median(lambda cost: cost.wall_s):.3f}",
             f"{self.median(lambda cost: cost.peak_mib):.0f}",
@@ -106,8 +108,7 @@ def main():
                 print(f"{name}: proofs {run + 1} of {options.runs}", file=sys.stderr)
                 for choice in made:
                     choice.run()
-            base = made[0].median(lambda cost: cost.cpu_s)
-            rows += [choice.row(name, base) for choice in made]
+            rows += [choice.row(name, made[0]) for choice in made]
     text = HEAD.format(runs=options.runs) + "\n".join(rows) + "\n"
     TABLE.write_text(text, encoding="utf-8")
     print(text)

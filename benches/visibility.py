@@ -35,7 +35,7 @@ CHOICES = [
 HEAD = """# What it costs who sees what
 
 `make bench-visibility` writes this page. `tapeout setup --input WHO --output WHO --weights WHO` with the other settings at their defaults; one proof, the whole process counted, medians of
-{runs} proofs a choice that alternated in one run, processor seconds of both cores together. Gas is the whole transaction's, for keys of the profile `evm`. A public input of
+{runs} proofs a choice that alternated in one run, processor seconds of both cores together; ratios are medians of each round's. Gas is the whole transaction's, for keys of the profile `evm`. A public input of
 many elements is a statement of as many words: proofs have fewer slots, calldata has more bytes.
 
 """
@@ -85,13 +85,13 @@ def table(name, choices):
         "| input | output | weights | CPU s | against the first | wall s | proof, bytes | gas | calldata, bytes |",
         "|---|---|---|--:|--:|--:|--:|--:|--:|",
     ]
-    base = statistics.median(choices[0].cpu)
     for choice in choices:
         report = choice.gas()
         cpu = statistics.median(choice.cpu)
+        against = statistics.median(mine / first for mine, first in zip(choice.cpu, choices[0].cpu))
         gas = f"{report['gas']:,}" if report["gas"] else f"- ({report['unmeasured']})"
         lines.append(
-            f"| {' | '.join(choice.choice)} | {cpu:.3f} | {100 * (cpu / base - 1):+.1f} % | "
+            f"| {' | '.join(choice.choice)} | {cpu:.3f} | {100 * (against - 1):+.1f} % | "
             f"{statistics.median(choice.wall):.3f} | {choice.proof_bytes:,} | {gas} | {report['calldata_bytes']:,} |"
         )
     return "\n".join(lines)
