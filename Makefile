@@ -111,6 +111,7 @@ test-faults: tools ## Flip a thousand bits on the simulated card, and write what
 	TAPEOUT_FAULTS_PAGE=$(CURDIR)/docs/faults.md $(CARGO) test --package tapeout-driver --test faults no_flip_goes_unnoticed -- --exact --nocapture
 
 test-sanitize: ## Test the driver, whose kernels have unsafe code, under AddressSanitizer (x86-64 Linux; RUSTC_BOOTSTRAP as the flag is not stable)
+	ASAN_OPTIONS=fast_unwind_on_malloc=0 LSAN_OPTIONS=suppressions=$(CURDIR)/.ci/leaks.supp \
 	RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address $(CARGO) test --package tapeout-driver --lib \
 		--target x86_64-unknown-linux-gnu --target-dir target/sanitize
 
