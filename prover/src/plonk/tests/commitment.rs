@@ -77,21 +77,7 @@ fn what_is_committed_to_is_what_the_proof_is_about() {
             draft.bus.retain(|term| term.name != name);
         });
         let column = committed(&unread)[which];
-        // Nobody is left who reads: neither slots nor the zero are read so often.
-        let unread = unread.rewired(|interface, wiring| {
-            let lanes = Fixture::columns(interface).lanes;
-            let n = interface.shape.n();
-            for id in wiring.fixed[column.read_id].clone() {
-                match interface
-                    .constants
-                    .iter_mut()
-                    .find(|(_, written)| written.id == id as u64)
-                {
-                    Some((_, written)) => written.reads -= 1,
-                    None => wiring.fixed[lanes[(id as usize - 1) / n].mu][(id as usize - 1) % n] -= 1,
-                }
-            }
-        });
+        let unread = unread.unread(column.read_id);
         let (trace, public) = honest.run(&small_input());
         let len = [small_input().len(), honest.key.quantised.program.outputs.len()][which];
         for row in [0, len - 1, len, honest.key.verifying.interface.shape.n() - 1] {

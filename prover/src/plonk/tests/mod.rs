@@ -193,6 +193,19 @@ impl Fixture {
         &self.key.verifying.cs
     }
 
+    /// Where nobody is left who reads what this fixed column names: neither slots nor constants are read so often.
+    pub(crate) fn unread(self, read_id: usize) -> Self {
+        self.rewired(|interface, wiring| {
+            let (lanes, n) = (Self::columns(interface).lanes, interface.shape.n());
+            for id in wiring.fixed[read_id].clone() {
+                match interface.constants.iter_mut().find(|(_, w)| w.id == id as u64) {
+                    Some((_, written)) => written.reads -= 1,
+                    None => wiring.fixed[lanes[(id as usize - 1) / n].mu][(id as usize - 1) % n] -= 1,
+                }
+            }
+        })
+    }
+
     /// Changes the circuit and commits to its fixed columns anew: another key, under the digest of this one.
     pub(crate) fn rewired(mut self, change: impl FnOnce(&mut layout::Interface, &mut layout::Wiring)) -> Self {
         let key = &mut self.key;

@@ -37,6 +37,9 @@ fn the_second_port_reads_what_it_is_wired_to() {
     let attack = lie(1).slots(|slots| *slots.x(SECOND) = signed(19));
     assert_eq!(attack.public(), [131]);
     attack.assert_rejected(&attack.fixture(|_| {}));
+    let weak = attack.fixture(|draft| draft.bus.retain(|term| term.name != "read of port1"));
+    let ids = weak.cs().columns.ports[1].read_id;
+    attack.assert_accepted(&weak.unread(ids));
 }
 
 #[test]
