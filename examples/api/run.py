@@ -89,6 +89,8 @@ def story(example):
     check(audited["vk_digest"] == made["vk_digest"], "setup is not repeatable")
     example.path("trusted.vk").write_bytes(example.path("audited/model.vk").read_bytes())
     model_hash = audited["model_hash"]
+    say("... and whoever has seen neither checks that the key is of a network of these layers, whatever its weights are")
+    example.run("verify-weights", "keys/model.cert", "--vk", "keys/model.vk")
 
     say("3. A client, who has the key from the auditor, asks and believes the answer")
     with Running(example, Service) as url:

@@ -1,7 +1,8 @@
 //! What a verifying key with hidden weights does not show, proven once for all proofs under it: that its weights are integers of
 //! bounded size and its circuit is the layout of a network whose layers, weights left out, are stated.
 //!
-//! A [`Certificate`] is made with the keys and checked by whoever is to trust the verifying key. The argument, why it is sound and
+//! A [`Certificate`] is made with each key, and a file of [`Certificates`] is checked by whoever is to trust the verifying key of a model,
+//! whole or in segments. The argument, why it is sound and
 //! what it reveals stand in `docs/protocol.md`, "The certificate of hidden weights".
 
 mod argument;
@@ -15,8 +16,11 @@ use crate::{
     keys::{self, KeyError, KeyFormatError, ProvingKey, VerifyingKey},
     kzg::{KzgError, OpenError},
     layout::Wiring,
-    model::program::{Act, Program, Taps},
-    pipeline::Trust,
+    model::{
+        Quantised,
+        program::{Program, Taps},
+    },
+    pipeline::{Key, Trust},
     plonk::fold::polynomials,
     srs::{Origin, Srs, SrsError},
 };
@@ -24,7 +28,7 @@ pub(crate) use argument::MASK_LEN;
 use argument::{Argument, SUM_BITS};
 
 const MAGIC: [u8; 8] = *b"TAPEOUTW";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Proven weights are smaller than this power of two in size: far beyond what keys are made of, and far below what could wrap around.
 pub const WEIGHT_BITS: u32 = 137;
@@ -34,7 +38,7 @@ pub const WEIGHT_BITS: u32 = 137;
 pub struct Certificate {
     /// The key that it is for.
     pub key: [u8; 32],
-    /// The network without its weights.
+    /// The network without its weights but those that settle advice: constants, shifts and signs.
     pub skeleton: Program<i64>,
     argument: Argument,
 }
@@ -48,9 +52,12 @@ pub enum CertificateError {
         "the key does not hide its weights, so that there is nothing to certify: setup makes it again of the model"
     )]
     NotHidden,
-    /// Values that the prover chooses are right only if the weights of the layers behind them are.
-    #[error("layer '{layer}' rests on the weights of layers behind it, which hidden weights cannot be trusted with")]
-    Unsupported {
+    /// A layer holds values that the prover chooses, and those behind it do not settle them; or it has products beyond the range
+    /// of a slot for other ends.
+    #[error(
+        "layer '{layer}' is advice that nothing settles, or has a raw product's values for other ends than settling advice"
+    )]
+    Unsettled {
         /// The layer.
         layer: String,
     },
@@ -78,6 +85,14 @@ pub enum CertificateError {
     /// The key's reference string was made for development.
     #[error("the key's reference string is marked insecure-dev: whoever made it can certify anything")]
     InsecureReferenceString,
+    /// There are other segments than certificates.
+    #[error("the key is of {expected} segment(s), the file has {got} certificate(s)")]
+    Count {
+        /// Segments.
+        expected: usize,
+        /// Certificates.
+        got: usize,
+    },
     /// The certificate is for another key.
     #[error("the certificate is for another verifying key")]
     OtherKey,
@@ -104,11 +119,15 @@ pub enum CertificateError {
     Driver(#[from] tapeout_driver::Error),
 }
 
-/// A program without what hidden weights hide: no weights, biases only where there are any, no names.
-fn skeleton(program: &Program<i64>) -> Program<i64> {
+/// A program without what hidden weights hide: no names, and weights and biases only where `settling` says so, beyond whether a
+/// layer has biases.
+fn skeleton(program: &Program<i64>, settling: &[bool]) -> Program<i64> {
     let mut skeleton = program.clone();
     for (i, layer) in skeleton.layers.iter_mut().enumerate() {
         layer.name = format!("layer {i}");
+        if settling[i] {
+            continue;
+        }
         let biased = layer.bias.iter().any(|b| *b != 0);
         layer.bias.fill(i64::from(biased));
         for term in &mut layer.terms {
@@ -118,30 +137,42 @@ fn skeleton(program: &Program<i64>) -> Program<i64> {
     skeleton
 }
 
-/// Layers whose values are what they should be whatever the weights of others are.
-fn supported(program: &Program<i64>) -> Result<(), CertificateError> {
-    let unsupported = |act: Act| matches!(act, Act::Advice(_) | Act::RawProduct);
-    match program.layers.iter().find(|layer| unsupported(layer.act)) {
-        Some(layer) => Err(CertificateError::Unsupported {
-            layer: layer.name.clone(),
-        }),
-        None => Ok(()),
-    }
+/// Which layers' weights are stated, as values that the prover chooses rest on them.
+fn settling(quantised: &Quantised) -> Result<Vec<bool>, CertificateError> {
+    quantised.settling().map_err(|layer| CertificateError::Unsettled {
+        layer: quantised.program.layers[layer].name.clone(),
+    })
 }
 
-/// The fixed columns of the skeleton's circuit, which must be the key's.
-fn circuit(skeleton: &Program<i64>, key: &VerifyingKey) -> Result<Wiring, CertificateError> {
-    keys::wiring(&keys::quantised(key, skeleton.clone()), key).map_err(|error| match error {
-        KeyError::Format(KeyFormatError::Mismatch(_)) => CertificateError::OtherCircuit,
-        error => CertificateError::Network(error),
-    })
+/// What a skeleton states of a key.
+struct Stated {
+    /// The skeleton's hash.
+    digest: [u8; 32],
+    /// Its circuit, whose fixed columns must be the key's, as must be the weights of those layers that settle advice.
+    wiring: Wiring,
+    settling: Vec<bool>,
+}
+
+impl Stated {
+    fn new(skeleton: &Program<i64>, key: &VerifyingKey) -> Result<Self, CertificateError> {
+        let quantised = keys::quantised(key, skeleton.clone());
+        let wiring = keys::wiring(&quantised, key).map_err(|error| match error {
+            KeyError::Format(KeyFormatError::Mismatch(_)) => CertificateError::OtherCircuit,
+            error => CertificateError::Network(error),
+        })?;
+        Ok(Self {
+            digest: Keccak256::digest(postcard::to_stdvec(skeleton)?).into(),
+            settling: settling(&quantised)?,
+            wiring,
+        })
+    }
 }
 
 impl Certificate {
     /// Certifies a key's weights. `srs` is the reference string that the key was made with.
     ///
     /// # Errors
-    /// [`CertificateError::NotHidden`], [`CertificateError::Unsupported`], [`CertificateError::Weights`], and those of the backend.
+    /// [`CertificateError::NotHidden`], [`CertificateError::Unsettled`], [`CertificateError::Weights`], and those of the backend.
     pub fn new(
         key: &ProvingKey,
         srs: &Srs,
@@ -152,26 +183,28 @@ impl Certificate {
         if verifying.interface.hidden_weights.is_none() {
             return Err(CertificateError::NotHidden);
         }
-        supported(&key.quantised.program)?;
-        let taps = key
+        let settling = settling(&key.quantised)?;
+        let hidden = key
             .wiring
             .weights
             .iter()
-            .flatten()
+            .zip(&settling)
+            .filter(|(_, settling)| !**settling);
+        let taps = hidden
+            .flat_map(|(layer, _)| layer)
             .flat_map(|taps| taps.iter().flatten());
         let total: u128 = taps.map(|(_, w)| u128::from(w.unsigned_abs())).sum();
         if total >> SUM_BITS != 0 {
             return Err(CertificateError::Weights);
         }
-        let skeleton = skeleton(&key.quantised.program);
-        let columns = circuit(&skeleton, verifying)?.fixed_columns();
+        let skeleton = skeleton(&key.quantised.program, &settling);
+        let stated = Stated::new(&skeleton, verifying)?;
         let (fold, layers) = (&verifying.weights.fold, &verifying.interface.linear);
         let tiles = polynomials(fold, layers, &key.wiring.weights, &key.dummies);
-        let digest = digest(&skeleton)?;
         let certificate = Self {
             key: verifying.digest,
             skeleton,
-            argument: Argument::prove(verifying, &tiles, &digest, &columns, srs, backend, rng)?,
+            argument: Argument::prove(verifying, &tiles, &stated, srs, backend, rng)?,
         };
         // A backend that computes wrong is found out here.
         certificate.verify(verifying, Trust::InsecureDev)?;
@@ -192,10 +225,41 @@ impl Certificate {
         if self.key != key.digest {
             return Err(CertificateError::OtherKey);
         }
-        supported(&self.skeleton)?;
-        let wiring = circuit(&self.skeleton, key)?;
-        self.argument
-            .verify(key, &digest(&self.skeleton)?, &wiring.fixed_columns())
+        self.argument.verify(key, &Stated::new(&self.skeleton, key)?)
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, CertificateError> {
+        let key = reader.array("key digest")?;
+        let len = usize::try_from(reader.u64("length of the network")?).unwrap_or(usize::MAX);
+        let (skeleton, rest) = postcard::take_from_bytes(reader.bytes("network", len)?)?;
+        if !rest.is_empty() {
+            return Err(postcard::Error::DeserializeBadEncoding.into());
+        }
+        Ok(Self {
+            key,
+            skeleton,
+            argument: Argument::read(reader)?,
+        })
+    }
+}
+
+/// The certificates of a model: one, or one for each segment. Segments that keys tie to each other are then those of one network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Certificates(pub Vec<Certificate>);
+
+impl Certificates {
+    /// Checks all. `trust` says which reference strings will do.
+    ///
+    /// # Errors
+    /// As [`Certificate::verify`]; [`CertificateError::Count`].
+    pub fn verify(&self, key: &Key, trust: Trust) -> Result<(), CertificateError> {
+        let keys = key.keys();
+        if keys.len() != self.0.len() {
+            let (expected, got) = (keys.len(), self.0.len());
+            return Err(CertificateError::Count { expected, got });
+        }
+        let mut all = self.0.iter().zip(keys);
+        all.try_for_each(|(certificate, key)| certificate.verify(key, trust))
     }
 
     /// The file's bytes.
@@ -206,11 +270,14 @@ impl Certificate {
         let mut out = Writer::new();
         out.bytes(&MAGIC);
         out.u32(VERSION);
-        out.bytes(&self.key);
-        let skeleton = postcard::to_stdvec(&self.skeleton)?;
-        out.u64(skeleton.len() as u64);
-        out.bytes(&skeleton);
-        self.argument.write(&mut out);
+        out.u32(self.0.len() as u32);
+        for certificate in &self.0 {
+            out.bytes(&certificate.key);
+            let skeleton = postcard::to_stdvec(&certificate.skeleton)?;
+            out.u64(skeleton.len() as u64);
+            out.bytes(&skeleton);
+            certificate.argument.write(&mut out);
+        }
         Ok(out.finish())
     }
 
@@ -227,24 +294,12 @@ impl Certificate {
             VERSION => {}
             got => return Err(CertificateError::Version { got }),
         }
-        let key = reader.array("key digest")?;
-        let len = usize::try_from(reader.u64("length of the network")?).unwrap_or(usize::MAX);
-        let (skeleton, rest) = postcard::take_from_bytes(reader.bytes("network", len)?)?;
-        if !rest.is_empty() {
-            return Err(postcard::Error::DeserializeBadEncoding.into());
-        }
-        let argument = Argument::read(&mut reader)?;
+        let count = reader.u32("number of certificates")?;
+        let certificates: Result<Vec<_>, _> = (0..count).map(|_| Certificate::read(&mut reader)).collect();
+        let certificates = certificates?;
         reader.finish()?;
-        Ok(Self {
-            key,
-            skeleton,
-            argument,
-        })
+        Ok(Self(certificates))
     }
-}
-
-fn digest(skeleton: &Program<i64>) -> Result<[u8; 32], CertificateError> {
-    Ok(Keccak256::digest(postcard::to_stdvec(skeleton)?).into())
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use tapeout_driver::Backend;
 pub use tapeout_verifier::{Key, Trust, Verified, verify};
 
 use crate::{
-    certificate::{Certificate, CertificateError},
+    certificate::{Certificate, CertificateError, Certificates},
     choice::{self, Choice},
     commitment::{Opening, OpeningError, Shown, Use, Values},
     hash,
@@ -111,8 +111,8 @@ pub type SrsSource<'a> = &'a mut dyn FnMut(Powers) -> Result<Srs, SrsError>;
 pub struct Keys {
     /// The proving key, which holds the verifying one.
     pub proving: ProvingKey,
-    /// Where weights are hidden: what is certified of them, unless the model has layers that no certificate covers.
-    pub certificate: Option<Certificate>,
+    /// What is certified of hidden weights.
+    pub certificates: Option<Certificates>,
     /// Time per phase.
     pub phases: Vec<PhaseTime>,
 }
@@ -160,18 +160,15 @@ pub fn keys(
     let info = model_info(model, &quantised, concealed.as_ref());
     let program = quantised.program;
     let proving = ProvingKey::generate(program, &shape, options.disclosure, info, concealed, &srs, backend)?;
-    let mut certificate = None;
+    let mut certificates = None;
     if concealed.is_some() {
         phases.begin("certify");
-        match Certificate::new(&proving, &srs, backend, &mut generator(None)?) {
-            Ok(made) => certificate = Some(made),
-            Err(CertificateError::Unsupported { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
+        let certificate = Certificate::new(&proving, &srs, backend, &mut generator(None)?)?;
+        certificates = Some(Certificates(vec![certificate]));
     }
     Ok(Keys {
         proving,
-        certificate,
+        certificates,
         phases: phases.finish(),
     })
 }
@@ -265,7 +262,7 @@ pub(crate) fn committed(visibility: Visibility, values: &[i64]) -> Vec<i64> {
     values[..visibility.committed_of(values.len())].to_vec()
 }
 
-fn generator(seed: Option<u64>) -> Result<ChaCha20Rng, Error> {
+pub(crate) fn generator(seed: Option<u64>) -> Result<ChaCha20Rng, Error> {
     match seed {
         Some(seed) => Ok(ChaCha20Rng::seed_from_u64(seed)),
         None => Ok(ChaCha20Rng::from_seed(fresh()?)),

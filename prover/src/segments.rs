@@ -14,16 +14,29 @@ use tapeout_driver::Backend;
 pub use tapeout_verifier::segments::{MAX_SEGMENTS, SegmentedKey, SegmentedStatement};
 
 use crate::{
+    certificate::{Certificate, Certificates},
     choice::Choice,
     commitment::{Commitment, Opening, OpeningError, Use, Values},
     keys::{Concealed, ModelInfo, Powers, ProvingKey, VerifyingKey, powers_needed},
     model::{Model, Scale},
     pipeline::{
-        Error, Proven, SetupOptions, SrsSource, Standing, committed, concealed, model_info, prove_from, string,
+        Error, Proven, SetupOptions, SrsSource, Standing, committed, concealed, generator, model_info, prove_from,
+        string,
     },
     plonk::prover::{PhaseTime, Phases},
     statement::{Context, Statement},
 };
+
+/// What setup makes of segments.
+#[derive(Debug)]
+pub struct Keys {
+    /// The verifying key.
+    pub verifying: SegmentedKey,
+    /// What is certified of hidden weights.
+    pub certificates: Option<Certificates>,
+    /// Time per phase.
+    pub phases: Vec<PhaseTime>,
+}
 
 /// Makes keys for the segments of a model ([`keys_of`]).
 ///
@@ -37,7 +50,7 @@ pub fn keys<E: From<Error>>(
     backend: &dyn Backend,
     keep: &mut dyn FnMut(usize, &ProvingKey) -> Result<(), E>,
     observe: &mut dyn FnMut(&'static str),
-) -> Result<(SegmentedKey, Vec<PhaseTime>), E> {
+) -> Result<Keys, E> {
     let concealed = concealed(model, options)?;
     let info = model_info(model, &choice.quantised, concealed.as_ref());
     keys_of(&info, &choice.shape, concealed, srs, backend, keep, observe)
@@ -55,7 +68,7 @@ pub fn keys_of<E: From<Error>>(
     backend: &dyn Backend,
     keep: &mut dyn FnMut(usize, &ProvingKey) -> Result<(), E>,
     observe: &mut dyn FnMut(&'static str),
-) -> Result<(SegmentedKey, Vec<PhaseTime>), E> {
+) -> Result<Keys, E> {
     let mut phases = Phases::new(observe);
     phases.begin("reference string");
     let mut needed = Powers { g1: 0, g2: 0 };
@@ -66,6 +79,7 @@ pub fn keys_of<E: From<Error>>(
     let srs = string(srs, needed).map_err(Error::from)?;
     phases.begin("keys");
     let mut verifying = Vec::with_capacity(segments.len());
+    let mut certificates = Vec::new();
     for (i, segment) in segments.iter().enumerate() {
         let (first, last) = (i == 0, i + 1 == segments.len());
         // Between segments values are what they are: integers.
@@ -78,14 +92,21 @@ pub fn keys_of<E: From<Error>>(
             output_scale: scale(last, model.output_scale),
         };
         let (program, shape) = (segment.program.clone(), &segment.shape);
-        let concealed = concealed.map(|concealed| concealed.for_segment(i));
-        let key = ProvingKey::generate(program, shape, segment.disclosure, info, concealed, &srs, backend)
-            .map_err(Error::from)?;
+        let own = concealed.map(|concealed| concealed.for_segment(i));
+        let key =
+            ProvingKey::generate(program, shape, segment.disclosure, info, own, &srs, backend).map_err(Error::from)?;
         keep(i, &key)?;
+        if own.is_some() {
+            let rng = &mut generator(None)?;
+            certificates.push(Certificate::new(&key, &srs, backend, rng).map_err(Error::from)?);
+        }
         verifying.push(key.verifying);
     }
-    let key = SegmentedKey::new(verifying).map_err(|e| Error::Key(e.into()))?;
-    Ok((key, phases.finish()))
+    Ok(Keys {
+        verifying: SegmentedKey::new(verifying).map_err(|e| Error::Key(e.into()))?,
+        certificates: concealed.is_some().then_some(Certificates(certificates)),
+        phases: phases.finish(),
+    })
 }
 
 /// Keeps what is finished of a proof, so that it can go on after an interruption.

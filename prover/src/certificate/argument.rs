@@ -5,8 +5,8 @@
 //!
 //! 1. `[Y]` is sent. Bits `c_k,p` are drawn for every coefficient `p` of the tiles that may be a weight.
 //! 2. `v_k = sum_p c_k,p w_p + y_k` are sent, each an integer below `2^WEIGHT_BITS`. `beta`, `gamma`, `theta` are drawn.
-//! 3. All sums at once, and that coefficients which no operand has are zero, are one scalar product
-//!    `sum_l <a_l, W_l> + <a_Y, Y> = sum_k beta^k v_k`: the coefficient of `X^(N-1)` in `P = sum_l W_l A_l + Y A_Y`, where
+//! 3. All sums at once, and that coefficients which the network states, or no operand has, are what they should be, are one scalar
+//!    product `sum_l <a_l, W_l> + <a_Y, Y> = sum_k beta^k v_k + sum_j gamma_j known_j = v`: the coefficient of `X^(N-1)` in `P = sum_l W_l A_l + Y A_Y`, where
 //!    `A_l = sum_p a_l,p X^(N-1-p)`. `P = L + v X^(N-1) + X^N H`; `[L]`, `[H]`, and to show the degrees `[L*]`, `L* = X^(N-2) L(1/X)`, and
 //!    `[Q*]`, `Q* = X^(N-1) Q(1/X)` with `Q = sum_l theta^l X^(N-len_l) W_l + theta^T X^(N-len_Y) Y`, are sent; `z` is drawn.
 //! 4. `L(z)` and `Q(z)` are sent, and one opening of all that follows, at `z` and at `1/z`; and of the key's fixed columns at `z`, whose
@@ -21,10 +21,10 @@ use rand::{CryptoRng, RngCore, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 use tapeout_driver::{Backend, Dir, Fr, G1Affine, Scalars, Width};
 
-use super::{CertificateError, WEIGHT_BITS};
+use super::{CertificateError, Stated, WEIGHT_BITS};
 use crate::{
     encoding::{DecodeError, Reader, Writer},
-    field::{horner, powers, random},
+    field::{horner, powers, random, signed},
     keys::VerifyingKey,
     kzg::{self, Claim, LinearCombination, OpeningProof},
     plonk::{
@@ -86,21 +86,29 @@ enum Kind {
     Weight,
     /// A dummy: any field element.
     Dummy,
-    /// Nothing that any operand has: zero.
-    Nothing,
+    /// What the network states: the weights that settle advice, and zero where no operand has any.
+    Known(i64),
 }
 
 /// The kinds of a tile's coefficients, row after row.
-fn kinds(fold: &Fold, layers: &[LinearLayer]) -> Vec<Vec<Kind>> {
+fn kinds(fold: &Fold, layers: &[LinearLayer], stated: &Stated) -> Vec<Vec<Kind>> {
     let width = fold.width;
     let of = |tile: &WeightTile| {
-        let mut kinds = vec![Kind::Nothing; width * tile.rows];
+        let mut kinds = vec![Kind::Known(0); width * tile.rows];
         for (l, t) in &tile.parts {
             let (layer, operand) = (&layers[*l], &layers[*l].tiles[*t]);
             let channels = layer.offset..layer.offset + operand.channels;
             let first = operand.read - tile.read;
             for row in (0..tile.rows).filter(|row| channels.contains(&(tile.channel + row))) {
-                kinds[width * row + first..][..operand.slots].fill(Kind::Weight);
+                let slots = &mut kinds[width * row + first..][..operand.slots];
+                match stated.settling[*l] {
+                    true => {
+                        let taps = &stated.wiring.weights[*l][*t][tile.channel + row - layer.offset];
+                        taps.iter()
+                            .for_each(|(slot, w)| slots[*slot as usize] = Kind::Known(*w));
+                    }
+                    false => slots.fill(Kind::Weight),
+                }
             }
         }
         if let Some(hidden) = fold.hidden {
@@ -137,8 +145,17 @@ struct Combining {
     theta: Fr,
 }
 
-/// `a_l` of every tile, and `a_Y`.
-fn vectors(kinds: &[Vec<Kind>], at: &Combining) -> (Vec<Vec<Fr>>, Vec<Fr>) {
+/// What the tiles and `Y` are multiplied by.
+struct Vectors {
+    /// `a_l` of every tile.
+    tiles: Vec<Vec<Fr>>,
+    /// `a_Y`.
+    mask: Vec<Fr>,
+    /// What the coefficients that are known add to the product.
+    known: Fr,
+}
+
+fn vectors(kinds: &[Vec<Kind>], at: &Combining) -> Vectors {
     let of_sums = powers(at.beta, SUMS + 1);
     // Sums of powers of beta for each byte of bits, so that a weight takes sixteen additions.
     let tables: Vec<Vec<Fr>> = of_sums[..SUMS]
@@ -149,7 +166,7 @@ fn vectors(kinds: &[Vec<Kind>], at: &Combining) -> (Vec<Vec<Fr>>, Vec<Fr>) {
         })
         .collect();
     let mut bits = bits(at.seed);
-    let mut nothing = of_sums[SUMS];
+    let (mut next, mut known) = (of_sums[SUMS], Fr::zero());
     let mut of = |kind: &Kind| match kind {
         Kind::Weight => {
             let bytes = bits.next().unwrap_or_default().to_le_bytes();
@@ -160,15 +177,18 @@ fn vectors(kinds: &[Vec<Kind>], at: &Combining) -> (Vec<Vec<Fr>>, Vec<Fr>) {
                 .sum()
         }
         Kind::Dummy => Fr::zero(),
-        Kind::Nothing => {
-            nothing *= at.gamma;
-            nothing
+        Kind::Known(w) => {
+            next *= at.gamma;
+            if *w != 0 {
+                known += next * signed(*w);
+            }
+            next
         }
     };
     let tiles = kinds.iter().map(|kinds| kinds.iter().map(&mut of).collect()).collect();
     let mut mask = vec![Fr::zero(); MASK_LEN];
     mask[BLINDERS..BLINDERS + SUMS].copy_from_slice(&of_sums[..SUMS]);
-    (tiles, mask)
+    Vectors { tiles, mask, known }
 }
 
 /// `N`, the longest polynomial's number of coefficients.
@@ -222,18 +242,18 @@ struct Point {
 impl Point {
     fn new(
         z: Fr,
-        vectors: &(Vec<Vec<Fr>>, Vec<Fr>),
+        vectors: &Vectors,
         at: &Combining,
         sums: &[Fr; SUMS],
         [low, degrees]: [Fr; 2],
         longest: usize,
     ) -> Option<Self> {
         let inverse = z.inverse()?;
-        let all = || vectors.0.iter().chain([&vectors.1]);
+        let all = || vectors.tiles.iter().chain([&vectors.mask]);
         let last = z.pow([longest as u64 - 1]);
         // sum a_p z^(N-1-p) = z^(N-1) sum a_p z^-p
         let product = all().map(|a| last * horner(a, inverse)).collect();
-        let thetas = powers(at.theta, vectors.0.len() + 1);
+        let thetas = powers(at.theta, vectors.tiles.len() + 1);
         let shifted = all()
             .zip(thetas)
             .map(|(a, theta)| theta * z.pow([(longest - a.len()) as u64]));
@@ -244,7 +264,11 @@ impl Point {
             product,
             degrees: shifted.collect(),
             top: last * z,
-            values: [horner(sums, at.beta) * last, low * back * z, degrees * back],
+            values: [
+                (horner(sums, at.beta) + vectors.known) * last,
+                low * back * z,
+                degrees * back,
+            ],
         })
     }
 
@@ -304,13 +328,12 @@ impl Argument {
     pub(super) fn prove(
         key: &VerifyingKey,
         tiles: &[Vec<Fr>],
-        skeleton: &[u8; 32],
-        columns: &[Vec<Fr>],
+        stated: &Stated,
         srs: &Srs,
         backend: &dyn Backend,
         rng: &mut impl CryptoRng,
     ) -> Result<Self, CertificateError> {
-        let kinds = kinds(&key.weights.fold, &key.interface.linear);
+        let kinds = kinds(&key.weights.fold, &key.interface.linear, stated);
         let n = longest(&kinds);
         let powers_needed = n.max(key.interface.shape.n());
         srs.require(powers_needed, 2)?;
@@ -325,12 +348,12 @@ impl Argument {
 
         let mask = mask(rng);
         let mask_point = commit(&mask)?;
-        let (seed, transcript) = begin(key, skeleton, &mask_point);
+        let (seed, transcript) = begin(key, &stated.digest, &mask_point);
         let sums = sums(&kinds, tiles, &mask, seed);
 
         let (at, transcript) = combining(seed, &sums, transcript);
         let vectors = vectors(&kinds, &at);
-        let pairs = tiles.iter().zip(&vectors.0).chain([(&mask, &vectors.1)]);
+        let pairs = tiles.iter().zip(&vectors.tiles).chain([(&mask, &vectors.mask)]);
         let (low, high) = split(pairs, n, backend)?;
         let reversed: Vec<Fr> = low.iter().rev().copied().collect();
         let mut degrees = vec![Fr::zero(); n];
@@ -356,7 +379,7 @@ impl Argument {
             }
             sum
         };
-        let mut coefficients = columns.to_vec();
+        let mut coefficients = stated.wiring.fixed_columns();
         let log_n = key.interface.shape.log_n();
         backend
             .prepare_ntt(log_n)?
@@ -389,24 +412,19 @@ impl Argument {
         })
     }
 
-    pub(super) fn verify(
-        &self,
-        key: &VerifyingKey,
-        skeleton: &[u8; 32],
-        columns: &[Vec<Fr>],
-    ) -> Result<(), CertificateError> {
+    pub(super) fn verify(&self, key: &VerifyingKey, stated: &Stated) -> Result<(), CertificateError> {
         let in_range = |sum: &Fr| sum.into_bigint().0[2] >> (WEIGHT_BITS - 128) == 0 && sum.into_bigint().0[3] == 0;
         if !self.sums.iter().all(in_range) {
             return Err(CertificateError::Range);
         }
-        let kinds = kinds(&key.weights.fold, &key.interface.linear);
+        let kinds = kinds(&key.weights.fold, &key.interface.linear, stated);
         let n = longest(&kinds);
-        let (seed, transcript) = begin(key, skeleton, &self.mask);
+        let (seed, transcript) = begin(key, &stated.digest, &self.mask);
         let (at, transcript) = combining(seed, &self.sums, transcript);
         let vectors = vectors(&kinds, &at);
         let (z, transcript) = product(&[self.low, self.reversed, self.high, self.degrees], transcript);
         let point = Point::new(z, &vectors, &at, &self.sums, self.values, n).ok_or(CertificateError::Challenge)?;
-        let values = columns_at(columns, z).ok_or(CertificateError::Challenge)?;
+        let values = columns_at(&stated.wiring.fixed_columns(), z).ok_or(CertificateError::Challenge)?;
         let combine = |scalars: &[Fr]| {
             let points = key.weights.tiles.iter().chain([&self.mask, &self.low, &self.high]);
             LinearCombination(scalars.iter().copied().zip(points.copied()).collect())

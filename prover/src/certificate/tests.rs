@@ -15,11 +15,12 @@ use super::{
 use crate::{
     field::powers,
     layout::{Disclosure, Visibility},
-    model::program::Source,
+    model::program::{Act, Composite, Source, Term},
     plonk::{
         hidden::Dummies,
         tests::{
-            Fixture, backend, fold::circuit, forge::SCALE, gemm, network, pool, primitives, read, small_network, srs,
+            Fixture, backend, composite, fold::circuit, forge::SCALE, gemm, network, pool, primitives, read,
+            small_network, srs,
         },
     },
 };
@@ -47,8 +48,10 @@ fn honest_keys_are_certified() {
     for fixture in fixtures {
         let certificate = certify(&fixture).unwrap();
         certificate.verify(&fixture.key.verifying, Trust::InsecureDev).unwrap();
-        let bytes = certificate.to_bytes().unwrap();
-        assert_eq!(Certificate::from_bytes(&bytes).unwrap(), certificate);
+        let certificates = Certificates(vec![certificate]);
+        let bytes = certificates.to_bytes().unwrap();
+        assert_eq!(Certificates::from_bytes(&bytes).unwrap(), certificates);
+        let [certificate] = &certificates.0[..] else { panic!() };
         // Nothing of the weights is in the network that it states.
         for layer in &certificate.skeleton.layers {
             assert!(layer.terms.iter().flat_map(|t| &t.taps).all(Vec::is_empty));
@@ -57,21 +60,88 @@ fn honest_keys_are_certified() {
     }
 }
 
-/// Functions and products of matrices are certified; what rests on assertions is not, and says so.
+/// Every kind of layer is certified, and the weights that settle advice are stated; a raw product that a layer with hidden weights
+/// reads is refused, and says so.
 #[test]
-fn what_rests_on_other_layers_is_not_certified() {
-    let mut refused = 0;
+fn every_kind_of_layer_is_certified() {
+    let mut stated = 0;
     for (name, program, _) in primitives() {
         let fixture = Fixture::hidden(&program, 1);
-        match certify(&fixture) {
-            Ok(certificate) => certificate.verify(&fixture.key.verifying, Trust::InsecureDev).unwrap(),
-            Err(CertificateError::Unsupported { .. }) => refused += 1,
-            Err(error) => panic!("{name}: {error}"),
+        let result = certify(&fixture);
+        if name == "products" {
+            assert!(matches!(result, Err(CertificateError::Unsettled { .. })), "{result:?}");
+            continue;
+        }
+        let certificate = result.unwrap();
+        certificate.verify(&fixture.key.verifying, Trust::InsecureDev).unwrap();
+        let settling = fixture.key.quantised.settling().unwrap();
+        for (i, layer) in certificate.skeleton.layers.iter().enumerate() {
+            let own = &program.layers[i];
+            let same = |(a, b): (&Term<i64>, &Term<i64>)| a.taps == b.taps;
+            assert_eq!(settling[i], own.act == Act::Floor, "{name} {i}");
+            if settling[i] {
+                assert!(layer.terms.iter().zip(&own.terms).all(same) && layer.bias == own.bias);
+                stated += 1;
+            } else {
+                assert!(
+                    layer.terms.iter().flat_map(|t| &t.taps).all(Vec::is_empty),
+                    "{name} {i}"
+                );
+            }
         }
     }
-    assert!(refused > 0);
+    assert!(stated >= 6, "{stated}");
     let open = Fixture::new(&circuit(), 1, false);
     assert!(matches!(certify(&open), Err(CertificateError::NotHidden)));
+}
+
+/// A quotient with another bound than its rule's leaves the prover a choice: with another weight in the key, or a stated one.
+#[test]
+fn weights_that_settle_advice_are_those_stated() {
+    let program = composite(Composite::Divide, 2, 4);
+    let honest = Fixture::hidden(&program, 1);
+    let right = certify(&honest).unwrap();
+    let key = &honest.key.verifying;
+    let (fold, layers) = (&key.weights.fold, &key.interface.linear);
+    for l in (0..program.layers.len()).filter(|l| program.layers[*l].act == Act::Floor) {
+        for (t, operand) in layers[l].tiles.iter().enumerate() {
+            let tile = fold.tiles.iter().position(|tile| tile.parts.contains(&(l, t))).unwrap();
+            let first = &fold.tiles[tile];
+            let at = fold.width * (layers[l].offset - first.channel) + operand.read - first.read;
+            let cheat = cheat(&program, |tiles, _| tiles[tile][at] += Fr::from(1u8));
+            let refused = cheat.certify();
+            assert!(
+                matches!(refused, Err(CertificateError::Open(_))),
+                "{l} {t}: {refused:?}"
+            );
+            let mut other = right.clone();
+            other.key = cheat.fixture.key.verifying.digest;
+            let refused = other.verify(&cheat.fixture.key.verifying, Trust::InsecureDev);
+            assert!(
+                matches!(refused, Err(CertificateError::Opening(_))),
+                "{l} {t}: {refused:?}"
+            );
+        }
+        let mut loose = program.clone();
+        loose.layers[l].bias[0] += 1;
+        let refused = certify(&Fixture::hidden(&loose, 1));
+        assert!(
+            matches!(refused, Err(CertificateError::Unsettled { .. })),
+            "{l}: {refused:?}"
+        );
+        // Stated rightly of a key that has it otherwise.
+        let fixture = Fixture::hidden(&loose, 1);
+        let mut other = right.clone();
+        other.key = fixture.key.verifying.digest;
+        let refused = other.verify(&fixture.key.verifying, Trust::InsecureDev);
+        assert!(
+            matches!(
+                refused,
+                Err(CertificateError::OtherCircuit | CertificateError::Opening(_))
+            ),
+            "{l}: {refused:?}"
+        );
+    }
 }
 
 /// A key like another one whose weights are changed behind the layout's back: `change` gets the tiles' coefficients.
@@ -109,11 +179,11 @@ impl Cheat {
     /// What a prover gets who follows the argument all the same.
     fn certify(&self) -> Result<Certificate, CertificateError> {
         let key = &self.fixture.key.verifying;
-        let skeleton = skeleton(&self.fixture.key.quantised.program);
-        let columns = super::circuit(&skeleton, key).unwrap().fixed_columns();
+        let quantised = &self.fixture.key.quantised;
+        let skeleton = skeleton(&quantised.program, &settling(quantised)?);
         let rng = &mut ChaCha20Rng::seed_from_u64(4);
-        let digest = digest(&skeleton)?;
-        let argument = Argument::prove(key, &self.tiles, &digest, &columns, srs(), backend().as_ref(), rng)?;
+        let stated = Stated::new(&skeleton, key)?;
+        let argument = Argument::prove(key, &self.tiles, &stated, srs(), backend().as_ref(), rng)?;
         Ok(Certificate {
             key: key.digest,
             skeleton,
@@ -345,24 +415,33 @@ fn dummies_are_free() {
 
 fn bytes() -> &'static Vec<u8> {
     static BYTES: std::sync::OnceLock<Vec<u8>> = std::sync::OnceLock::new();
-    BYTES.get_or_init(|| certify(&Fixture::hidden(&circuit(), 1)).unwrap().to_bytes().unwrap())
+    BYTES.get_or_init(|| {
+        let certificate = certify(&Fixture::hidden(&circuit(), 1)).unwrap();
+        Certificates(vec![certificate]).to_bytes().unwrap()
+    })
 }
 
 #[test]
 fn damaged_files_are_refused() {
     let bytes = bytes();
     for len in (0..bytes.len()).step_by(37).chain([bytes.len() - 1]) {
-        assert!(Certificate::from_bytes(&bytes[..len]).is_err(), "{len}");
+        assert!(Certificates::from_bytes(&bytes[..len]).is_err(), "{len}");
     }
-    assert!(Certificate::from_bytes(&[&bytes[..], &[0]].concat()).is_err());
+    assert!(Certificates::from_bytes(&[&bytes[..], &[0]].concat()).is_err());
     let with = |at: usize, value: &[u8]| {
         let mut bytes = bytes.clone();
         bytes[at..at + value.len()].copy_from_slice(value);
-        Certificate::from_bytes(&bytes)
+        Certificates::from_bytes(&bytes)
     };
     assert!(matches!(with(0, b"X"), Err(CertificateError::Magic)));
     assert!(matches!(with(11, &[9]), Err(CertificateError::Version { got: 9 })));
-    assert!(matches!(with(44, &[0xff; 8]), Err(CertificateError::Decode(_))));
+    for count in [0, 2, u32::MAX] {
+        assert!(
+            matches!(with(12, &count.to_be_bytes()), Err(CertificateError::Decode(_))),
+            "{count}"
+        );
+    }
+    assert!(matches!(with(48, &[0xff; 8]), Err(CertificateError::Decode(_))));
     let end = bytes.len();
     let (sums, opening) = (end - 128 - 32 * (SUMS + 2), end - 128);
     assert!(matches!(with(sums, &[0xff; 32]), Err(CertificateError::Decode(_))));
@@ -375,13 +454,13 @@ proptest! {
 
     #[test]
     fn a_changed_byte_certifies_nothing(at in any::<prop::sample::Index>(), mask in 1u8..) {
-        static KEY: std::sync::OnceLock<VerifyingKey> = std::sync::OnceLock::new();
-        let key = KEY.get_or_init(|| Fixture::hidden(&circuit(), 1).key.verifying);
+        static KEY: std::sync::OnceLock<Key> = std::sync::OnceLock::new();
+        let key = KEY.get_or_init(|| Key::Whole(Fixture::hidden(&circuit(), 1).key.verifying.into()));
         let mut bytes = bytes().clone();
         let at = at.index(bytes.len());
         bytes[at] ^= mask;
-        if let Ok(certificate) = Certificate::from_bytes(&bytes) {
-            prop_assert!(certificate.verify(key, Trust::InsecureDev).is_err(), "{at}");
+        if let Ok(certificates) = Certificates::from_bytes(&bytes) {
+            prop_assert!(certificates.verify(key, Trust::InsecureDev).is_err(), "{at}");
         }
     }
 }

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use serde::Serialize;
-use tapeout_prover::certificate::{Certificate, CertificateError, WEIGHT_BITS};
+use tapeout_prover::certificate::{CertificateError, Certificates, WEIGHT_BITS};
+use tapeout_prover::model::program::{self, Program};
 use tapeout_prover::pipeline::Trust;
 
 use super::files;
@@ -44,37 +45,48 @@ struct Report {
 
 #[derive(Serialize)]
 struct Layer {
+    segment: usize,
     activation: &'static str,
     channels: usize,
     positions: Vec<usize>,
     /// Values that it reads.
     reads: usize,
     biased: bool,
+    /// Whether its weights are stated, as they settle values that the prover chooses.
+    stated: bool,
+}
+
+fn layers(segment: usize, skeleton: &Program<i64>) -> impl Iterator<Item = Layer> {
+    let stated = |layer: &program::Layer<i64>| layer.terms.iter().flat_map(|t| &t.taps).any(|taps| !taps.is_empty());
+    skeleton.layers.iter().map(move |layer| Layer {
+        segment,
+        activation: activation(layer.act),
+        channels: layer.channels,
+        positions: layer.dims.clone(),
+        reads: layer.sources().count(),
+        biased: layer.bias.iter().any(|b| *b != 0),
+        stated: stated(layer),
+    })
 }
 
 impl Args {
     pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Status> {
         let meter = Meter::start();
-        let key = keys::read_verifying(&self.vk)?;
+        let key = keys::read_key(&self.vk)?;
         let cannot = || format!("cannot read the certificate '{}'", self.certificate.display());
-        let certificate = Certificate::from_bytes(&files::read(&self.certificate)?).with_context(cannot)?;
+        let certificates = Certificates::from_bytes(&files::read(&self.certificate)?).with_context(cannot)?;
         let trust = match self.insecure_dev {
             true => Trust::InsecureDev,
             false => Trust::Ceremony,
         };
-        let verdict = certificate.verify(&key, trust).map_err(|error| match error {
+        let verdict = certificates.verify(&key, trust).map_err(|error| match error {
             CertificateError::InsecureReferenceString => {
                 format!("{error}; --insecure-dev accepts it for trying things out")
             }
             error => error.to_string(),
         });
-        let layers = certificate.skeleton.layers.iter().map(|layer| Layer {
-            activation: activation(layer.act),
-            channels: layer.channels,
-            positions: layer.dims.clone(),
-            reads: layer.sources().count(),
-            biased: layer.bias.iter().any(|b| *b != 0),
-        });
+        let skeletons = certificates.0.iter().enumerate();
+        let layers = skeletons.flat_map(|(segment, certificate)| layers(segment, &certificate.skeleton));
         let report = Report {
             ok: verdict.is_ok(),
             layers: if verdict.is_ok() { layers.collect() } else { Vec::new() },
@@ -96,14 +108,24 @@ fn human(report: &Report) -> String {
     }
     let rows = report.layers.iter().map(|layer| {
         [
+            layer.segment.to_string(),
             layer.activation.to_owned(),
             layer.channels.to_string(),
             format!("{:?}", layer.positions),
             layer.reads.to_string(),
             if layer.biased { "yes" } else { "no" }.to_owned(),
+            if layer.stated { "stated" } else { "hidden" }.to_owned(),
         ]
     });
-    let header = ["activation", "channels", "positions", "reads", "bias"];
+    let header = [
+        "segment",
+        "activation",
+        "channels",
+        "positions",
+        "reads",
+        "bias",
+        "weights",
+    ];
     let facts = facts(&[
         ("weights", format!("integers of at most {} bits", report.weight_bits)),
         ("key digest", report.vk_digest.clone()),
@@ -112,6 +134,6 @@ fn human(report: &Report) -> String {
     ]);
     format!(
         "the key is of a network of these layers, with weights that it hides\n\n{facts}\n\n{}",
-        table(header, 1, rows)
+        table(header, 2, rows)
     )
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use sha3::{Digest, Keccak256};
+use tapeout_prover::certificate::Certificates;
 use tapeout_prover::keys::{ProvingKey, VerifyingKey};
 use tapeout_prover::model::Model;
 use tapeout_prover::pipeline::Key;
@@ -26,11 +27,14 @@ fn certificate_path(folder: &Path) -> PathBuf {
     folder.join("model.cert")
 }
 
-/// Writes the certificate of hidden weights, or removes one that an earlier setup left.
-pub(crate) fn write_certificate(folder: &Path, certificate: Option<&[u8]>) -> anyhow::Result<Option<PathBuf>> {
+/// Writes the certificates of hidden weights, or removes those that an earlier setup left.
+pub(crate) fn write_certificates(
+    folder: &Path,
+    certificates: Option<&Certificates>,
+) -> anyhow::Result<Option<PathBuf>> {
     let path = certificate_path(folder);
-    match certificate {
-        Some(bytes) => files::write(&path, bytes).map(|()| Some(path)),
+    match certificates {
+        Some(certificates) => files::write(&path, &certificates.to_bytes()?).map(|()| Some(path)),
         None if path.exists() => {
             std::fs::remove_file(&path).with_context(|| format!("cannot remove '{}'", path.display()))?;
             Ok(None)

@@ -30,6 +30,7 @@ pub(crate) struct SetupReport {
     model_hash: String,
     vk_digest: String,
     vk: PathBuf,
+    certificate: Option<PathBuf>,
     vk_bytes: usize,
     rows: usize,
     limbs: Limbs,
@@ -102,9 +103,11 @@ impl Setup<'_> {
             });
             Ok(())
         };
-        let (key, phases) = segments::keys(model, choice, options, srs, backend, &mut keep, observe)?;
+        let made = segments::keys(model, choice, options, srs, backend, &mut keep, observe)?;
+        let key = &made.verifying;
         let (vk, bytes) = (keys::verifying_path(folder), key.to_bytes()?);
         files::write(&vk, &bytes)?;
+        let certificate = keys::write_certificates(folder, made.certificates.as_ref())?;
         keys::remove_stale(folder, choice.shape.len())?;
         let first = key.ends().0;
         let (interface, origin) = (first.interface(), first.origin());
@@ -112,23 +115,25 @@ impl Setup<'_> {
             model_hash: hex(&first.model().hash),
             vk_digest: hex(&key.digest()),
             vk,
+            certificate,
             vk_bytes: bytes.len(),
             rows: interface.shape.n(),
             limbs: interface.shape.limbs,
             max_error: choice.accuracy.as_ref().map(|a| a.error),
             segments: reports,
-            proof_bytes: SegmentedStatement::len(&key),
+            proof_bytes: SegmentedStatement::len(key),
             srs: origin_name(origin),
             origin,
             interface: interface.clone(),
             cost: meter.read(),
-            phases,
+            phases: made.phases,
         })
     }
 }
 
 pub(crate) fn human_setup(report: &SetupReport) -> String {
     let error = report.max_error.map_or_else(|| "-".to_owned(), |e| format!("{e:.1e}"));
+    let certificate = report.certificate.as_ref().map(|path| path.display().to_string());
     let facts = facts(&[
         ("model", report.model_hash.clone()),
         ("rows", format!("{} in every segment", report.rows)),
@@ -139,6 +144,7 @@ pub(crate) fn human_setup(report: &SetupReport) -> String {
             "verifying key",
             format!("{} ({} bytes)", report.vk.display(), report.vk_bytes),
         ),
+        ("certificate", certificate.unwrap_or_else(|| "none".to_owned())),
         ("key digest", report.vk_digest.clone()),
         ("cost", report.cost.to_string()),
     ]);

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use anyhow::Context;
 use bytesize::ByteSize;
 use serde::Serialize;
-use tapeout_prover::certificate::Certificate;
 use tapeout_prover::choice::{self, Refusal};
 use tapeout_prover::layout::{Disclosure, Profile, Visibility};
 use tapeout_prover::model::accuracy::Accuracy;
@@ -184,8 +183,7 @@ impl Args {
                 };
                 let report = job.run(source, backend, &meter, &mut observe)?;
                 spinner.finish_and_clear();
-                keys::write_certificate(&self.out, None)?;
-                warn_of_what_is_shown(&report.interface, false);
+                warn_of_what_is_shown(&report.interface);
                 warn_of_origin(report.origin, srs.as_ref());
                 output.result(&report, in_segments::human_setup)?;
                 return Ok(Status::Ok);
@@ -208,23 +206,22 @@ impl Args {
         phases.extend(made.phases);
         let verifying = made.proving.verifying();
         let (pk_bytes, vk_bytes) = (made.proving.to_bytes()?, verifying.to_bytes()?);
-        let certificate = made.certificate.as_ref().map(Certificate::to_bytes).transpose()?;
         let (pk, vk) = (keys::proving_path(&self.out), keys::verifying_path(&self.out));
         files::create_folder(&self.out)?;
         files::write(&pk, &pk_bytes)?;
         files::write(&vk, &vk_bytes)?;
-        let certificate_path = keys::write_certificate(&self.out, certificate.as_deref())?;
+        let certificate = keys::write_certificates(&self.out, made.certificates.as_ref())?;
         keys::remove_stale(&self.out, 0)?;
         spinner.finish_and_clear();
         warn_of_origin(verifying.origin(), srs.as_ref());
-        warn_of_what_is_shown(verifying.interface(), certificate_path.is_some());
+        warn_of_what_is_shown(verifying.interface());
         let shape = &verifying.interface().shape;
         let report = Report {
             model_hash: hex(&verifying.model().hash),
             vk_digest: hex(&verifying.digest()),
             pk,
             vk,
-            certificate: certificate_path,
+            certificate,
             pk_bytes: pk_bytes.len(),
             vk_bytes: vk_bytes.len(),
             rows: shape.n(),

@@ -68,19 +68,13 @@ impl WeightsArgs {
 }
 
 /// Says what a key shows of a model although its weights are hidden.
-pub(crate) fn warn_of_what_is_shown(interface: &Interface, certified: bool) {
+pub(crate) fn warn_of_what_is_shown(interface: &Interface) {
     if !interface.shape.hidden_weights {
         return;
     }
     // Zero and one are the layout's own.
     let constants = interface.constants.iter().filter(|(value, _)| !matches!(value, 0 | 1));
     let (constants, functions) = (constants.count(), interface.shape.functions);
-    if !certified {
-        tracing::warn!(
-            "the model has segments, or layers that rest on the weights of others, so that there is no certificate: only the key's maker vouches for \
-             the weights (docs/protocol.md, \"Hidden weights\")"
-        );
-    }
     if constants + functions > 0 {
         tracing::warn!(
             "the key shows the layers and their scales, and more of the model: constants that are no weights of sums ({constants}), tables of functions \

@@ -52,8 +52,12 @@ impl<W: Copy> Cuts<W> {
     }
 
     /// The values that cross between the layers before `at` and those from there on; `None` if a raw one does, which no slot of
-    /// an input holds.
+    /// an input holds, or where advice is parted from what settles it.
     fn crossing(&self, at: usize) -> Option<Vec<Value>> {
+        let before = at.checked_sub(1).and_then(|before| self.program.layers.get(before));
+        if before.is_some_and(|layer| matches!(layer.act, Act::Advice(_))) {
+            return None;
+        }
         let before = self.last.iter().take_while(|(value, _)| (value.node as usize) <= at);
         let crossing: Vec<Value> = before
             .filter(|(_, last)| **last >= at)

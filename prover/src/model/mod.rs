@@ -1,6 +1,7 @@
 //! Models: import, calibration, quantisation and the exact integer executor.
 
 pub mod accuracy;
+mod advice;
 mod batch;
 pub mod calibrate;
 pub mod curve;

@@ -7,8 +7,13 @@ use tapeout_verifier::{Key, Trust};
 
 use super::{divide::divide, *};
 use crate::{
+    certificate::CertificateError,
     layout::{self, Disclosure, Visibility},
-    model::{cut::Cuts, execute, program::Program},
+    model::{
+        cut::Cuts,
+        execute,
+        program::{Composite, Program},
+    },
     pipeline::SetupOptions,
     plonk::{
         tests::{CONTEXT, LIMBS, backend, primitives, small_input, small_network, srs},
@@ -52,6 +57,7 @@ fn pieces_one_after_the_other_give_what_the_whole_gives() {
 struct Made {
     key: SegmentedKey,
     proving: Vec<ProvingKey>,
+    certificates: Option<Certificates>,
 }
 
 /// The small network in as many segments as it has layers.
@@ -91,7 +97,11 @@ fn made(disclosure: Disclosure) -> Made {
     let mut source = |_| Ok(srs().clone());
     let source: Option<SrsSource<'_>> = Some(&mut source);
     let hidden = disclosure.hidden_weights.then_some(crate::plonk::tests::CONCEALED);
-    let (key, _) = keys_of(
+    let Keys {
+        verifying: key,
+        certificates,
+        ..
+    } = keys_of(
         &model,
         &segments,
         hidden,
@@ -101,7 +111,11 @@ fn made(disclosure: Disclosure) -> Made {
         &mut |_| {},
     )
     .unwrap();
-    Made { key, proving }
+    Made {
+        key,
+        proving,
+        certificates,
+    }
 }
 
 fn input(divisor: f64) -> Vec<f64> {
@@ -234,6 +248,51 @@ impl Store for Kept {
     }
 }
 
+/// Hidden weights are certified segment by segment, each for its own key and all of them or nothing.
+#[test]
+fn segments_are_certified() {
+    assert!(made(Disclosure::default()).certificates.is_none());
+    let hidden = Disclosure {
+        hidden_weights: true,
+        ..Disclosure::default()
+    };
+    let Made { key, certificates, .. } = made(hidden);
+    let (key, certificates) = (Key::Segmented(key), certificates.unwrap());
+    let bytes = certificates.to_bytes().unwrap();
+    let read = Certificates::from_bytes(&bytes).unwrap();
+    assert_eq!(read, certificates);
+    read.verify(&key, Trust::InsecureDev).unwrap();
+    let refused = read.verify(&key, Trust::Ceremony);
+    assert!(matches!(refused, Err(CertificateError::InsecureReferenceString)));
+
+    let mut swapped = certificates.clone();
+    swapped.0.swap(0, 1);
+    let refused = swapped.verify(&key, Trust::InsecureDev);
+    assert!(matches!(refused, Err(CertificateError::OtherKey)), "{refused:?}");
+    let mut fewer = certificates.clone();
+    fewer.0.pop();
+    let refused = fewer.verify(&key, Trust::InsecureDev);
+    assert!(matches!(refused, Err(CertificateError::Count { .. })), "{refused:?}");
+    let last = certificates.0.len() - 1;
+    let mut other = certificates;
+    other.0[last].skeleton.layers[0].bias[0] ^= 1;
+    assert!(other.verify(&key, Trust::InsecureDev).is_err());
+}
+
+/// Advice and what settles it stay in one segment, so that the segment's certificate can say so.
+#[test]
+fn no_cut_parts_advice_from_what_settles_it() {
+    let program = crate::plonk::tests::composite(Composite::Divide, 2, 4);
+    let cuts = Cuts::new(&program, 1, |_| 1);
+    for at in 1..cuts.places() {
+        assert!(
+            cuts.piece(0..at).is_none() && cuts.piece(at..cuts.places()).is_none(),
+            "{at}"
+        );
+    }
+    assert!(cuts.piece(0..cuts.places()).is_some());
+}
+
 #[test]
 fn a_proof_goes_on_from_what_was_finished() {
     let made = made(Disclosure::default());
@@ -289,6 +348,7 @@ fn a_key_of_another_segment_is_refused() {
     let swapped = Made {
         proving: made.proving.iter().rev().cloned().collect(),
         key: made.key,
+        certificates: None,
     };
     let refused = swapped.prove(&input(1.0), 1, &mut ());
     assert!(matches!(refused, Err(Error::OtherKey { segment: 0 })));

@@ -71,14 +71,14 @@ fn segments_hide_weights_too() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let example = |name: &str| linreg("").join("../mlp_sigmoid").join(name);
-    succeed(
-        command("setup")
-            .arg(example("network.onnx"))
-            .arg("--calibrate")
-            .arg(example("samples.json"))
-            .args(["--weights", "private", "--segments", "2", "--out"])
-            .arg(path("keys")),
-    );
+    let setup = |flags: &[&str], keys: &Path| {
+        let mut command = command("setup");
+        command.arg(example("network.onnx"));
+        command.arg("--calibrate").arg(example("samples.json")).args(flags);
+        command.arg("--out").arg(keys);
+        command
+    };
+    let made = succeed(&mut setup(&["--weights", "private", "--segments", "2"], &path("keys")));
     let prove = |model: PathBuf| {
         let mut command = command("prove");
         command.arg(model).arg("--input").arg(example("input.json"));
@@ -89,6 +89,23 @@ fn segments_hide_weights_too() {
     assert!(message.contains("were made for the model"), "{message}");
     succeed(&mut prove(example("network.onnx")));
     succeed(&mut verify_command(&path("proof"), &path("keys/model.vk")));
+    let check = |certificate: &str| {
+        let mut command = command("verify-weights");
+        command.arg(path(certificate)).arg("--insecure-dev");
+        command.arg("--vk").arg(path("keys/model.vk"));
+        command
+    };
+    assert_eq!(made["certificate"], path("keys/model.cert").to_str().unwrap());
+    let certified = succeed(&mut check("keys/model.cert"));
+    let layers = certified["layers"].as_array().unwrap();
+    assert_eq!(layers.last().unwrap()["segment"], 1);
+    assert!(layers.iter().all(|layer| layer["stated"] == false));
+    succeed(&mut setup(&["--weights", "private"], &path("whole")));
+    let reason = fail(&mut check("whole/model.cert"), 1);
+    assert!(
+        reason.contains("of 2 segment(s), the file has 1 certificate(s)"),
+        "{reason}"
+    );
 }
 
 #[test]

@@ -40,6 +40,14 @@ impl Key {
         }
     }
 
+    /// The keys of all segments.
+    pub fn keys(&self) -> &[VerifyingKey] {
+        match self {
+            Self::Whole(key) => std::slice::from_ref(key),
+            Self::Segmented(key) => key.keys(),
+        }
+    }
+
     /// The keys of the first and of the last segment: what says how the input and the output are proven.
     pub fn ends(&self) -> (&VerifyingKey, &VerifyingKey) {
         match self {
