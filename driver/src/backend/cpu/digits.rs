@@ -66,7 +66,8 @@ impl Extent {
 
     /// The least number such that every magnitude is at most `2^bits`, or one more.
     pub(super) fn bits(self) -> u32 {
-        bits(self.positive).max(bits(self.negative))
+        let ones: u32 = self.positive.iter().map(|word| word.count_ones()).sum();
+        (bits(self.positive) - u32::from(ones == 1)).max(bits(self.negative))
     }
 
     /// Whether every integer fits.
@@ -267,6 +268,41 @@ mod tests {
             check(&values, width);
             values.iter().for_each(|&value| check(&[value], width));
         }
+    }
+
+    #[test]
+    fn narrow_integers_of_every_size_side_by_side() {
+        // Whole groups of lanes and what is left, small integers alone and beside larger ones.
+        for len in 0..=33 {
+            for k in 0..63u32 {
+                let edges = [
+                    1 << k,
+                    -(1i128 << k),
+                    (1 << k) - 1,
+                    1 - (1i128 << k),
+                    0,
+                    1,
+                    -1,
+                    (1 << k) / 85,
+                ];
+                let values: Vec<Fr> = (0..len).map(|i| sample::integer(edges[(i + k as usize) % 8])).collect();
+                check(&values, 7);
+                let one: Vec<Fr> = (0..len)
+                    .map(|i| {
+                        sample::integer(if i == k as usize % len {
+                            edges[i % 4]
+                        } else {
+                            (i % 2) as i128
+                        })
+                    })
+                    .collect();
+                check(&one, 1);
+            }
+        }
+        let mut rng = <rand_chacha::ChaCha8Rng as rand_chacha::rand_core::SeedableRng>::seed_from_u64(6);
+        let mut values = vec![Fr::ONE; 32];
+        values[11] = sample::field(&mut rng);
+        check(&values, 5);
     }
 
     #[test]

@@ -17,12 +17,14 @@ mod tables;
 mod windows;
 mod words;
 
+use std::sync::Arc;
 use std::time::Instant;
 
 pub use msm::Multiples;
 
 use engine::Portable;
 use msm::CpuMsm;
+use sums::Summer;
 
 use super::reference::host_run;
 use super::{check_columns, check_domain};
@@ -32,8 +34,58 @@ use crate::{Backend, Dir, Fr, G1Affine, Info, Msm, Ntt, Result, Run};
 pub(super) struct Cpu {
     name: &'static str,
     multiples: Multiples,
+    kernels: Kernels,
+}
+
+/// Kernels that this processor can run, and the buffers that they share.
+enum Kernels {
     #[cfg(target_arch = "x86_64")]
-    simd: Option<ifma::Simd>,
+    Ifma(ifma::Simd, Arc<Summer<ifma::Simd>>),
+    #[cfg(target_arch = "x86_64")]
+    Adx(scalar::Adx, Arc<Summer<Portable<scalar::Adx>>>),
+    Plain(Arc<Summer<Portable<scalar::Plain>>>),
+}
+
+impl Kernels {
+    /// The fastest.
+    fn new() -> Kernels {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(simd) = ifma::Simd::detect() {
+            return Kernels::Ifma(simd, Arc::new(Summer::new(simd)));
+        }
+        Kernels::portable()
+    }
+
+    /// The fastest without vectors.
+    fn portable() -> Kernels {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(adx) = scalar::Adx::detect() {
+            return Kernels::Adx(adx, Arc::new(Summer::new(Portable(adx))));
+        }
+        Kernels::Plain(Arc::new(Summer::new(Portable(scalar::Plain))))
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Kernels::Ifma(..) => "AVX-512 IFMA kernels",
+            _ => "portable kernels",
+        }
+    }
+
+    fn transform(&self, log_n: u32) -> Result<Transform> {
+        Ok(match self {
+            #[cfg(target_arch = "x86_64")]
+            Kernels::Ifma(simd, _) if log_n >= ifma::MIN_LOG_N => {
+                Transform::Ifma(Box::new(ifma::Plan::new(*simd, log_n)?))
+            }
+            #[cfg(target_arch = "x86_64")]
+            Kernels::Ifma(..) => return Kernels::portable().transform(log_n),
+            #[cfg(target_arch = "x86_64")]
+            Kernels::Adx(adx, _) => Transform::Adx(ntt::Plan::new(*adx, log_n)?),
+            Kernels::Plain(_) => Transform::Plain(ntt::Plan::new(scalar::Plain, log_n)?),
+        })
+    }
 }
 
 impl Cpu {
@@ -42,8 +94,7 @@ impl Cpu {
         Cpu {
             name: "cpu",
             multiples,
-            #[cfg(target_arch = "x86_64")]
-            simd: ifma::Simd::detect(),
+            kernels: Kernels::new(),
         }
     }
 
@@ -52,26 +103,14 @@ impl Cpu {
         Cpu {
             name: "portable",
             multiples: Multiples::default(),
-            #[cfg(target_arch = "x86_64")]
-            simd: None,
+            kernels: Kernels::portable(),
         }
-    }
-}
-
-impl Cpu {
-    /// Which kernels it runs.
-    fn kernels(&self) -> &'static str {
-        #[cfg(target_arch = "x86_64")]
-        if self.simd.is_some() {
-            return "AVX-512 IFMA kernels";
-        }
-        "portable kernels"
     }
 }
 
 impl Backend for Cpu {
     fn info(&self) -> Info {
-        let device = format!("{} on {} threads", self.kernels(), rayon::current_num_threads());
+        let device = format!("{} on {} threads", self.kernels.name(), rayon::current_num_threads());
         Info {
             name: self.name,
             device,
@@ -81,36 +120,21 @@ impl Backend for Cpu {
     }
 
     fn prepare_msm(&self, bases: &[G1Affine]) -> Result<Box<dyn Msm>> {
-        #[cfg(target_arch = "x86_64")]
-        if let Some(simd) = self.simd {
-            return Ok(Box::new(CpuMsm::new(simd, bases, self.multiples)));
-        }
-        #[cfg(target_arch = "x86_64")]
-        if let Some(adx) = scalar::Adx::detect() {
-            return Ok(Box::new(CpuMsm::new(Portable(adx), bases, self.multiples)));
-        }
-        Ok(Box::new(CpuMsm::new(Portable(scalar::Plain), bases, self.multiples)))
+        Ok(match &self.kernels {
+            #[cfg(target_arch = "x86_64")]
+            Kernels::Ifma(_, summer) => Box::new(CpuMsm::new(summer.clone(), bases, self.multiples)),
+            #[cfg(target_arch = "x86_64")]
+            Kernels::Adx(_, summer) => Box::new(CpuMsm::new(summer.clone(), bases, self.multiples)),
+            Kernels::Plain(summer) => Box::new(CpuMsm::new(summer.clone(), bases, self.multiples)),
+        })
     }
 
     fn prepare_ntt(&self, log_n: u32) -> Result<Box<dyn Ntt>> {
         check_domain(self.name, log_n)?;
-        let n = 1 << log_n;
-        #[cfg(target_arch = "x86_64")]
-        if let Some(simd) = self.simd
-            && log_n >= ifma::MIN_LOG_N
-        {
-            return Ok(Box::new(CpuNtt {
-                n,
-                transform: Transform::Ifma(Box::new(ifma::Plan::new(simd, log_n)?)),
-            }));
-        }
-        #[cfg(target_arch = "x86_64")]
-        if let Some(adx) = scalar::Adx::detect() {
-            let transform = Transform::Adx(ntt::Plan::new(adx, log_n)?);
-            return Ok(Box::new(CpuNtt { n, transform }));
-        }
-        let transform = Transform::Plain(ntt::Plan::new(scalar::Plain, log_n)?);
-        Ok(Box::new(CpuNtt { n, transform }))
+        Ok(Box::new(CpuNtt {
+            n: 1 << log_n,
+            transform: self.kernels.transform(log_n)?,
+        }))
     }
 }
 

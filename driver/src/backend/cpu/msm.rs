@@ -6,8 +6,8 @@
 //! ([`super::sums`]), and so are the bucket sums weighted with their digits. Where multiples `2^(k D)` of the bases are resident
 //! ([`super::tables`]), digits of all windows go to the same buckets, which leaves fewer to weigh.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use ark_ff::AdditiveGroup;
@@ -33,7 +33,8 @@ const WAVE: usize = 1 << 13;
 
 /// Resident bases.
 pub(super) struct CpuMsm<E: Engine> {
-    summer: Summer<E>,
+    /// Shared with other lists of bases, which a proof uses in turn: what one leaves in its caches serves the next.
+    summer: Arc<Summer<E>>,
     /// How many bases there are.
     len: usize,
     /// The bases, with their rotations where there is memory for them.
@@ -78,8 +79,8 @@ impl Default for Multiples {
 
 impl<E: Engine> CpuMsm<E> {
     /// Makes `bases` resident.
-    pub(super) fn new(engine: E, bases: &[G1Affine], multiples: Multiples) -> Self {
-        let len = bases.len();
+    pub(super) fn new(summer: Arc<Summer<E>>, bases: &[G1Affine], multiples: Multiples) -> Self {
+        let (engine, len) = (summer.engine, bases.len());
         let room = |lists: usize| {
             let points = lists.saturating_mul(len);
             points < RESULT as usize && points.saturating_mul(size_of::<E::Point>()) <= multiples.bytes
@@ -99,7 +100,7 @@ impl<E: Engine> CpuMsm<E> {
             .filter(|_| multiples.at_once)
             .map(|shape| Tables::new(engine, &points, shape));
         CpuMsm {
-            summer: Summer::new(engine),
+            summer,
             shape,
             len,
             bases: points,
@@ -165,6 +166,26 @@ impl<E: Engine> CpuMsm<E> {
         }
         let windows = self.plan(&integers, extent.bits());
         Ok(Item { integers, windows })
+    }
+
+    /// The sums of all items, wave by wave.
+    fn sums(&self, batch: &[Scalars<'_>]) -> Result<Vec<G1Projective>> {
+        let mut out = Vec::with_capacity(batch.len());
+        let mut rest = batch;
+        while !rest.is_empty() {
+            // At least one item, then those that come with it to no more than a wave.
+            let mut scalars = 0;
+            let fits = |item: &&Scalars<'_>| {
+                scalars += item.values.len();
+                scalars <= WAVE
+            };
+            let (wave, later) = rest.split_at(rest.iter().take_while(fits).count().max(1));
+            let first = batch.len() - rest.len();
+            let items = wave.par_iter().enumerate().map(|(i, item)| self.item(first + i, item));
+            out.extend(self.wave(&items.collect::<Result<Vec<_>>>()?));
+            rest = later;
+        }
+        Ok(out)
     }
 
     /// The sums of a few items.
@@ -247,22 +268,8 @@ impl<E: Engine> Msm for CpuMsm<E> {
     fn run(&self, batch: &[Scalars<'_>]) -> Result<Run<Vec<G1Projective>>> {
         let start = Instant::now();
         check_lengths(self, batch)?;
-        let mut out = Vec::with_capacity(batch.len());
-        let mut rest = batch;
-        while !rest.is_empty() {
-            // At least one item, then those that come with it to no more than a wave.
-            let mut scalars = 0;
-            let fits = |item: &&Scalars<'_>| {
-                scalars += item.values.len();
-                scalars <= WAVE
-            };
-            let (wave, later) = rest.split_at(rest.iter().take_while(fits).count().max(1));
-            let first = batch.len() - rest.len();
-            let items = wave.par_iter().enumerate().map(|(i, item)| self.item(first + i, item));
-            out.extend(self.wave(&items.collect::<Result<Vec<_>>>()?));
-            rest = later;
-        }
-        self.summer.release();
+        // On a thread of the pool from here on: one that is not would wait to be woken after each parallel part.
+        let out = rayon::scope(|_| self.sums(batch))?;
         Ok(host_run(out, start.elapsed()))
     }
 }
@@ -295,7 +302,7 @@ mod tests {
                 at_once: true,
                 ..Multiples::default()
             };
-            Ok(Box::new(CpuMsm::new(self.0, bases, multiples)))
+            Ok(Box::new(CpuMsm::new(Arc::new(Summer::new(self.0)), bases, multiples)))
         }
 
         fn prepare_ntt(&self, log_n: u32) -> Result<Box<dyn Ntt>> {
@@ -326,16 +333,14 @@ mod tests {
             values: &values,
             width: crate::Width::Full,
         }];
+        let summer = Arc::new(Summer::new(Portable(Plain)));
+        let none = Multiples {
+            bytes: 0,
+            at_once: true,
+        };
         let (poor, rich) = (
-            CpuMsm::new(
-                Portable(Plain),
-                &bases.points,
-                Multiples {
-                    bytes: 0,
-                    at_once: true,
-                },
-            ),
-            CpuMsm::new(Portable(Plain), &bases.points, Multiples::default()),
+            CpuMsm::new(summer.clone(), &bases.points, none),
+            CpuMsm::new(summer, &bases.points, Multiples::default()),
         );
         let mut runs = 0;
         while rich.tables.get().is_none() && runs < 1000 {

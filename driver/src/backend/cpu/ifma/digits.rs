@@ -91,7 +91,7 @@ fn integers_of_eights(simd: Simd, values: &[[Fr; 8]], out: &mut [[Integer; 8]]) 
 #[target_feature(enable = "avx512f,avx512ifma,avx512vbmi2,avx512dq,avx512vl")]
 fn narrow_of_eights(simd: Simd, values: &[[Fr; 16]], out: &mut [[u64; 16]]) -> Option<Extent> {
     let order = simd.load(&LANES);
-    let (mut positive, mut negative, mut beyond) = (simd.zero(), simd.zero(), simd.zero());
+    let (mut positive, mut negative) = (simd.zero(), simd.zero());
     let mut any_negative = 0;
     for (values, out) in values.iter().zip(out) {
         let (values, out) = (values.as_chunks::<8>().0, out.as_chunks_mut::<8>().0);
@@ -100,14 +100,18 @@ fn narrow_of_eights(simd: Simd, values: &[[Fr; 16]], out: &mut [[u64; 16]]) -> O
             let [a, b, c, d, e, f, g, h] = &values[k];
             words[k] = simd.load_words([&a.0.0, &b.0.0, &c.0.0, &d.0.0, &e.0.0, &f.0.0, &g.0.0, &h.0.0]);
         }
-        let integers = Field8::<Scalar>::leave_montgomery_each(words);
+        let (low, beyond_low) = Field8::<Scalar>::leave_montgomery_small(words[0]);
+        let (high, beyond_high) = Field8::<Scalar>::leave_montgomery_small(words[1]);
+        let mut integers = [low, high];
+        let beyond = beyond_low | beyond_high;
+        if beyond.test(beyond) != 0 {
+            integers = one_word_each(simd, words)?;
+        }
         for k in 0..2 {
-            let (word, more) = integers[k].plus_half_word().canonical().low_word();
-            let word = word - simd.splat(NEGATIVE);
+            let word = integers[k];
             let sign = word.negative();
-            let magnitude = word.blend(sign, simd.zero() - word);
+            let magnitude = word.abs();
             any_negative |= sign;
-            beyond = beyond | more;
             positive = positive | word.blend(sign, simd.zero());
             negative = negative | simd.zero().blend(sign, magnitude - simd.splat(1));
             order
@@ -116,11 +120,26 @@ fn narrow_of_eights(simd: Simd, values: &[[Fr; 16]], out: &mut [[u64; 16]]) -> O
         }
     }
     let any = |lanes: W| lanes.lanes().iter().fold(0, |any, lane| any | lane);
-    (any(beyond) == 0).then(|| Extent {
+    Some(Extent {
         positive: [any(positive), 0, 0, 0],
         negative: [any(negative), 0, 0, 0],
         any_negative: any_negative != 0,
     })
+}
+
+/// The integers, those of a word and a sign, that arkworks' forms stand for; `None` where one takes more.
+#[cold]
+#[target_feature(enable = "avx512f,avx512ifma,avx512vbmi2,avx512dq,avx512vl")]
+fn one_word_each(simd: Simd, words: [[W; 4]; 2]) -> Option<[W; 2]> {
+    let mut out = [simd.zero(); 2];
+    let mut beyond = simd.zero();
+    let integers = Field8::<Scalar>::leave_montgomery_each(words);
+    for k in 0..2 {
+        let (word, more) = integers[k].plus_half_word().canonical().low_word();
+        out[k] = word - simd.splat(NEGATIVE);
+        beyond = beyond | more;
+    }
+    (beyond.test(beyond) == 0).then_some(out)
 }
 
 /// As [`digits::digits`].

@@ -195,6 +195,35 @@ impl<P: Prime> Field8<P> {
         Self::carry_each(Self::redc_each(t))
     }
 
+    /// The integers of less than `2^44` in magnitude that arkworks' forms, given by their words, stand for, and what is zero in
+    /// the lanes where there is such an integer.
+    ///
+    /// For an integer `v` as small as that, `16 m = v 2^260 - q r` has a `q` below `2^51` in magnitude: the lowest limb tells all
+    /// of it, and the reduction takes one round.
+    #[inline(always)]
+    pub(crate) fn leave_montgomery_small(words: [W; 4]) -> (W, W) {
+        let simd = words[0].simd();
+        let [l0, l1, l2, l3, l4] = Self::enter(words).0;
+        let mut t = [l0, l1, l2, l3, l4, simd.zero()];
+        let digit = simd.zero().madd_lo(l0, simd.splat(Consts::<P>::NEGATED_INVERSE));
+        // Its 52 bits are those of a signed integer; products take them for one without a sign.
+        let negative = digit.test(simd.splat(1 << 51));
+        for i in 0..5 {
+            let limb = simd.splat(Consts::<P>::P[i]);
+            t[i] = t[i].madd_lo(digit, limb);
+            t[i + 1] = t[i + 1].madd_hi(digit, limb);
+        }
+        for i in 0..5 {
+            t[i + 1] = t[i + 1].blend(negative, t[i + 1] - simd.splat(Consts::<P>::P[i]));
+        }
+        let mut beyond = t[0];
+        for i in 0..5 {
+            t[i + 1] = t[i + 1] + t[i].sar::<52>();
+            beyond = beyond | t[i];
+        }
+        (t[5], beyond & simd.splat(LOW))
+    }
+
     /// `self + 2^63`.
     #[inline(always)]
     pub(crate) fn plus_half_word(mut self) -> Self {
