@@ -16,25 +16,23 @@
 //! other bits one value of `c_k,p` takes `v_k` out of its range: 128 sums all stay in it with probability at most `2^-128`. This
 //! is the approximate range proof of Gentry, Halevi and Lyubashevsky (<https://eprint.iacr.org/2021/1397>) with bits.
 
+mod coefficients;
+
 use ark_ff::{Field, PrimeField, Zero};
-use rand::{CryptoRng, RngCore, SeedableRng};
-use rand_chacha::ChaCha20Rng;
+use rand::CryptoRng;
 use tapeout_driver::{Backend, Dir, Fr, G1Affine, Scalars, Width};
 
 use super::{CertificateError, Stated, WEIGHT_BITS};
 use crate::{
     encoding::{DecodeError, Reader, Writer},
-    field::{horner, powers, random, signed},
+    field::{horner, powers, random},
     keys::VerifyingKey,
     kzg::{self, Claim, LinearCombination, OpeningProof},
-    plonk::{
-        at::root_of_unity,
-        fold::{DUMMIES, Fold, WeightTile},
-        linear::LinearLayer,
-    },
+    plonk::at::root_of_unity,
     srs::Srs,
     transcript::{Tag, Transcript},
 };
+use coefficients::{Vectors, kinds, longest, sums, vectors};
 
 /// How many sums of weights are shown.
 pub(super) const SUMS: usize = 128;
@@ -45,7 +43,7 @@ pub(super) const BLINDERS: usize = 6;
 /// The mask's number of coefficients.
 pub(crate) const MASK_LEN: usize = SUMS + 2 * BLINDERS;
 
-/// The weights of a key add up to less than this power of two in size. A sum of them is hidden by a number of [`MASK_BITS`]
+/// The hidden weights of a key add up to less than this power of two in size. A sum of them is hidden by a number of [`MASK_BITS`]
 /// bits: what is shown is within a statistical distance of `2^(SUM_BITS - MASK_BITS)` of being independent of them.
 pub(super) const SUM_BITS: u32 = 64;
 const MASK_BITS: u32 = WEIGHT_BITS - 1;
@@ -79,121 +77,12 @@ pub(super) struct Argument {
     pub(super) opening: OpeningProof,
 }
 
-/// What a coefficient of a tile is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// A weight: any integer of bounded size.
-    Weight,
-    /// A dummy: any field element.
-    Dummy,
-    /// What the network states: the weights that settle advice, and zero where no operand has any.
-    Known(i64),
-}
-
-/// The kinds of a tile's coefficients, row after row.
-fn kinds(fold: &Fold, layers: &[LinearLayer], stated: &Stated) -> Vec<Vec<Kind>> {
-    let width = fold.width;
-    let of = |tile: &WeightTile| {
-        let mut kinds = vec![Kind::Known(0); width * tile.rows];
-        for (l, t) in &tile.parts {
-            let (layer, operand) = (&layers[*l], &layers[*l].tiles[*t]);
-            let channels = layer.offset..layer.offset + operand.channels;
-            let first = operand.read - tile.read;
-            for row in (0..tile.rows).filter(|row| channels.contains(&(tile.channel + row))) {
-                let slots = &mut kinds[width * row + first..][..operand.slots];
-                match stated.settling[*l] {
-                    true => {
-                        let taps = &stated.wiring.weights[*l][*t][tile.channel + row - layer.offset];
-                        taps.iter()
-                            .for_each(|(slot, w)| slots[*slot as usize] = Kind::Known(*w));
-                    }
-                    false => slots.fill(Kind::Weight),
-                }
-            }
-        }
-        if let Some(hidden) = fold.hidden {
-            for row in 0..tile.rows {
-                kinds[width * row + hidden.slot(tile)..][..DUMMIES].fill(Kind::Dummy);
-            }
-        }
-        kinds
-    };
-    fold.tiles.iter().map(of).collect()
-}
-
-/// The bits of each weight in turn: bit `k` belongs to sum `k`.
-fn bits(seed: Fr) -> impl Iterator<Item = u128> {
-    let mut bytes = [0; 32];
-    let integer = seed.into_bigint();
-    bytes
-        .chunks_mut(8)
-        .zip(integer.0)
-        .for_each(|(chunk, limb)| chunk.copy_from_slice(&limb.to_le_bytes()));
-    let mut rng = ChaCha20Rng::from_seed(bytes);
-    std::iter::repeat_with(move || {
-        let mut bits = [0; 16];
-        rng.fill_bytes(&mut bits);
-        u128::from_le_bytes(bits)
-    })
-}
-
 /// What is drawn once the sums are sent.
 struct Combining {
     seed: Fr,
     beta: Fr,
     gamma: Fr,
     theta: Fr,
-}
-
-/// What the tiles and `Y` are multiplied by.
-struct Vectors {
-    /// `a_l` of every tile.
-    tiles: Vec<Vec<Fr>>,
-    /// `a_Y`.
-    mask: Vec<Fr>,
-    /// What the coefficients that are known add to the product.
-    known: Fr,
-}
-
-fn vectors(kinds: &[Vec<Kind>], at: &Combining) -> Vectors {
-    let of_sums = powers(at.beta, SUMS + 1);
-    // Sums of powers of beta for each byte of bits, so that a weight takes sixteen additions.
-    let tables: Vec<Vec<Fr>> = of_sums[..SUMS]
-        .chunks(8)
-        .map(|powers| {
-            let sum = |byte: usize| (0..8).filter(|bit| byte >> bit & 1 == 1).map(|bit| powers[bit]).sum();
-            (0..256).map(sum).collect()
-        })
-        .collect();
-    let mut bits = bits(at.seed);
-    let (mut next, mut known) = (of_sums[SUMS], Fr::zero());
-    let mut of = |kind: &Kind| match kind {
-        Kind::Weight => {
-            let bytes = bits.next().unwrap_or_default().to_le_bytes();
-            bytes
-                .iter()
-                .zip(&tables)
-                .map(|(byte, table)| table[usize::from(*byte)])
-                .sum()
-        }
-        Kind::Dummy => Fr::zero(),
-        Kind::Known(w) => {
-            next *= at.gamma;
-            if *w != 0 {
-                known += next * signed(*w);
-            }
-            next
-        }
-    };
-    let tiles = kinds.iter().map(|kinds| kinds.iter().map(&mut of).collect()).collect();
-    let mut mask = vec![Fr::zero(); MASK_LEN];
-    mask[BLINDERS..BLINDERS + SUMS].copy_from_slice(&of_sums[..SUMS]);
-    Vectors { tiles, mask, known }
-}
-
-/// `N`, the longest polynomial's number of coefficients.
-fn longest(kinds: &[Vec<Kind>]) -> usize {
-    kinds.iter().map(Vec::len).fold(MASK_LEN, usize::max)
 }
 
 /// The rounds, for prover and verifier alike.
@@ -480,22 +369,6 @@ fn mask(rng: &mut impl CryptoRng) -> Vec<Fr> {
         *y = Fr::from_le_bytes_mod_order(&bytes) + Fr::from(1u128 << SUM_BITS);
     }
     mask
-}
-
-/// `v_k`.
-fn sums(kinds: &[Vec<Kind>], tiles: &[Vec<Fr>], mask: &[Fr], seed: Fr) -> [Fr; SUMS] {
-    let mut sums = [Fr::zero(); SUMS];
-    sums.copy_from_slice(&mask[BLINDERS..BLINDERS + SUMS]);
-    let mut bits = bits(seed);
-    let coefficients = kinds.iter().flatten().zip(tiles.iter().flatten());
-    for (_, w) in coefficients.filter(|(kind, _)| **kind == Kind::Weight) {
-        let mut bits = bits.next().unwrap_or_default();
-        while bits != 0 && !w.is_zero() {
-            sums[bits.trailing_zeros() as usize] += w;
-            bits &= bits - 1;
-        }
-    }
-    sums
 }
 
 /// `L` and `H`: the coefficients of the sum of the products `p A`, `A` being `a` backwards, below and above that of `X^(N-1)`.
