@@ -1,7 +1,7 @@
 //! The prover's side of the weight fold ([`tapeout_verifier::plonk::fold`]): what it keeps, and what a proof takes of that.
 
 use ark_ec::CurveGroup;
-use tapeout_driver::{Backend, Fr, G1Affine, G1Projective, Scalars, Width};
+use tapeout_driver::{Backend, Fr, G1Affine, G1Projective, Msm, Scalars, Width};
 
 pub use tapeout_verifier::plonk::fold::*;
 
@@ -82,17 +82,19 @@ pub fn prepare(
     powers_g1: &[G1Affine],
     backend: &dyn Backend,
 ) -> tapeout_driver::Result<(Vec<G1Affine>, Cache)> {
-    let msm = backend.prepare_msm(&powers_g1[..fold.powers()])?;
     let width = fold.width;
     let mut commitments = Vec::with_capacity(fold.tiles.len());
     let (mut remainders, mut reversed, mut quotients) = (Vec::new(), Vec::new(), Vec::new());
     for tile in &fold.tiles {
-        let mut integers = vec![0i64; width * tile.rows];
-        for_each_weight(tile, layers, weights, |row, slot, w| integers[width * row + slot] += w);
+        // Slots in which no row of the tile has a weight are left out: most, where layers share it or convolutions have wide images.
+        let (slots, integers) = occupied(tile, layers, weights, width);
         let hint = Width::covering(&integers);
         let values: Vec<Fr> = integers.iter().map(|v| signed(*v)).collect();
         drop(integers);
-        let commit = |items: Vec<&[Fr]>| -> tapeout_driver::Result<Vec<G1Projective>> {
+        let at = |row: usize| slots.iter().map(move |slot| powers_g1[width * row + slot]);
+        let bases: Vec<G1Affine> = (0..tile.rows).flat_map(at).collect();
+        let msm = backend.prepare_msm(&bases)?;
+        let commit = |msm: &dyn Msm, items: Vec<&[Fr]>| -> tapeout_driver::Result<Vec<G1Projective>> {
             let mut points = Vec::with_capacity(items.len());
             for items in items.chunks(BATCH) {
                 let batch: Vec<_> = items.iter().map(|values| Scalars { values, width: hint }).collect();
@@ -100,16 +102,14 @@ pub fn prepare(
             }
             Ok(points)
         };
-        let backwards: Vec<Vec<Fr>> = values
-            .chunks(width)
-            .map(|row| row.iter().rev().copied().collect())
-            .collect();
-        let suffixes = (0..=tile.rows).map(|row| &values[width * row..]).collect();
-        let mut suffixes = commit(suffixes)?.into_iter();
+        let suffixes = (0..=tile.rows).map(|row| &values[slots.len() * row..]).collect();
+        let mut suffixes = commit(msm.as_ref(), suffixes)?.into_iter();
         commitments.extend(suffixes.next());
         quotients.extend(suffixes);
-        remainders.extend(commit(values.chunks(width).collect())?);
-        reversed.extend(commit(backwards.iter().map(Vec::as_slice).collect())?);
+        remainders.extend(commit(msm.as_ref(), values.chunks(slots.len()).collect())?);
+        let backwards: Vec<G1Affine> = slots.iter().map(|slot| powers_g1[width - 1 - slot]).collect();
+        let msm = backend.prepare_msm(&backwards)?;
+        reversed.extend(commit(msm.as_ref(), values.chunks(slots.len()).collect())?);
     }
     let mut first = 0;
     for (index, (tile, slot, rows)) in dummies.tiles(fold).enumerate() {
@@ -172,6 +172,28 @@ fn full(backend: &dyn Backend, bases: &[G1Affine], scalars: &[&[Fr]]) -> tapeout
 
 fn add(sums: &mut [G1Projective], terms: impl IntoIterator<Item = G1Projective>) {
     sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
+}
+
+/// The slots, at least one, in which any row of a tile has a weight, and the tile's weights in those, row after row.
+fn occupied(tile: &WeightTile, layers: &[LinearLayer], weights: &Weights, width: usize) -> (Vec<usize>, Vec<i64>) {
+    let mut place = vec![usize::MAX; width];
+    for_each_weight(tile, layers, weights, |_, slot, w| {
+        if w != 0 {
+            place[slot] = 0;
+        }
+    });
+    let mut slots: Vec<usize> = (0..width).filter(|slot| place[*slot] == 0).collect();
+    if slots.is_empty() {
+        slots.push(0);
+    }
+    slots.iter().enumerate().for_each(|(at, slot)| place[*slot] = at);
+    let mut out = vec![0; slots.len() * tile.rows];
+    for_each_weight(tile, layers, weights, |row, slot, w| {
+        if w != 0 {
+            out[slots.len() * row + place[slot]] += w;
+        }
+    });
+    (slots, out)
 }
 
 /// Calls `f` with row, slot and value of every weight.

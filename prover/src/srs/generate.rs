@@ -1,10 +1,11 @@
 //! Generation of development strings.
 
-use ark_bn254::{Fr, G1Projective, G2Projective};
-use ark_ec::{PrimeGroup, scalar_mul::ScalarMul};
+use ark_bn254::{Fr, G1Affine, G2Projective};
+use ark_ec::{AffineRepr, PrimeGroup, scalar_mul::ScalarMul};
 use ark_ff::{One, PrimeField, Zero};
 use rand::{RngCore, SeedableRng, TryRngCore, rngs::OsRng};
 use rand_chacha::ChaCha20Rng;
+use tapeout_driver::kernels::multiples;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{Origin, Srs, SrsError, file};
@@ -44,7 +45,7 @@ impl Srs {
             power *= *tau;
         }
         power.zeroize();
-        let powers_g1 = G1Projective::generator().batch_mul(&exponents[..g1]);
+        let powers_g1 = multiples(G1Affine::generator(), &exponents[..g1]);
         let powers_g2 = G2Projective::generator().batch_mul(&exponents[..g2]);
         Ok(Self {
             powers_g1,

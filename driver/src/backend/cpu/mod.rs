@@ -3,6 +3,7 @@
 mod digits;
 mod eisenstein;
 mod engine;
+mod fixed_base;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod ifma;
 mod inverse;
@@ -85,6 +86,17 @@ impl Kernels {
             Kernels::Adx(adx, _) => Transform::Adx(ntt::Plan::new(*adx, log_n)?),
             Kernels::Plain(_) => Transform::Plain(ntt::Plan::new(scalar::Plain, log_n)?),
         })
+    }
+}
+
+/// `base` times each scalar, by the fastest kernels that this processor can run.
+pub(crate) fn multiples_of(base: G1Affine, scalars: &[Fr]) -> Vec<G1Affine> {
+    match Kernels::new() {
+        #[cfg(target_arch = "x86_64")]
+        Kernels::Ifma(_, summer) => fixed_base::multiples(&summer, base, scalars),
+        #[cfg(target_arch = "x86_64")]
+        Kernels::Adx(_, summer) => fixed_base::multiples(&summer, base, scalars),
+        Kernels::Plain(summer) => fixed_base::multiples(&summer, base, scalars),
     }
 }
 
