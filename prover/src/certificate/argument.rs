@@ -1,14 +1,14 @@
 //! The argument of a certificate: short weights, and columns that are known.
 //!
-//! With `W_l` the tiles, `len_l` their lengths, and `Y` a mask of [`MASK_LEN`] coefficients: [`BLINDERS`] random field elements, then
+//! With `W_l` the tiles, `N` the length of the longest, and `Y` a mask of [`MASK_LEN`] coefficients: [`BLINDERS`] random field elements, then
 //! [`SUMS`] random integers `y_k`, then [`BLINDERS`] random field elements:
 //!
 //! 1. `[Y]` is sent. Bits `c_k,p` are drawn for every coefficient `p` of the tiles that may be a weight.
 //! 2. `v_k = sum_p c_k,p w_p + y_k` are sent, each an integer below `2^WEIGHT_BITS`. `beta`, `gamma`, `theta` are drawn.
 //! 3. All sums at once, and that coefficients which the network states, or no operand has, are what they should be, are one scalar
-//!    product `sum_l <a_l, W_l> + <a_Y, Y> = sum_k beta^k v_k + sum_j gamma_j known_j = v`: the coefficient of `X^(N-1)` in `P = sum_l W_l A_l + Y A_Y`, where
+//!    product `sum_l <a_l, W_l> + <a_Y, Y> = v`: the coefficient of `X^(N-1)` in `P = sum_l W_l A_l + Y A_Y`, where
 //!    `A_l = sum_p a_l,p X^(N-1-p)`. `P = L + v X^(N-1) + X^N H`; `[L]`, `[H]`, and to show the degrees `[L*]`, `L* = X^(N-2) L(1/X)`, and
-//!    `[Q*]`, `Q* = X^(N-1) Q(1/X)` with `Q = sum_l theta^l X^(N-len_l) W_l + theta^T X^(N-len_Y) Y`, are sent; `z` is drawn.
+//!    `[Q*]`, `Q* = X^(N-1) Q(1/X)` with `Q = sum_l theta^l W_l + theta^T Y`, are sent; `z` is drawn.
 //! 4. `L(z)` and `Q(z)` are sent, and one opening of all that follows, at `z` and at `1/z`; and of the key's fixed columns at `z`, whose
 //!    values the verifier computes.
 //!
@@ -17,6 +17,7 @@
 //! is the approximate range proof of Gentry, Halevi and Lyubashevsky (<https://eprint.iacr.org/2021/1397>) with bits.
 
 mod coefficients;
+mod product;
 
 use ark_ff::{Field, PrimeField, Zero};
 use rand::CryptoRng;
@@ -28,11 +29,15 @@ use crate::{
     field::{horner, powers, random},
     keys::VerifyingKey,
     kzg::{self, Claim, LinearCombination, OpeningProof},
-    plonk::at::root_of_unity,
+    plonk::{
+        at::root_of_unity,
+        fold::{Sparse, WeightTile},
+    },
     srs::Srs,
     transcript::{Tag, Transcript},
 };
-use coefficients::{Vectors, kinds, longest, sums, vectors};
+use coefficients::{Vector, Vectors, accumulate, evaluate, longest, places, sums};
+use product::{Halves, Rows, split};
 
 /// How many sums of weights are shown.
 pub(super) const SUMS: usize = 128;
@@ -48,7 +53,7 @@ pub(crate) const MASK_LEN: usize = SUMS + 2 * BLINDERS;
 pub(super) const SUM_BITS: u32 = 64;
 const MASK_BITS: u32 = WEIGHT_BITS - 1;
 
-const DOMAIN: &[u8] = b"tapeout certificate v1";
+const DOMAIN: &[u8] = b"tapeout certificate v2";
 const KEY: Tag = Tag(0x01);
 const SKELETON: Tag = Tag(0x02);
 const MASK: Tag = Tag(0x03);
@@ -108,7 +113,7 @@ fn combining(seed: Fr, sums: &[Fr; SUMS], mut transcript: Transcript) -> (Combin
     (combining, round.next_round())
 }
 
-fn product(points: &[G1Affine; 4], mut transcript: Transcript) -> (Fr, Transcript) {
+fn last_round(points: &[G1Affine; 4], mut transcript: Transcript) -> (Fr, Transcript) {
     transcript.absorb_g1(PRODUCT, points);
     let mut round = transcript.seal();
     (round.draw(Z), round.next_round())
@@ -138,20 +143,18 @@ impl Point {
         longest: usize,
     ) -> Option<Self> {
         let inverse = z.inverse()?;
-        let all = || vectors.tiles.iter().chain([&vectors.mask]);
         let last = z.pow([longest as u64 - 1]);
-        // sum a_p z^(N-1-p) = z^(N-1) sum a_p z^-p
-        let product = all().map(|a| last * horner(a, inverse)).collect();
-        let thetas = powers(at.theta, vectors.tiles.len() + 1);
-        let shifted = all()
-            .zip(thetas)
-            .map(|(a, theta)| theta * z.pow([(longest - a.len()) as u64]));
+        // sum a_p z^(N-1-p) = z^(N-1) sum a_p z^-p, and the powers of gamma have a closed form.
+        let ratio = at.gamma * inverse;
+        let geometric = (ratio.pow([longest as u64]) - Fr::from(1u8)) * (ratio - Fr::from(1u8)).inverse()?;
+        let of_tile = |a: &Vector| last * (a.start * geometric + evaluate(&a.others, inverse));
+        let of_mask = last * horner(&vectors.mask, inverse);
         let back = inverse.pow([longest as u64 - 1]);
         Some(Self {
             z,
             inverse,
-            product,
-            degrees: shifted.collect(),
+            product: vectors.tiles.iter().map(of_tile).chain([of_mask]).collect(),
+            degrees: powers(at.theta, vectors.tiles.len() + 1),
             top: last * z,
             values: [
                 (horner(sums, at.beta) + vectors.known) * last,
@@ -216,14 +219,14 @@ fn columns_at(columns: &[Vec<Fr>], z: Fr) -> Option<Vec<Fr>> {
 impl Argument {
     pub(super) fn prove(
         key: &VerifyingKey,
-        tiles: &[Vec<Fr>],
+        tiles: &[Sparse],
         stated: &Stated,
         srs: &Srs,
         backend: &dyn Backend,
         rng: &mut impl CryptoRng,
     ) -> Result<Self, CertificateError> {
-        let kinds = kinds(&key.weights.fold, &key.interface.linear, stated);
-        let n = longest(&kinds);
+        let fold = &key.weights.fold;
+        let (places, n) = (places(fold, &key.interface.linear, stated), longest(fold));
         let powers_needed = n.max(key.interface.shape.n());
         srs.require(powers_needed, 2)?;
         let msm = backend.prepare_msm(&srs.powers_g1()[..powers_needed])?;
@@ -238,36 +241,36 @@ impl Argument {
         let mask = mask(rng);
         let mask_point = commit(&mask)?;
         let (seed, transcript) = begin(key, &stated.digest, &mask_point);
-        let sums = sums(&kinds, tiles, &mask, seed);
+        let sums = sums(&places, tiles, &mask, seed);
 
         let (at, transcript) = combining(seed, &sums, transcript);
-        let vectors = vectors(&kinds, &at);
-        let pairs = tiles.iter().zip(&vectors.tiles).chain([(&mask, &vectors.mask)]);
-        let (low, high) = split(pairs, n, backend)?;
+        let vectors = Vectors::new(&places, &at, n);
+        let of_rows = |tile: &WeightTile| Rows {
+            width: fold.width,
+            dummies: fold.hidden.map_or(fold.width, |hidden| hidden.slot(tile)),
+        };
+        let with_rows: Vec<(&Sparse, Rows)> = tiles.iter().zip(fold.tiles.iter().map(of_rows)).collect();
+        let Halves { low, high } = split(&with_rows, &mask, &vectors, at.gamma, n, backend)?;
         let reversed: Vec<Fr> = low.iter().rev().copied().collect();
-        let mut degrees = vec![Fr::zero(); n];
-        for (p, theta) in tiles.iter().chain([&mask]).zip(powers(at.theta, tiles.len() + 1)) {
-            // Backwards, X^(N-len) p ends where its constant term stands.
-            degrees
-                .iter_mut()
-                .zip(p.iter().rev())
-                .for_each(|(q, c)| *q += theta * c);
-        }
-        let points = [commit(&low)?, commit(&reversed)?, commit(&high)?, commit(&degrees)?];
-        let (z, transcript) = product(&points, transcript);
-
-        let inverse = z.inverse().ok_or(CertificateError::Challenge)?;
-        let at_degrees = horner(&degrees, inverse) * z.pow([n as u64 - 1]);
-        let values = [horner(&low, z), at_degrees];
-        let point = Point::new(z, &vectors, &at, &sums, values, n).ok_or(CertificateError::Challenge)?;
-        let combine = |scalars: &[Fr]| {
-            let all = tiles.iter().chain([&mask, &low, &high]);
+        let combine = |scalars: &[Fr], dense: &[&[Fr]]| {
             let mut sum = vec![Fr::zero(); n];
-            for (p, scalar) in all.zip(scalars) {
-                sum.iter_mut().zip(p).for_each(|(sum, c)| *sum += *scalar * c);
+            let (of_tiles, of_dense) = scalars.split_at(tiles.len());
+            for (tile, scalar) in tiles.iter().zip(of_tiles) {
+                accumulate(&mut sum, tile, *scalar);
+            }
+            for (p, scalar) in dense.iter().zip(of_dense) {
+                sum.iter_mut().zip(*p).for_each(|(sum, c)| *sum += *scalar * c);
             }
             sum
         };
+        let sum = combine(&powers(at.theta, tiles.len() + 1), &[&mask]);
+        let degrees: Vec<Fr> = sum[..n].iter().rev().copied().collect();
+        let points = [commit(&low)?, commit(&reversed)?, commit(&high)?, commit(&degrees)?];
+        let (z, transcript) = last_round(&points, transcript);
+
+        let values = [horner(&low, z), horner(&sum, z)];
+        let point = Point::new(z, &vectors, &at, &sums, values, n).ok_or(CertificateError::Challenge)?;
+        let combine = |scalars: &[Fr]| combine(scalars, &[&mask, &low, &high]);
         let mut coefficients = stated.wiring.fixed_columns();
         let log_n = key.interface.shape.log_n();
         backend
@@ -306,12 +309,12 @@ impl Argument {
         if !self.sums.iter().all(in_range) {
             return Err(CertificateError::Range);
         }
-        let kinds = kinds(&key.weights.fold, &key.interface.linear, stated);
-        let n = longest(&kinds);
+        let fold = &key.weights.fold;
+        let (places, n) = (places(fold, &key.interface.linear, stated), longest(fold));
         let (seed, transcript) = begin(key, &stated.digest, &self.mask);
         let (at, transcript) = combining(seed, &self.sums, transcript);
-        let vectors = vectors(&kinds, &at);
-        let (z, transcript) = product(&[self.low, self.reversed, self.high, self.degrees], transcript);
+        let vectors = Vectors::new(&places, &at, n);
+        let (z, transcript) = last_round(&[self.low, self.reversed, self.high, self.degrees], transcript);
         let point = Point::new(z, &vectors, &at, &self.sums, self.values, n).ok_or(CertificateError::Challenge)?;
         let values = columns_at(&stated.wiring.fixed_columns(), z).ok_or(CertificateError::Challenge)?;
         let combine = |scalars: &[Fr]| {
@@ -369,37 +372,4 @@ fn mask(rng: &mut impl CryptoRng) -> Vec<Fr> {
         *y = Fr::from_le_bytes_mod_order(&bytes) + Fr::from(1u128 << SUM_BITS);
     }
     mask
-}
-
-/// `L` and `H`: the coefficients of the sum of the products `p A`, `A` being `a` backwards, below and above that of `X^(N-1)`.
-fn split<'a>(
-    pairs: impl Iterator<Item = (&'a Vec<Fr>, &'a Vec<Fr>)>,
-    n: usize,
-    backend: &dyn Backend,
-) -> Result<(Vec<Fr>, Vec<Fr>), CertificateError> {
-    let size = (2 * n).next_power_of_two();
-    let ntt = backend.prepare_ntt(size.trailing_zeros())?;
-    let mut total = vec![vec![Fr::zero(); size]];
-    for (p, a) in pairs {
-        let mut p = p.clone();
-        p.resize(size, Fr::zero());
-        let mut backwards = vec![Fr::zero(); size];
-        backwards[n - a.len()..n]
-            .iter_mut()
-            .zip(a.iter().rev())
-            .for_each(|(out, a)| *out = *a);
-        let mut columns = [p, backwards];
-        ntt.run(Dir::Forward, Fr::from(1u8), &mut columns)?;
-        let [p, a] = &columns;
-        total[0]
-            .iter_mut()
-            .zip(p.iter().zip(a))
-            .for_each(|(sum, (p, a))| *sum += *p * a);
-    }
-    ntt.run(Dir::Inverse, Fr::from(1u8), &mut total)?;
-    let mut low = total.swap_remove(0);
-    let mut high = low.split_off(n - 1);
-    high.remove(0);
-    high.truncate(n - 1);
-    Ok((low, high))
 }

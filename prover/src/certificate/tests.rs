@@ -17,6 +17,7 @@ use crate::{
     layout::{Disclosure, Visibility},
     model::program::{Act, Composite, Source, Term},
     plonk::{
+        fold::{Fold, Sparse, WeightTile, polynomials},
         hidden::Dummies,
         tests::{
             Fixture, backend, composite, fold::circuit, forge::SCALE, gemm, network, pool, primitives, read,
@@ -150,11 +151,26 @@ struct Cheat {
     tiles: Vec<Vec<Fr>>,
 }
 
-fn cheat(program: &Program<i64>, change: impl FnOnce(&mut Vec<Vec<Fr>>, &crate::plonk::fold::Fold)) -> Cheat {
+fn dense(fold: &Fold, tiles: &[Sparse]) -> Vec<Vec<Fr>> {
+    let dense = |(tile, sparse): (&WeightTile, &Sparse)| {
+        let mut out = vec![Fr::from(0u8); fold.width * tile.rows];
+        sparse.iter().for_each(|(power, c)| out[*power] = *c);
+        out
+    };
+    fold.tiles.iter().zip(tiles).map(dense).collect()
+}
+
+fn sparse(tile: &[Fr]) -> Sparse {
+    let all = tile.iter().copied().enumerate();
+    all.filter(|(_, c)| *c != Fr::from(0u8)).collect()
+}
+
+fn cheat(program: &Program<i64>, change: impl FnOnce(&mut Vec<Vec<Fr>>, &Fold)) -> Cheat {
     let mut fixture = Fixture::hidden(program, 1);
     let key = &fixture.key;
     let (fold, layers) = (&key.verifying.weights.fold, &key.verifying.interface.linear);
-    let mut tiles = crate::plonk::fold::polynomials(fold, layers, &key.wiring.weights, &key.dummies);
+    let sparse = polynomials(fold, layers, &key.wiring.weights, &key.dummies);
+    let mut tiles = dense(fold, &sparse);
     change(&mut tiles, fold);
     let commit = |p: &Vec<Fr>| -> G1Affine {
         let msm = backend().prepare_msm(&srs().powers_g1()[..p.len()]).unwrap();
@@ -183,7 +199,8 @@ impl Cheat {
         let skeleton = skeleton(&quantised.program, &settling(quantised)?);
         let rng = &mut ChaCha20Rng::seed_from_u64(4);
         let stated = Stated::new(&skeleton, key)?;
-        let argument = Argument::prove(key, &self.tiles, &stated, srs(), backend().as_ref(), rng)?;
+        let tiles: Vec<Sparse> = self.tiles.iter().map(|tile| sparse(tile)).collect();
+        let argument = Argument::prove(key, &tiles, &stated, srs(), backend().as_ref(), rng)?;
         Ok(Certificate {
             key: key.digest,
             skeleton,
@@ -404,7 +421,8 @@ fn dummies_are_free() {
     let none = Dummies::default();
     let fold = &fixture.key.verifying.weights.fold;
     let layers = &fixture.key.verifying.interface.linear;
-    let bare = crate::plonk::fold::polynomials(fold, layers, &fixture.key.wiring.weights, &none);
+    let bare = polynomials(fold, layers, &fixture.key.wiring.weights, &none);
+    let bare = dense(fold, &bare);
     let cheat = cheat(&circuit(), |tiles, _| *tiles = bare);
     cheat
         .certify()

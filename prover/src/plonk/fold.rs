@@ -139,22 +139,34 @@ pub fn prepare(
     Ok((G1Projective::normalize_batch(&commitments), cache))
 }
 
-/// The coefficients of the tiles' polynomials, row after row.
-pub fn polynomials(fold: &Fold, layers: &[LinearLayer], weights: &Weights, dummies: &Dummies) -> Vec<Vec<Fr>> {
+/// A polynomial by its coefficients that are not zero, with the powers that they belong to, ascending.
+pub type Sparse = Vec<(usize, Fr)>;
+
+/// The tiles' polynomials.
+pub fn polynomials(fold: &Fold, layers: &[LinearLayer], weights: &Weights, dummies: &Dummies) -> Vec<Sparse> {
     let width = fold.width;
     let of_weights = |tile: &WeightTile| {
-        let mut out = vec![Fr::from(0u8); width * tile.rows];
+        let mut out = Sparse::new();
         for_each_weight(tile, layers, weights, |row, slot, w| {
-            out[row * width + slot] += signed(w)
+            if w != 0 {
+                out.push((width * row + slot, signed(w)));
+            }
         });
         out
     };
-    let mut polynomials: Vec<Vec<Fr>> = fold.tiles.iter().map(of_weights).collect();
+    let mut polynomials: Vec<Sparse> = fold.tiles.iter().map(of_weights).collect();
     for (out, (_, slot, rows)) in polynomials.iter_mut().zip(dummies.tiles(fold)) {
         for (row, own) in rows.iter().enumerate() {
-            out[row * width + slot..][..DUMMIES].copy_from_slice(own);
+            out.extend(
+                own.iter()
+                    .enumerate()
+                    .map(|(i, dummy)| (width * row + slot + i, *dummy)),
+            );
         }
     }
+    polynomials
+        .iter_mut()
+        .for_each(|polynomial| polynomial.sort_by_key(|(power, _)| *power));
     polynomials
 }
 
@@ -263,10 +275,13 @@ mod tests {
             } else {
                 Dummies::default()
             };
-            let polynomials = polynomials(&fold, &layers, &weights, &dummies);
-            for (p, tile) in polynomials.iter().zip(&fold.tiles) {
-                assert_eq!(p.len(), fold.width * tile.rows);
-            }
+            let sparse = polynomials(&fold, &layers, &weights, &dummies);
+            let dense = |(p, tile): (&Sparse, &WeightTile)| {
+                let mut out = vec![Fr::from(0u8); fold.width * tile.rows];
+                p.iter().for_each(|(power, c)| out[*power] = *c);
+                out
+            };
+            let polynomials: Vec<Vec<Fr>> = sparse.iter().zip(&fold.tiles).map(dense).collect();
             let mut u = vec![Fr::from(0u8); fold.powers()];
             for (p, c) in polynomials.iter().zip(fold.scalars(&at, eta)) {
                 u.iter_mut().zip(p).for_each(|(u, p)| *u += c * p);
