@@ -1,9 +1,9 @@
 //! What keys and proofs take besides MSMs and transforms, on the host, in the lanes of its processor where it has them: powers,
-//! evaluations, inverses, linear combinations, expressions over whole columns, and multiples of one point.
+//! evaluations, inverses, linear combinations, expressions over whole columns, multiples of one point, and Lagrange bases.
 //!
 //! These work on data that the host holds and are the same for every backend. Results do not depend on the processor.
 
-use ark_ff::{AdditiveGroup, Field};
+use ark_ff::{AdditiveGroup, FftField, Field};
 use rayon::prelude::*;
 
 #[cfg(target_arch = "x86_64")]
@@ -52,6 +52,15 @@ pub fn evaluate(coefficients: &[Fr], x: Fr) -> Fr {
 #[must_use]
 pub fn multiples(base: G1Affine, scalars: &[Fr]) -> Vec<G1Affine> {
     crate::backend::multiples_of(base, scalars)
+}
+
+/// `1/n sum_j w^(-i j) points[j]` for the `n`-th root of unity `w`: powers of tau become a Lagrange basis. `None` unless there are `n`
+/// points, a power of two that is `2^28` at most.
+#[must_use]
+pub fn inverse_ntt_of_points(points: &[G1Affine]) -> Option<Vec<G1Affine>> {
+    let n = points.len();
+    let valid = n.is_power_of_two() && n.trailing_zeros() <= Fr::TWO_ADICITY;
+    valid.then(|| crate::backend::inverse_ntt_of(points))
 }
 
 /// Replaces each value by its inverse, zero by zero.

@@ -8,13 +8,11 @@
 mod check;
 mod file;
 mod generate;
-mod lagrange;
 pub mod pins;
 pub mod ptau;
 
-use ark_bn254::{Fr, G1Affine, G2Affine};
+use ark_bn254::{G1Affine, G2Affine};
 use ark_ec::AffineRepr;
-use ark_poly::{EvaluationDomain, Radix2EvaluationDomain};
 
 pub use tapeout_verifier::keys::Origin;
 
@@ -158,8 +156,7 @@ impl Srs {
         };
         let n = 1usize.checked_shl(log_n).ok_or_else(too_short)?;
         let powers = self.powers_g1.get(..n).ok_or_else(too_short)?;
-        let domain = Radix2EvaluationDomain::<Fr>::new(n).ok_or_else(too_short)?;
-        Ok(lagrange::inverse_ntt(powers, &domain))
+        tapeout_driver::kernels::inverse_ntt_of_points(powers).ok_or_else(too_short)
     }
 }
 

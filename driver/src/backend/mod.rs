@@ -10,7 +10,7 @@ mod several;
 pub use cpu::Multiples;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use cpu::ifma;
-pub(crate) use cpu::multiples_of;
+pub(crate) use cpu::{inverse_ntt_of, multiples_of};
 pub use rtl::{on_cards, record_msm};
 
 use crate::guard::Guard;

@@ -280,13 +280,25 @@ fn coefficients_that_no_operand_has_are_refused() {
     }
 }
 
-/// A tile that is longer than it should be has rows that belong to other layers.
+/// A tile that is longer than it should be has rows that belong to other layers: whether another tile is as long, or none.
 #[test]
 fn tiles_that_are_too_long_are_refused() {
-    let cheat = cheat(&circuit(), |tiles, _| tiles[0].push(Fr::from(1u8)));
-    // There is no opening of its degree.
-    let refused = cheat.certify();
-    assert!(matches!(refused, Err(CertificateError::Open(_))), "{refused:?}");
+    for beyond_all in [false, true] {
+        let cheat = cheat(&pool(2, vec![1, 2], vec![0, 1], true), |tiles, _| {
+            let longest = tiles.iter().map(Vec::len).fold(MASK_LEN, usize::max);
+            if beyond_all {
+                tiles[0].resize(longest, Fr::from(0u8));
+            } else {
+                assert!(tiles[0].len() < longest);
+            }
+            tiles[0].push(Fr::from(1u8));
+        });
+        let refused = cheat.certify();
+        assert!(
+            matches!(refused, Err(CertificateError::Open(_))),
+            "{beyond_all}: {refused:?}"
+        );
+    }
 }
 
 /// Another circuit than that of the stated network: another skeleton, or a key with other columns.

@@ -7,6 +7,7 @@ mod fixed_base;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod ifma;
 mod inverse;
+mod lagrange;
 mod msm;
 mod ntt;
 mod pages;
@@ -97,6 +98,17 @@ pub(crate) fn multiples_of(base: G1Affine, scalars: &[Fr]) -> Vec<G1Affine> {
         #[cfg(target_arch = "x86_64")]
         Kernels::Adx(_, summer) => fixed_base::multiples(&summer, base, scalars),
         Kernels::Plain(summer) => fixed_base::multiples(&summer, base, scalars),
+    }
+}
+
+/// The inverse transform of points, a power of two of them, by the fastest kernels that this processor can run.
+pub(crate) fn inverse_ntt_of(points: &[G1Affine]) -> Vec<G1Affine> {
+    match Kernels::new() {
+        #[cfg(target_arch = "x86_64")]
+        Kernels::Ifma(simd, _) => lagrange::inverse_ntt(simd, points),
+        #[cfg(target_arch = "x86_64")]
+        Kernels::Adx(adx, _) => lagrange::inverse_ntt(Portable(adx), points),
+        Kernels::Plain(_) => lagrange::inverse_ntt(Portable(scalar::Plain), points),
     }
 }
 
