@@ -1,5 +1,7 @@
 //! Inverses one element at a time, after T. Pornin, Optimized Binary GCD for Modular Inversion (2020).
 
+use std::hint::select_unpredictable;
+
 use ark_ff::{BigInt, MontConfig};
 
 use super::scalar::{Element, reduce};
@@ -7,38 +9,16 @@ use super::scalar::{Element, reduce};
 /// How many halvings of the numbers share one update of them.
 const STEPS: u32 = 31;
 
-/// How often that is enough: for numbers of 254 bits at most `2 * 254 - 1` halvings leave nothing.
-const ROUNDS: u32 = (2 * 254 - 1u32).div_ceil(STEPS);
-
 /// `1 / x`; zero for zero.
 pub(super) fn inverse<C: MontConfig<4>>(x: Element<C>) -> Element<C> {
     let p = C::MODULUS.0;
     // Modulo p, R^2 a and R^2 b are R x times u and v throughout.
     let (mut a, mut b) = (x.0.0, p);
     let (mut u, mut v) = (C::R2.0, [0; 4]);
-    for _ in 0..ROUNDS {
-        let (mut low_a, mut low_b) = approximate(a, b);
-        // Signed, in two's complement.
-        let [mut f0, mut g0, mut f1, mut g1] = [1u64, 0, 0, 1];
-        for _ in 0..STEPS {
-            // No branches: what to do is a coin's toss each time.
-            let odd = (low_a & 1).wrapping_neg();
-            let swap = odd & u64::from(low_a < low_b).wrapping_neg();
-            let exchange = |a: &mut u64, b: &mut u64| {
-                let both = (*a ^ *b) & swap;
-                (*a, *b) = (*a ^ both, *b ^ both);
-            };
-            exchange(&mut low_a, &mut low_b);
-            exchange(&mut f0, &mut f1);
-            exchange(&mut g0, &mut g1);
-            low_a -= low_b & odd;
-            f0 = f0.wrapping_sub(f1 & odd);
-            g0 = g0.wrapping_sub(g1 & odd);
-            low_a >>= 1;
-            f1 <<= 1;
-            g1 <<= 1;
-        }
-        let [f0, g0, f1, g1] = [f0, g0, f1, g1].map(|f| f as i64);
+    // Once a is zero b is one, and v the form R / x of the inverse.
+    while a != [0; 4] {
+        let (low_a, low_b) = approximate(a, b);
+        let [[f0, g0], [f1, g1]] = steps(low_a, low_b);
         let (next_a, negative_a) = magnitude(halve(combine(a, f0, b, g0)));
         let (next_b, negative_b) = magnitude(halve(combine(a, f1, b, g1)));
         let sign = |negative: bool, f: i64| if negative { -f } else { f };
@@ -47,12 +27,47 @@ pub(super) fn inverse<C: MontConfig<4>>(x: Element<C>) -> Element<C> {
         (u, v) = (fold::<C>(combine(u, f0, v, g0)), fold::<C>(combine(u, f1, v, g1)));
         (a, b) = (next_a, next_b);
     }
-    // If x is not zero b is one now, and v the form R / x of its inverse.
     if x.0.0 == [0; 4] {
         x
     } else {
         Element::new_unchecked(BigInt(v))
     }
+}
+
+/// The factors of [`STEPS`] halvings of `a`, where `b` is odd: `[f0, g0]` and `[f1, g1]` with which `a f0 + b g0` and `a f1 + b g1`
+/// are, but for their signs and a division by `2^31`, what `a` and `b` become.
+#[inline(always)]
+fn steps(mut a: u64, mut b: u64) -> [[i64; 2]; 2] {
+    // Pairs of factors in one word, see [`unpack`].
+    let (mut of_a, mut of_b) = (1u64, 1u64 << 32);
+    let mut left = STEPS;
+    loop {
+        let zeros = (a | (1 << left)).trailing_zeros();
+        a >>= zeros;
+        of_b <<= zeros;
+        left -= zeros;
+        if left == 0 {
+            break;
+        }
+        // No branches here: which one is larger is a coin's toss each time.
+        let swap = a < b;
+        (a, b) = (select_unpredictable(swap, b, a), select_unpredictable(swap, a, b));
+        (of_a, of_b) = (
+            select_unpredictable(swap, of_b, of_a),
+            select_unpredictable(swap, of_a, of_b),
+        );
+        a -= b;
+        of_a = of_a.wrapping_sub(of_b);
+    }
+    [unpack(of_a), unpack(of_b)]
+}
+
+/// Two integers above `-2^31` and at most `2^31` from one word, `f + 2^32 g`.
+#[inline(always)]
+fn unpack(both: u64) -> [i64; 2] {
+    const OFFSET: u64 = (1 << 31) - 1;
+    let shifted = both.wrapping_add(OFFSET | (OFFSET << 32));
+    [shifted & 0xffff_ffff, shifted >> 32].map(|x| x as i64 - OFFSET as i64)
 }
 
 /// The lowest 31 bits of both numbers, and above them 33 bits from the highest that is set in either.

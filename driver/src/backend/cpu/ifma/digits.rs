@@ -29,6 +29,9 @@ pub(crate) fn narrow(simd: Simd, values: &[Fr], out: &mut [u64]) -> Extent {
     }
 }
 
+/// How many bytes ahead of their use scalars are fetched: the processor's own prefetches stop at each page's end.
+const AHEAD: usize = 1 << 12;
+
 /// Where [`Simd::load_words`] puts eight integers, to put them in order.
 pub(super) const LANES: [u64; 8] = [0, 2, 1, 3, 4, 6, 5, 7];
 
@@ -94,6 +97,7 @@ fn narrow_of_eights(simd: Simd, values: &[[Fr; 16]], out: &mut [[u64; 16]]) -> O
     let (mut positive, mut negative) = (simd.zero(), simd.zero());
     let mut any_negative = 0;
     for (values, out) in values.iter().zip(out) {
+        simd.prefetch_behind::<AHEAD, _>(values);
         let (values, out) = (values.as_chunks::<8>().0, out.as_chunks_mut::<8>().0);
         let mut words = [[simd.zero(); 4]; 2];
         for k in 0..2 {

@@ -47,6 +47,16 @@ impl Simd {
 }
 
 impl Simd {
+    /// Fetches what lies `AHEAD` bytes behind `here`, as many bytes as `here` has.
+    #[inline(always)]
+    pub(crate) fn prefetch_behind<const AHEAD: usize, T>(self, here: &T) {
+        for line in (0..size_of::<T>()).step_by(64) {
+            let at = std::ptr::from_ref(here).cast::<i8>().wrapping_add(AHEAD + line);
+            // SAFETY: prefetching reads nothing, at whatever address.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(at) };
+        }
+    }
+
     /// Eight values of four words as four registers of their words, in the lanes' order 0 2 1 3 4 6 5 7.
     #[inline(always)]
     pub(crate) fn load_words(self, x: [&[u64; 4]; 8]) -> [W; 4] {
