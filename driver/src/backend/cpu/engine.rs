@@ -1,13 +1,13 @@
 //! What Pippenger's algorithm needs of a processor: many additions of affine points at once, and scalars in digits.
 
-use ark_bn254::Fq;
+use ark_bn254::{Fq, FqConfig};
 use ark_ec::AffineRepr;
 use ark_ec::scalar_mul::glv::GLVConfig;
 use ark_ff::{AdditiveGroup, Field};
 
 use super::digits::{self, Extent, Integer};
 use super::inverse::inverse;
-use super::scalar::{Scalar, add, negate_if, sub};
+use super::scalar::{self, Scalar, negate_if};
 use super::windows::Windows;
 use crate::{Fr, G1Affine};
 
@@ -111,16 +111,19 @@ const SHARED: usize = 1024;
 /// but does not look far enough ahead to find those of the next addition.
 const ABREAST: usize = 4;
 
+/// A coordinate's representative that is not reduced.
+type Lazy = scalar::Lazy<FqConfig>;
+
 /// An addition between the two passes.
 #[derive(Clone, Copy)]
 pub(super) struct Pending {
     /// The product of the denominators before it.
-    prefix: Fq,
-    denominator: Fq,
-    numerator: Fq,
+    prefix: Lazy,
+    denominator: Lazy,
+    numerator: Lazy,
     first: Affine,
     /// The sum of both points' `x`.
-    x_sum: Fq,
+    x_sum: Lazy,
 }
 
 /// What additions keep between the two passes.
@@ -217,20 +220,22 @@ fn prefetch(point: &Affine) {
 
 impl<S: Scalar> Portable<S> {
     /// An addition of which nobody asks the sum.
-    const IDLE: Pending = Pending {
-        prefix: Fq::ONE,
-        denominator: Fq::ONE,
-        numerator: Fq::ZERO,
-        first: Self::INFINITY,
-        x_sum: Fq::ZERO,
-    };
+    fn idle() -> Pending {
+        Pending {
+            prefix: Fq::ONE.into(),
+            denominator: Fq::ONE.into(),
+            numerator: Fq::ZERO.into(),
+            first: Self::INFINITY,
+            x_sum: Fq::ZERO.into(),
+        }
+    }
 
     /// The denominators of the slopes and their products, those of every fourth addition apart.
-    fn first_pass(self, scratch: &mut Scratch, points: Points<'_, Self>, a: &[u32], b: &[u32]) -> [Fq; ABREAST] {
-        let mut product = [Fq::ONE; ABREAST];
+    fn first_pass(self, scratch: &mut Scratch, points: Points<'_, Self>, a: &[u32], b: &[u32]) -> [Lazy; ABREAST] {
+        let mut product = [Lazy::from(Fq::ONE); ABREAST];
         for (i, &first) in a.iter().enumerate() {
             if i % ABREAST == 0 {
-                scratch.pending.push([Self::IDLE; ABREAST]);
+                scratch.pending.push([Self::idle(); ABREAST]);
             }
             if let (Some(&first), Some(&second)) = (a.get(i + AHEAD), b.get(i + AHEAD)) {
                 prefetch(points.stored(first));
@@ -240,7 +245,7 @@ impl<S: Scalar> Portable<S> {
             scratch.known.extend(known.map(|sum| (i, sum)));
             let product = &mut product[i % ABREAST];
             pending.prefix = *product;
-            *product = self.0.mul(*product, pending.denominator);
+            *product = self.mul(*product, pending.denominator);
             if let Some(group) = scratch.pending.last_mut() {
                 group[i % ABREAST] = pending;
             }
@@ -249,25 +254,25 @@ impl<S: Scalar> Portable<S> {
     }
 
     /// The slopes and the sums, from the last addition to the first; `inverted` has the inverses of the products.
-    fn second_pass(self, scratch: &Scratch, mut inverted: [Fq; ABREAST], out: &mut [Affine]) {
+    fn second_pass(self, scratch: &Scratch, mut inverted: [Lazy; ABREAST], out: &mut [Affine]) {
         let groups = scratch.pending.iter().zip(out.chunks_mut(ABREAST));
         for (group, out) in groups.rev() {
-            let (mut slope, mut sums) = ([Fq::ZERO; ABREAST], [Self::INFINITY; ABREAST]);
+            let (mut slope, mut sums) = (inverted, [Self::INFINITY; ABREAST]);
             for k in 0..ABREAST {
-                slope[k] = self.0.mul(group[k].prefix, inverted[k]);
+                slope[k] = self.mul(group[k].prefix, inverted[k]);
             }
             for k in 0..ABREAST {
-                inverted[k] = self.0.mul(inverted[k], group[k].denominator);
+                inverted[k] = self.mul(inverted[k], group[k].denominator);
             }
             for k in 0..ABREAST {
-                slope[k] = self.0.mul(group[k].numerator, slope[k]);
+                slope[k] = self.mul(group[k].numerator, slope[k]);
             }
             for k in 0..ABREAST {
-                sums[k].x = sub(self.0.mul(slope[k], slope[k]), group[k].x_sum);
+                sums[k].x = self.mul(slope[k], slope[k]).minus(group[k].x_sum);
             }
             for k in 0..ABREAST {
-                let across = sub(group[k].first.x, sums[k].x);
-                sums[k].y = sub(self.0.mul(slope[k], across), group[k].first.y);
+                let across = Lazy::difference(group[k].first.x, sums[k].x);
+                sums[k].y = self.mul(slope[k], across).minus(group[k].first.y);
             }
             out.copy_from_slice(&sums[..out.len()]);
         }
@@ -276,41 +281,50 @@ impl<S: Scalar> Portable<S> {
         }
     }
 
+    #[inline(always)]
+    fn mul(self, a: Lazy, b: Lazy) -> Lazy {
+        Lazy::product(self.0, a, b)
+    }
+
     /// The inverses of elements that are not zero.
-    fn invert_each(self, x: [Fq; ABREAST]) -> [Fq; ABREAST] {
-        let mul = |a, b| self.0.mul(a, b);
-        let (low, high) = (mul(x[0], x[1]), mul(x[2], x[3]));
-        let both = inverse(mul(low, high));
-        let (low, high) = (mul(both, high), mul(both, low));
-        [mul(low, x[1]), mul(low, x[0]), mul(high, x[3]), mul(high, x[2])]
+    fn invert_each(self, x: [Lazy; ABREAST]) -> [Lazy; ABREAST] {
+        let (low, high) = (self.mul(x[0], x[1]), self.mul(x[2], x[3]));
+        let both = inverse(self.mul(low, high).reduce()).into();
+        let (low, high) = (self.mul(both, high), self.mul(both, low));
+        [
+            self.mul(low, x[1]),
+            self.mul(low, x[0]),
+            self.mul(high, x[3]),
+            self.mul(high, x[2]),
+        ]
     }
 
     /// The slope's denominator and numerator, and the sum where it is known without.
     #[inline(always)]
     fn begin(self, p: Affine, q: Affine) -> (Pending, Option<Affine>) {
         let pending = Pending {
-            prefix: Fq::ONE,
-            denominator: sub(q.x, p.x),
-            numerator: sub(q.y, p.y),
+            prefix: Fq::ONE.into(),
+            denominator: Lazy::difference(q.x, p.x),
+            numerator: Lazy::difference(q.y, p.y),
             first: p,
-            x_sum: add(p.x, q.x),
+            x_sum: Lazy::sum(p.x, q.x),
         };
         if Self::is_infinity(&p) {
-            return (Self::IDLE, Some(q));
+            return (Self::idle(), Some(q));
         }
         if Self::is_infinity(&q) {
-            return (Self::IDLE, Some(p));
+            return (Self::idle(), Some(p));
         }
         if p.x != q.x {
             return (pending, None);
         }
         if p.y != q.y {
-            return (Self::IDLE, Some(Self::INFINITY));
+            return (Self::idle(), Some(Self::INFINITY));
         }
         let square = self.0.mul(p.x, p.x);
         let tangent = Pending {
-            denominator: p.y.double(),
-            numerator: square.double() + square,
+            denominator: p.y.double().into(),
+            numerator: (square.double() + square).into(),
             ..pending
         };
         (tangent, None)

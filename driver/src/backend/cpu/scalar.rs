@@ -3,6 +3,8 @@
 //! Products use the instructions `mulx`, `adcx` and `adox` where the processor has them: two carry chains at once, which no
 //! compiler makes of plain integers.
 
+use std::marker::PhantomData;
+
 use ark_ff::{BigInt, Fp, MontBackend, MontConfig};
 
 use super::words;
@@ -12,12 +14,66 @@ pub(super) type Element<C> = Fp<MontBackend<C, 4>, 4>;
 
 /// A way to multiply.
 pub(super) trait Scalar: Copy + Send + Sync + 'static {
-    /// The words of a representative of `a b / 2^256` below twice the prime, for any words `b`.
+    /// The words of a representative of `a b / 2^256`: below twice the prime for reduced `a` and any words `b`, and for `a` and
+    /// `b` both below twice the prime, as four primes are less than `2^256`.
     fn product<C: MontConfig<4>>(self, a: &[u64; 4], b: &[u64; 4]) -> [u64; 4];
 
     #[inline(always)]
     fn mul<C: MontConfig<4>>(self, a: Element<C>, b: Element<C>) -> Element<C> {
         reduce(self.product::<C>(&a.0.0, &b.0.0))
+    }
+}
+
+/// The words of a representative below twice the prime, for what goes on to be multiplied.
+pub(super) struct Lazy<C>([u64; 4], PhantomData<C>);
+
+impl<C> Clone for Lazy<C> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<C> Copy for Lazy<C> {}
+
+impl<C: MontConfig<4>> Lazy<C> {
+    /// `a b`.
+    #[inline(always)]
+    pub(super) fn product(scalar: impl Scalar, a: Self, b: Self) -> Self {
+        Lazy(scalar.product::<C>(&a.0, &b.0), PhantomData)
+    }
+
+    /// `a + b`.
+    #[inline(always)]
+    pub(super) fn sum(a: Element<C>, b: Element<C>) -> Self {
+        Lazy(words::add(a.0.0, b.0.0), PhantomData)
+    }
+
+    /// `a - b`.
+    #[inline(always)]
+    pub(super) fn difference(a: Element<C>, b: Element<C>) -> Self {
+        Lazy(words::sub(words::add(a.0.0, C::MODULUS.0), b.0.0), PhantomData)
+    }
+
+    /// `self - other`, reduced.
+    #[inline(always)]
+    pub(super) fn minus(self, other: impl Into<Self>) -> Element<C> {
+        let twice = const { words::twice(C::MODULUS.0) };
+        // Below four primes, and below two after the first reduction.
+        let difference = words::sub(words::add(self.0, twice), other.into().0);
+        reduce(words::reduce(difference, &twice))
+    }
+
+    #[inline(always)]
+    pub(super) fn reduce(self) -> Element<C> {
+        reduce(self.0)
+    }
+}
+
+impl<C: MontConfig<4>> From<Element<C>> for Lazy<C> {
+    #[inline(always)]
+    fn from(element: Element<C>) -> Self {
+        Lazy(element.0.0, PhantomData)
     }
 }
 
@@ -174,18 +230,6 @@ pub(super) fn reduce<C: MontConfig<4>>(words: [u64; 4]) -> Element<C> {
     Element::new_unchecked(BigInt(words::reduce(words, &C::MODULUS.0)))
 }
 
-/// `a + b`, without branches.
-#[inline(always)]
-pub(super) fn add<C: MontConfig<4>>(a: Element<C>, b: Element<C>) -> Element<C> {
-    reduce(words::add(a.0.0, b.0.0))
-}
-
-/// `a - b`, without branches.
-#[inline(always)]
-pub(super) fn sub<C: MontConfig<4>>(a: Element<C>, b: Element<C>) -> Element<C> {
-    Element::new_unchecked(BigInt(words::sub_mod(a.0.0, b.0.0, &C::MODULUS.0)))
-}
-
 /// `-a` if `negate`, without branches; zero has no negative of its own, and stays.
 #[inline(always)]
 pub(super) fn negate_if<C: MontConfig<4>>(negate: bool, a: Element<C>) -> Element<C> {
@@ -221,18 +265,31 @@ mod tests {
     use super::*;
 
     fn check<C: MontConfig<4>>(a: Element<C>, b: Element<C>) {
-        assert_eq!(Plain.mul(a, b), a * b);
-        // Any words do for the second factor: a multiple of the prime more does not matter.
-        let more = words::add(b.0.0, words::add(C::MODULUS.0, C::MODULUS.0));
-        assert_eq!(reduce::<C>(Plain.product::<C>(&a.0.0, &more)), a * b);
-        assert_eq!((add(a, b), sub(a, b)), (a + b, a - b));
-        assert_eq!((negate_if(true, a), negate_if(false, a)), (-a, a));
+        check_products(Plain, a, b);
         #[cfg(target_arch = "x86_64")]
         if let Some(adx) = Adx::detect() {
-            assert_eq!(adx.mul(a, b), a * b);
-            assert_eq!(reduce::<C>(adx.product::<C>(&a.0.0, &more)), a * b);
+            check_products(adx, a, b);
         }
+        assert_eq!((negate_if(true, a), negate_if(false, a)), (-a, a));
         assert_eq!(inverse(a), a.inverse().unwrap_or(Element::<C>::ZERO));
+    }
+
+    fn check_products<C: MontConfig<4>>(scalar: impl Scalar, a: Element<C>, b: Element<C>) {
+        assert_eq!(scalar.mul(a, b), a * b);
+        // Any words do for the second factor: a multiple of the prime more does not matter.
+        let more = |x: [u64; 4]| words::add(x, C::MODULUS.0);
+        assert_eq!(reduce::<C>(scalar.product::<C>(&a.0.0, &more(more(b.0.0)))), a * b);
+        // Up to twice the prime less one, and on from there.
+        let lazy = |x: Element<C>| [x.0.0, more(x.0.0)].map(|words| Lazy(words, PhantomData));
+        for a_lazy in lazy(a) {
+            for b_lazy in lazy(b) {
+                let product = Lazy::product(scalar, a_lazy, b_lazy);
+                assert_eq!((product.reduce(), product.minus(b_lazy)), (a * b, a * b - b));
+                let again = Lazy::product(scalar, product, b_lazy);
+                assert_eq!((again.reduce(), b_lazy.minus(again)), (a * b * b, b - a * b * b));
+            }
+        }
+        assert_eq!((Lazy::sum(a, b).minus(a), Lazy::difference(a, b).reduce()), (b, a - b));
     }
 
     fn edges<C: MontConfig<4>>() -> Vec<Element<C>> {

@@ -79,34 +79,14 @@ pub(super) fn reduce(a: [u64; 4], m: &[u64; 4]) -> [u64; 4] {
     [r0, r1, r2, r3]
 }
 
-/// `a - b`, and `m` more if that is negative.
-#[inline(always)]
-pub(super) fn sub_mod(a: [u64; 4], b: [u64; 4], m: &[u64; 4]) -> [u64; 4] {
-    let [mut d0, mut d1, mut d2, mut d3] = a;
-    let mut under: u64;
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: registers only.
-    unsafe {
-        std::arch::asm!(
-            "sub {d0}, {b0}", "sbb {d1}, {b1}", "sbb {d2}, {b2}", "sbb {d3}, {b3}", "sbb {under}, {under}",
-            d0 = inout(reg) d0, d1 = inout(reg) d1, d2 = inout(reg) d2, d3 = inout(reg) d3,
-            b0 = in(reg) b[0], b1 = in(reg) b[1], b2 = in(reg) b[2], b3 = in(reg) b[3],
-            under = out(reg) under,
-            options(pure, nomem, nostack),
-        );
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    {
-        let mut borrow = false;
-        for (difference, b) in [&mut d0, &mut d1, &mut d2, &mut d3].into_iter().zip(b) {
-            (*difference, borrow) = difference.borrowing_sub(b, borrow);
-        }
-        under = u64::from(borrow).wrapping_neg();
-    }
-    add(
-        [d0, d1, d2, d3],
-        [m[0] & under, m[1] & under, m[2] & under, m[3] & under],
-    )
+/// `2 a` modulo `2^256`.
+pub(super) const fn twice(a: [u64; 4]) -> [u64; 4] {
+    [
+        a[0] << 1,
+        a[1] << 1 | a[0] >> 63,
+        a[2] << 1 | a[1] >> 63,
+        a[3] << 1 | a[2] >> 63,
+    ]
 }
 
 /// `(x + t, x - t + m)`, where `x` is first reduced as [`reduce`] does: a butterfly of values below twice `m`, whose results are
@@ -162,11 +142,11 @@ mod tests {
             let wide = BigInt::<4>;
             let (mut sum, mut difference, mut less) = (wide(a), wide(a), wide(a));
             sum.add_with_carry(&wide(b));
-            let borrow = difference.sub_with_borrow(&wide(b));
+            difference.sub_with_borrow(&wide(b));
             prop_assert_eq!((add(a, b), sub(a, b)), (sum.0, difference.0));
             let reduced = if less.sub_with_borrow(&wide(m)) { a } else { less.0 };
             prop_assert_eq!(reduce(a, &m), reduced);
-            prop_assert_eq!(sub_mod(a, b, &m), if borrow { add(difference.0, m) } else { difference.0 });
+            prop_assert_eq!(twice(a), add(a, a));
             prop_assert_eq!(butterfly(a, b, &m), (add(reduced, b), sub(add(reduced, m), b)));
         }
     }
