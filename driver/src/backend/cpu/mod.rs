@@ -16,6 +16,7 @@ mod scalar;
 mod sort;
 mod sums;
 mod tables;
+mod weighted;
 mod windows;
 mod words;
 

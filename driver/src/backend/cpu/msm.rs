@@ -19,8 +19,9 @@ use super::digits::{Extent, Integers, MAX_BITS, fits};
 use super::engine::{Engine, RESULT, ROOT};
 use super::pages;
 use super::sort::Digits;
-use super::sums::{Groups, Set, Summer, Weighted, weighted};
+use super::sums::{Groups, Summer};
 use super::tables::{ROTATIONS, Tables, rotations};
+use super::weighted::{Set, Weighted, weighted};
 use super::windows::{Kind, Windows};
 use crate::{Error, G1Affine, G1Projective, Msm, Result, Run, Scalars};
 

@@ -7,8 +7,9 @@ use rayon::prelude::*;
 
 use super::digits::Integers;
 use super::engine::{Engine, NEGATED};
-use super::sums::{Groups, Set};
+use super::sums::Groups;
 use super::tables::place;
+use super::weighted::Set;
 use super::windows::{BUCKET, SIGN, UNIT, Windows};
 
 /// How many scalars one task recodes.

@@ -14,7 +14,7 @@ mod tests;
 const TASK: usize = 1 << 14;
 
 /// Fewer points than this are not worth waking another thread for.
-const SPLIT: usize = 1 << 10;
+pub(super) const SPLIT: usize = 1 << 10;
 
 /// Sums groups of points on all threads.
 pub(super) struct Summer<E: Engine> {
@@ -320,64 +320,4 @@ fn pair(
     }
     open.truncate(kept);
     pairs
-}
-
-/// Buckets that are summed with weights, side by side in rows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Set {
-    pub(super) buckets: std::ops::Range<usize>,
-    pub(super) columns: usize,
-}
-
-/// A set's sums `sum column(i) * buckets[i]` and `sum row(i) * buckets[i]`, in parts: `parts[k]` is to be taken `2^k` times.
-pub(super) struct Weighted<P> {
-    pub(super) columns: Vec<P>,
-    pub(super) rows: Vec<P>,
-}
-
-/// The weighted sums of each set.
-///
-/// Buckets are summed over equal rows and over equal columns, two additions for each bucket; the sums, few now, are summed once
-/// more for each bit of their numbers.
-pub(super) fn weighted<E: Engine>(summer: &Summer<E>, buckets: &[E::Point], sets: &[Set]) -> Vec<Weighted<E::Point>> {
-    let mut lines = Groups::new();
-    let mut shapes = Vec::with_capacity(2 * sets.len());
-    for Set { buckets: set, columns } in sets {
-        let rows = set.len().div_ceil(*columns);
-        let present: Vec<bool> = buckets[set.clone()].iter().map(|sum| !E::is_infinity(sum)).collect();
-        let present = |d: &usize| present[*d];
-        for column in 1..*columns {
-            let members = (column..set.len()).step_by(*columns).filter(present);
-            lines.references.extend(members.map(|d| (set.start + d) as u32));
-            lines.close();
-        }
-        for row in 1..rows {
-            let members = (row * columns..((row + 1) * columns).min(set.len())).filter(present);
-            lines.references.extend(members.map(|d| (set.start + d) as u32));
-            lines.close();
-        }
-        shapes.extend([columns - 1, rows - 1]);
-    }
-    let lines = summer.sums(buckets, &mut lines);
-    let width = |count: usize| usize::BITS - count.leading_zeros();
-    let mut bits = Groups::new();
-    let mut at = 0;
-    for &count in &shapes {
-        for bit in 0..width(count) {
-            let members = (1..=count).filter(|i| i >> bit & 1 == 1).map(|i| (at + i - 1) as u32);
-            bits.references
-                .extend(members.filter(|&i| !E::is_infinity(&lines[i as usize])));
-            bits.close();
-        }
-        at += count;
-    }
-    let mut parts = summer.sums(&lines, &mut bits).into_iter();
-    let mut next = |count: usize| parts.by_ref().take(width(count) as usize).collect();
-    shapes
-        .chunks_exact(2)
-        .map(|shape| Weighted {
-            columns: next(shape[0]),
-            rows: next(shape[1]),
-        })
-        .collect()
 }

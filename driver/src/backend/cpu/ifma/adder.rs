@@ -4,7 +4,7 @@ use std::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1};
 
 use ark_bn254::Fq;
 use ark_ec::AffineRepr;
-use ark_ff::{AdditiveGroup, BigInt, BigInteger, Field, MontFp, PrimeField};
+use ark_ff::{BigInt, BigInteger, MontFp, PrimeField};
 
 use super::super::digits::{Extent, Integer};
 use super::super::engine::{Engine, NEGATED, Points, ROOT};
@@ -364,31 +364,24 @@ fn exceptions(
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512ifma,avx512vbmi2,avx512dq,avx512vl")]
 fn invert(simd: Simd, product: Field8<Base>) -> Field8<Base> {
-    let words = product.canonical().to_words().map(W::lanes);
-    let mut lanes = [Fq::ZERO; 8];
-    for (k, lane) in lanes.iter_mut().enumerate() {
-        *lane = Fq::new_unchecked(BigInt([words[0][k], words[1][k], words[2][k], words[3][k]]));
+    // The product of all lanes, in each of them, and of all others, from those of pairs, of fours and of both halves.
+    let (mut all, mut others) = (product, Field8::splat(simd, Fq::from(16u64).0.0));
+    for partner in [
+        [1, 0, 3, 2, 5, 4, 7, 6],
+        [2, 3, 0, 1, 6, 7, 4, 5],
+        [4, 5, 6, 7, 0, 1, 2, 3],
+    ] {
+        let across = all.look_up(simd.load(&partner));
+        [all, others] = Field8::mul_each([all, others], [across; 2]);
     }
-    // A lane holds 2^260 x, which is arkworks' form of 16 x: what is wanted, 2^260 / x, is its form of 256 / (16 x).
-    // Montgomery's trick over the lanes.
-    let mut prefix = [Fq::ONE; 8];
-    for k in 1..8 {
-        prefix[k] = prefix[k - 1] * lanes[k - 1];
-    }
-    let mut inverted = inverse(prefix[7] * lanes[7]) * Fq::from(256u64);
-    for (lane, prefix) in lanes.iter_mut().zip(prefix).rev() {
-        (*lane, inverted) = (inverted * prefix, inverted * *lane);
-    }
-    let mut words = [[0; 8]; 4];
-    for (k, lane) in lanes.iter().enumerate() {
-        for (words, word) in words.iter_mut().zip(lane.0.0) {
-            words[k] = word;
-        }
-    }
-    Field8::from_words([
-        simd.load(&words[0]),
-        simd.load(&words[1]),
-        simd.load(&words[2]),
-        simd.load(&words[3]),
-    ])
+    let words = all.canonical().to_words();
+    let x = Fq::new_unchecked(BigInt([
+        words[0].lanes()[0],
+        words[1].lanes()[0],
+        words[2].lanes()[0],
+        words[3].lanes()[0],
+    ]));
+    // The words are those of 2^260 x, arkworks' form of 16 x: what is wanted, 2^260 / x, is its form of 256 / (16 x).
+    let inverted = inverse(x) * Fq::from(256u64);
+    Field8::splat(simd, inverted.0.0).mul(others)
 }

@@ -322,6 +322,16 @@ impl<P: Prime> Field8<P> {
         Loose8(self.0, PhantomData).minus::<K>(other)
     }
 
+    /// In lane `k`, the element of lane `from[k]`.
+    #[inline(always)]
+    pub(crate) fn look_up(self, from: W) -> Self {
+        let mut out = self.0;
+        for i in 0..5 {
+            out[i] = from.look_up(out[i]);
+        }
+        Field8(out, PhantomData)
+    }
+
     /// `other` in the lanes of the mask.
     #[inline(always)]
     pub(crate) fn blend(self, mask: Mask, other: Self) -> Self {

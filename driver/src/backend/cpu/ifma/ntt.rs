@@ -149,23 +149,29 @@ impl Plan {
                 },
             );
         } else {
-            let mut between = self.take();
-            for column in batch {
-                let blocks = between.par_chunks_exact_mut(self.rows).enumerate();
-                blocks.for_each_init(
-                    || self.scratch(),
-                    |scratch, (at, out)| self.first(&scaling, column, at, out, scratch),
-                );
-                let out = Out::new(column);
-                (0..self.rows / 8).into_par_iter().for_each_init(
-                    || self.scratch(),
-                    |scratch, at| self.second(&scaling, &between, at, &out, scratch),
-                );
-            }
-            self.give(between);
+            // On a thread of the pool: one that is not would be woken between the passes.
+            rayon::scope(|_| self.split(&scaling, batch));
         }
         twisted.into_iter().for_each(|matrix| self.give(matrix));
         Ok(())
+    }
+
+    /// Transforms columns one after the other, each on all threads.
+    fn split(&self, scaling: &Scaling<'_>, batch: &mut [Vec<Fr>]) {
+        let mut between = self.take();
+        for column in batch {
+            let blocks = between.par_chunks_exact_mut(self.rows).enumerate();
+            blocks.for_each_init(
+                || self.scratch(),
+                |scratch, (at, out)| self.first(scaling, column, at, out, scratch),
+            );
+            let out = Out::new(column);
+            (0..self.rows / 8).into_par_iter().for_each_init(
+                || self.scratch(),
+                |scratch, at| self.second(scaling, &between, at, &out, scratch),
+            );
+        }
+        self.give(between);
     }
 
     /// Transforms a column on this thread.

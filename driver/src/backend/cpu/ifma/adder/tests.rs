@@ -1,6 +1,7 @@
 //! Sums of every kind of pair, in every lane.
 
 use ark_ec::CurveGroup;
+use ark_ff::Field;
 use rand_chacha::rand_core::SeedableRng;
 
 use super::super::super::engine::Portable;
