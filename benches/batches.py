@@ -32,7 +32,8 @@ HEAD = """# What batches and segments cost
 `make bench-batches` writes this page: `tapeout setup --batch COUNT` and `--segments COUNT` with the other settings at their defaults, the
 whole process counted, medians of {runs} proofs a choice that alternated in one run, processor seconds of both cores together; ratios
 are medians of each round's. `--segments` is an upper limit: a cut is made where it makes segments smaller. "Verified" is what the
-verifier computes, without reading files.
+verifier computes, without reading files. Segments are proven in little memory where time can be had for it, models in one piece the other way round
+([performance.md](performance.md#memory)).
 
 | model | setup | rows | CPU s | against the first | CPU s an inference | wall s | peak MiB | proof, bytes | verified, ms |
 |---|---|--:|--:|--:|--:|--:|--:|--:|--:|

@@ -44,6 +44,11 @@ pub trait Backend: Send + Sync {
     /// # Errors
     /// [`Error::Unsupported`] when the device cannot transform columns of that length, [`Error::Device`] when it fails.
     fn prepare_ntt(&self, log_n: u32) -> Result<Box<dyn Ntt>>;
+
+    /// The same device with kernels that take less memory of the host for more time, where it has such.
+    fn frugal(&self) -> Option<Box<dyn Backend>> {
+        None
+    }
 }
 
 /// Multi-scalar multiplication over resident bases.

@@ -27,6 +27,9 @@ fn every_available_backend_conforms() {
         let report = check_within(backend.as_ref(), scope).unwrap_or_else(|failure| panic!("{failure}"));
         assert_eq!(report.backend, entry.name);
         assert_eq!(report.cases.len(), 21);
+        if let Some(frugal) = backend.frugal() {
+            check_within(frugal.as_ref(), small).unwrap_or_else(|failure| panic!("frugal: {failure}"));
+        }
     }
 }
 

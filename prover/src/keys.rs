@@ -213,6 +213,18 @@ impl ProvingKey {
         })
     }
 
+    /// Forgets what a proof needs no longer once it has its bases loaded, its trace and its weights: all but the verifying key and the
+    /// fixed columns.
+    pub(crate) fn unload(&mut self) {
+        self.bases = Bases::default();
+        self.quantised.program.layers = Vec::new();
+        self.wiring = Wiring {
+            fixed: std::mem::take(&mut self.wiring.fixed),
+            wide: std::mem::take(&mut self.wiring.wide),
+            ..Wiring::default()
+        };
+    }
+
     /// keccak256 of the model file.
     pub fn model_hash(&self) -> [u8; 32] {
         self.concealed.map_or(self.verifying.model.hash, |c| c.model_hash)

@@ -3,7 +3,7 @@
 
 mod prove;
 
-pub use prove::{OpenError, open};
+pub use prove::{Combined, OpenError, open};
 pub use tapeout_verifier::kzg::*;
 
 #[cfg(test)]

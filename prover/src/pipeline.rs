@@ -1,6 +1,6 @@
 //! From a model to keys, from an input to a proof, from a proof to a verdict: what most callers need, in three functions.
 
-use std::num::NonZeroUsize;
+use std::{borrow::Cow, num::NonZeroUsize};
 
 use rand::{SeedableRng, TryRngCore, rngs::OsRng};
 use rand_chacha::ChaCha20Rng;
@@ -19,7 +19,7 @@ use crate::{
     plonk::{
         hidden::Secret,
         kernels::{KernelRow, Kernels},
-        prover::{self, Honest, Instance, PhaseTime, Phases, ProveError},
+        prover::{self, Honest, Instance, PhaseTime, Phases, ProveError, Witness},
         rounds::Defences,
     },
     srs::{Srs, SrsError},
@@ -304,12 +304,15 @@ pub fn prove_standing(
     seed: Option<u64>,
     observe: &mut dyn FnMut(&'static str),
 ) -> Result<Proven, Error> {
-    prove_from(key, input, standing, context, backend, generator(seed)?, observe)
+    let rng = generator(seed)?;
+    let key = Cow::Borrowed(key);
+    prove_from(key, input, standing, context, backend, rng, observe)
 }
 
-/// As [`prove_standing`], with all randomness from `rng`.
+/// As [`prove_standing`], with all randomness from `rng`. Where the key is given away memory is short: what is no longer needed of it is
+/// dropped, and the domain is looked at in parts. The proof is the same.
 pub(crate) fn prove_from(
-    key: &ProvingKey,
+    mut key: Cow<'_, ProvingKey>,
     input: &[f64],
     standing: Standing,
     context: &Context,
@@ -319,14 +322,22 @@ pub(crate) fn prove_from(
 ) -> Result<Proven, Error> {
     let mut phases = Phases::new(observe);
     phases.begin("load bases");
-    let mut kernels = Kernels::new(backend, &key.bases).map_err(ProveError::from)?;
+    let kernels = match key {
+        Cow::Borrowed(_) => Kernels::new(backend, &key.bases),
+        Cow::Owned(_) => Kernels::in_parts(backend, &key.bases),
+    };
+    let mut kernels = kernels.map_err(ProveError::from)?;
     phases.begin("run the model");
-    let quantised = key.quantised();
+    let input = key.quantised.quantise_input(input)?;
+    let execution = key.quantised.run(&input)?;
+    let outputs = key.quantised.dequantise_output(&execution.outputs);
+    let (interface, cs) = (&key.verifying.interface, &key.verifying.cs);
+    let trace = layout::trace(interface, &key.wiring, cs, &input, &execution);
+    let weights = key.wiring.weights.clone();
+    if let Cow::Owned(key) = &mut key {
+        key.unload();
+    }
     let verifying = &key.verifying;
-    let input = quantised.quantise_input(input)?;
-    let execution = quantised.run(&input)?;
-    let trace = layout::trace(&verifying.interface, &key.wiring, &verifying.cs, &input, &execution);
-    let outputs = quantised.dequantise_output(&execution.outputs);
     let disclosure = verifying.interface.disclosure();
     let mut public = match disclosure.input {
         Visibility::Public => input.clone(),
@@ -391,7 +402,7 @@ pub(crate) fn prove_from(
     };
     let proof = prover::prove(
         &instance,
-        trace,
+        Witness { trace, weights },
         &mut kernels,
         &mut rng,
         &mut phases,

@@ -6,7 +6,9 @@
 
 mod divide;
 
-pub use divide::{Division, Segment, choose, memory};
+pub use divide::{Division, Segment, choose, memory, memory_of_whole};
+use std::borrow::Cow;
+
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 use sha3::{Digest, Keccak256};
@@ -189,6 +191,8 @@ pub fn prove<E: From<Error>>(
     backend: &dyn Backend,
     observe: &mut dyn FnMut(Event),
 ) -> Result<SegmentedProven, E> {
+    let frugal = backend.frugal();
+    let backend = frugal.as_deref().unwrap_or(backend);
     let keys = job.key.keys();
     let mut proven = SegmentedProven {
         statement: SegmentedStatement {
@@ -216,7 +220,7 @@ pub fn prove<E: From<Error>>(
         let segment = OneSegment {
             job,
             number: i,
-            key: &key,
+            key,
             input: &proven.outputs,
             backend,
         };
@@ -246,7 +250,7 @@ pub fn prove<E: From<Error>>(
 struct OneSegment<'a> {
     job: &'a Job<'a>,
     number: usize,
-    key: &'a ProvingKey,
+    key: ProvingKey,
     input: &'a [f64],
     backend: &'a dyn Backend,
 }
@@ -278,11 +282,11 @@ impl OneSegment<'_> {
             scale,
             log_rows: self.key.verifying.interface.shape.log_n(),
         };
-        Opening::new(self.key, values, self.backend, &mut self.rng(what.as_bytes()))
+        Opening::new(&self.key, values, self.backend, &mut self.rng(what.as_bytes()))
     }
 
     fn prove(
-        &self,
+        self,
         before: Option<Use>,
         behind: Option<Use>,
         store: &mut dyn Store,
@@ -313,6 +317,7 @@ impl OneSegment<'_> {
             },
         };
         let finished_before = kept.is_some();
+        let outputs = quantised.dequantise_output(&execution.outputs);
         let (statement, phases) = match kept {
             Some(statement) => {
                 observe(Event::Finished(self.number));
@@ -326,7 +331,7 @@ impl OneSegment<'_> {
                 let mut phase = |name| observe(Event::Phase(name));
                 let rng = self.rng(b"proof");
                 let Proven { statement, phases, .. } = prove_from(
-                    self.key,
+                    Cow::Owned(self.key),
                     self.input,
                     standing,
                     self.job.context,
@@ -340,7 +345,7 @@ impl OneSegment<'_> {
         };
         Ok(Step {
             statement,
-            outputs: quantised.dequantise_output(&execution.outputs),
+            outputs,
             finished_before,
             phases,
             input: ends.input.1,

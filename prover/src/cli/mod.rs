@@ -16,6 +16,7 @@ mod files;
 mod hash;
 mod inspect;
 mod keys;
+mod memory;
 mod meter;
 mod opening;
 mod ops;

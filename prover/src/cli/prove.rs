@@ -21,7 +21,7 @@ use super::device::{self, BackendArgs, Device};
 use super::keys::{self, hex, origin_name};
 use super::meter::{Cost, Meter};
 use super::output::{Output, Shown, Status, facts, numbers, phases, table};
-use super::{files, opening, progress, segments};
+use super::{files, memory, opening, progress, segments};
 
 /// Run a model on an input and prove the output
 #[derive(clap::Args)]
@@ -157,8 +157,12 @@ struct Comparison {
 impl Args {
     pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Status> {
         let meter = Meter::start();
+        let in_segments = keys::in_segments(&self.keys);
+        if in_segments {
+            memory::keep_little();
+        }
         let device = self.backend.open()?;
-        if keys::in_segments(&self.keys) {
+        if in_segments {
             return self.prove_segments(&device, &meter, output);
         }
         let report = self.prove(&device, &meter)?;

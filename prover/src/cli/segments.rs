@@ -23,7 +23,7 @@ use super::device::{self, Device};
 use super::keys::{self, hex, origin_name};
 use super::meter::{Cost, Meter};
 use super::output::{Output, Shown, Status, facts, numbers, phases, table};
-use super::{files, opening, progress};
+use super::{files, memory, opening, progress};
 
 #[derive(Serialize)]
 pub(crate) struct SetupReport {
@@ -237,7 +237,10 @@ impl Prove<'_> {
         };
         let mut observe = |event| match event {
             Event::Begin(i) => bar.set_position(i as u64),
-            Event::Phase(name) => bar.set_message(name),
+            Event::Phase(name) => {
+                bar.set_message(name);
+                memory::give_back();
+            }
             Event::Finished(i) => tracing::info!("segment {i} was finished before"),
             Event::Damaged(i, reason) => {
                 tracing::warn!("the finished proof of segment {i} is damaged ({reason}); it is proven again");

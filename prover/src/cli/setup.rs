@@ -165,14 +165,19 @@ impl Args {
             (Some(count), _) => Some(Division::Count(count)),
             (None, Some(size)) => {
                 let whole = choice::choose(&model, &samples, options);
-                let fits = whole.is_ok_and(|choice| segments::memory(&choice.shape) <= size.as_u64());
+                let fits = whole.is_ok_and(|choice| segments::memory_of_whole(&choice.shape) <= size.as_u64());
                 (!fits).then_some(Division::Memory(size.as_u64()))
             }
             (None, None) => None,
         };
         if let Some(division) = division {
             observe("quantise");
-            let choice = segments::choose(&model, &samples, options, division).with_context(cannot)?;
+            let choose = |division| segments::choose(&model, &samples, options, division).with_context(cannot);
+            let mut choice = choose(division)?;
+            // What does not fit in one piece may do so as a segment, which is proven in less memory: of these there are two or more.
+            if self.memory.is_some() && choice.shape.len() == 1 {
+                choice = choose(Division::Count(NonZeroUsize::MIN.saturating_add(1)))?;
+            }
             if choice.shape.len() > 1 {
                 warn_of_error(choice.accuracy.as_ref());
                 let job = in_segments::Setup {

@@ -94,7 +94,7 @@ impl Error {
 }
 
 /// The part of a circuit that only the prover needs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Wiring {
     /// Values of the fixed columns, in the constraint system's order.
     pub fixed: Vec<Vec<i64>>,

@@ -27,7 +27,7 @@ pub enum Place {
 }
 
 /// How the rows above the linear layers are divided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Regions {
     /// Rows of rounded products.
     pub products: usize,

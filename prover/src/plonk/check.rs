@@ -41,6 +41,7 @@ pub fn violations(cs: &ConstraintSystem, fixed: &[Vec<Fr>], advice: &[Vec<Fr>], 
         advice,
         x: &x,
         first: &first,
+        back: None,
     });
     let failing = |v: &Vec<Fr>| v.iter().position(|v| *v != Fr::from(0u8));
     gates

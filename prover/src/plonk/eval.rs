@@ -1,6 +1,6 @@
 //! Evaluates expressions over whole columns: compiled once per proof, run in blocks of rows.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use tapeout_driver::Fr;
 use tapeout_driver::kernels::{self, Kind, Program, Source};
@@ -18,6 +18,8 @@ pub struct Table<'a> {
     pub x: &'a [Fr],
     /// `L_0` on the domain.
     pub first: &'a [Fr],
+    /// The columns' values one row back, of those that are looked back at; `None` where that row is in the table as well.
+    pub back: Option<&'a [Vec<Fr>]>,
 }
 
 /// Expressions compiled to straight-line code: common subexpressions computed once, registers reused.
@@ -25,6 +27,7 @@ pub struct Compiled {
     ops: Vec<Op>,
     outputs: Vec<Operand>,
     registers: usize,
+    looked_back_at: Vec<usize>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -57,6 +60,11 @@ impl Compiled {
         allocate(builder.ops, outputs)
     }
 
+    /// The advice columns that are looked back at, ascending.
+    pub fn looked_back_at(&self) -> &[usize] {
+        &self.looked_back_at
+    }
+
     /// Number of field operations a row.
     pub fn operations(&self) -> usize {
         self.ops.len()
@@ -71,13 +79,18 @@ impl Compiled {
             .chain(table.advice)
             .map(Vec::as_slice)
             .chain([table.x, table.first])
+            .chain(table.back.unwrap_or_default().iter().map(Vec::as_slice))
             .collect();
+        let back = |column: usize| match (table.back, self.looked_back_at.binary_search(&column)) {
+            (Some(_), Ok(place)) => Source::Column(fixed + advice + 2 + place),
+            _ => Source::Previous(fixed + column),
+        };
         let source = |operand: &Operand| match *operand {
             Operand::Register(r) => Source::Register(r),
             Operand::Const(c) => Source::Const(c),
             Operand::Fixed(i) => Source::Column(i),
             Operand::Advice(i) => Source::Column(fixed + i),
-            Operand::Prev(i) => Source::Previous(fixed + i),
+            Operand::Prev(i) => back(i),
             Operand::X => Source::Column(fixed + advice),
             Operand::First => Source::Column(fixed + advice + 1),
         };
@@ -174,10 +187,18 @@ fn allocate(mut ops: Vec<Op>, mut outputs: Vec<Operand>) -> Compiled {
             *r = home[*r];
         }
     }
+    let operands = ops.iter().flat_map(|op| [op.a, op.b]).chain(outputs.iter().copied());
+    let looked_back_at: BTreeSet<usize> = operands
+        .filter_map(|operand| match operand {
+            Operand::Prev(column) => Some(column),
+            _ => None,
+        })
+        .collect();
     Compiled {
         ops,
         outputs,
         registers,
+        looked_back_at: looked_back_at.into_iter().collect(),
     }
 }
 
@@ -236,7 +257,7 @@ mod tests {
             let rng = &mut ark_std::test_rng();
             let mut columns = |k| (0..k).map(|_| (0..n).map(|_| Fr::rand(rng)).collect()).collect::<Vec<Vec<Fr>>>();
             let (fixed, advice, other) = (columns(2), columns(3), columns(2));
-            let table = Table { fixed: &fixed, advice: &advice, x: &other[0], first: &other[1] };
+            let table = Table { fixed: &fixed, advice: &advice, x: &other[0], first: &other[1], back: None };
             let mut scalars = Scalars::default();
             scalars[Scalar::Rho] = Fr::from(99u64);
             let out = Compiled::new(&exprs, &scalars).run(table);

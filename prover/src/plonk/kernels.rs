@@ -36,6 +36,8 @@ pub struct Kernels {
     blinding: Box<dyn Msm>,
     fold: [Sparse; 3],
     ntt: Box<dyn Ntt>,
+    /// The transforms of a part of the domain, and how many parts that is in.
+    part: Option<(Box<dyn Ntt>, usize)>,
     rows: Vec<KernelRow>,
 }
 
@@ -55,7 +57,7 @@ impl Sparse {
 }
 
 /// The bases of a key.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Bases {
     /// `[L_i(tau)]`, `n` of them.
     pub lagrange: Vec<G1Affine>,
@@ -67,6 +69,12 @@ pub struct Bases {
 
 /// How many coefficients beyond `n` a committed polynomial may have: the quotient's upper half has the most.
 pub const TAIL: usize = SLACK + 1;
+
+/// How many parts a domain is in for a prover that is to take little memory ([`Kernels::in_parts`]).
+const PARTS: usize = 8;
+
+/// The binary logarithm of the least number of rows of such a part.
+const MIN_LOG_PART: u32 = 5;
 
 /// The largest number of blinding coefficients of a column.
 pub const MAX_BLINDS: usize = COMMITMENT_BLINDS;
@@ -92,8 +100,28 @@ impl Kernels {
                 Sparse::new(backend, &bases.fold.quotients)?,
             ],
             ntt: backend.prepare_ntt(n.trailing_zeros())?,
+            part: None,
             rows: Vec::new(),
         })
+    }
+
+    /// As [`Self::new`], for a prover that looks at a part of the domain at a time.
+    ///
+    /// # Errors
+    /// Those of the backend.
+    pub fn in_parts(backend: &dyn Backend, bases: &Bases) -> tapeout_driver::Result<Self> {
+        let (whole, log_n) = (Self::new(backend, bases)?, bases.lagrange.len().trailing_zeros());
+        let log_part = log_n.saturating_sub(PARTS.trailing_zeros());
+        let part = match log_part < MIN_LOG_PART {
+            true => None,
+            false => Some((backend.prepare_ntt(log_part)?, PARTS)),
+        };
+        Ok(Self { part, ..whole })
+    }
+
+    /// How many parts of the domain the prover is to look at one after the other.
+    pub fn parts(&self) -> usize {
+        self.part.as_ref().map_or(1, |(_, parts)| *parts)
     }
 
     /// What was asked, in order of first use.
@@ -202,13 +230,17 @@ impl Kernels {
         Ok([points[0], points[1], points[2]].into())
     }
 
-    /// Transforms columns in place.
+    /// Transforms columns in place: columns over the domain, or over a part of it ([`Self::parts`]).
     ///
     /// # Errors
     /// Those of the backend.
     pub fn transform(&mut self, dir: Dir, coset: Fr, columns: &mut [Vec<Fr>]) -> tapeout_driver::Result<()> {
-        let (count, len) = (columns.len(), self.lagrange.len());
-        let run = self.ntt.run(dir, coset, columns)?;
+        let (count, len) = (columns.len(), columns.first().map_or(0, Vec::len));
+        let ntt = match &self.part {
+            Some((ntt, parts)) if len * parts == self.lagrange.len() => ntt,
+            _ => &self.ntt,
+        };
+        let run = ntt.run(dir, coset, columns)?;
         self.record("ntt", len, Width::Full, count, run);
         Ok(())
     }

@@ -159,6 +159,16 @@ pub(crate) struct Instance<'a> {
     pub(crate) standing: &'a [(usize, Vec<Fr>)],
 }
 
+/// What a proof uses up.
+pub(crate) struct Witness {
+    pub(crate) trace: Trace,
+    /// The weights of the instance's wiring, which may have dropped them.
+    pub(crate) weights: fold::Weights,
+}
+
+/// How many of the bus's helper columns are computed at a time, each with a column of denominators.
+const HELPERS: usize = 4;
+
 /// The state of a proof under way.
 struct Session<'a, 'k> {
     instance: &'a Instance<'a>,
@@ -166,15 +176,14 @@ struct Session<'a, 'k> {
     columns: Vec<Vec<Fr>>,
     blinds: Vec<Vec<Fr>>,
     commitments: Vec<G1Affine>,
-    fixed: Vec<Vec<Fr>>,
     scalars: Scalars,
     kernels: &'k mut Kernels,
 }
 
-/// Proves that `trace` satisfies the circuit of `instance`.
+/// Proves that the witness satisfies the circuit of `instance`.
 pub(crate) fn prove(
     instance: &Instance<'_>,
-    trace: Trace,
+    Witness { trace, weights }: Witness,
     kernels: &mut Kernels,
     rng: &mut impl CryptoRng,
     phases: &mut Phases<'_>,
@@ -208,12 +217,11 @@ pub(crate) fn prove(
         columns: trace.par_iter().map(to_field).collect(),
         blinds,
         commitments: Vec::with_capacity(cs.advice.len()),
-        fixed: wiring.fixed_columns(),
         scalars: Scalars::default(),
         kernels,
     };
     if let Some(columns) = &cs.columns.hash {
-        hash::fill(columns, &session.fixed, &mut session.columns);
+        hash::fill(columns, &wiring.fixed_columns(), &mut session.columns);
         hash_scalars(&interface.shape, *public, &mut session.scalars);
     }
     let transcript = rounds::start(defences, digest, context, &public_words);
@@ -234,12 +242,13 @@ pub(crate) fn prove(
     phases.begin("linear argument");
     let mut mask = fold.hidden.map(|hidden| Mask::new(&hidden, rng));
     let reads = interface.shape.reads();
-    let mut inputs = linear::input_coefficients(&interface.linear, &wiring.weights, reads, &point);
+    let mut inputs = linear::input_coefficients(&interface.linear, &weights, reads, &point);
     dummies.add_to_inputs(fold, &point, &mut inputs);
     if let Some(mask) = &mask {
         mask.add_to_inputs(&mut inputs);
     }
     session.columns.extend(inputs.chunks_exact(n).map(<[Fr]>::to_vec));
+    drop(inputs);
     session.columns.push(linear::output_coefficients(
         &interface.linear,
         interface.shape.lanes,
@@ -284,7 +293,7 @@ pub(crate) fn prove(
 
     phases.begin("weight fold");
     let eta = session.scalars[Scalar::Eta];
-    let mut remainder = fold::remainder(fold, &interface.linear, &wiring.weights, dummies, &point, eta);
+    let mut remainder = fold::remainder(fold, &interface.linear, &weights, dummies, &point, eta);
     let mut points = session.kernels.commit_fold(&fold::row_scalars(fold, &point, eta))?;
     if let Some(mask) = &mask {
         mask.add_to_fold(eta, &mut remainder, &mut points, session.kernels)?;
@@ -296,6 +305,7 @@ pub(crate) fn prove(
         remainder,
     };
     forger.fold(&mut folded, &point, &session.scalars);
+    drop(weights);
 
     phases.begin("bus");
     session.bus_columns(&point, folded.kappa, public.integers, forger)?;
@@ -309,19 +319,26 @@ pub(crate) fn prove(
         columns: mut advice,
         blinds,
         commitments,
-        mut fixed,
         scalars,
         kernels,
         ..
     } = session;
     kernels.transform(Dir::Inverse, Fr::from(1u8), &mut advice)?;
-    kernels.transform(Dir::Inverse, Fr::from(1u8), &mut fixed)?;
+    let fixed_coefficients = |kernels: &mut Kernels| {
+        let mut fixed = wiring.fixed_columns();
+        kernels.transform(Dir::Inverse, Fr::from(1u8), &mut fixed)?;
+        Ok::<_, ProveError>(fixed)
+    };
+    let fixed = fixed_coefficients(kernels)?;
     for (p, blinds) in advice.iter_mut().zip(&blinds) {
         // f + Z_H (r_0 + r_1 X + ...): the same values on the rows.
+        p.reserve_exact(blinds.len());
         p.extend_from_slice(blinds);
         blinds.iter().enumerate().for_each(|(i, r)| p[i] -= r);
     }
     let mut t0 = quotient(cs, &advice, &fixed, &scalars, alpha, kernels)?;
+    // Where memory is short they are computed once more for the opening.
+    let fixed = (kernels.parts() == 1).then_some(fixed);
     let mut t1 = t0.split_off(n);
     let c = random(rng);
     t0.push(c);
@@ -331,6 +348,7 @@ pub(crate) fn prove(
     let (z, transcript) = rounds::quotient(transcript, &quotient_points);
 
     phases.begin("open");
+    let fixed = fixed.map_or_else(|| fixed_coefficients(kernels), Ok)?;
     let w = root_of_unity(n);
     let back = ark_ff::Field::inverse(&w).ok_or(ProveError::UnluckyChallenge)?;
     let (one_point, two_points) = ([z], [z, z * back]);
@@ -381,6 +399,9 @@ pub(crate) fn prove(
         [fold_evals.to_vec(), vec![back]],
     ));
     let weight = (!defences.fold_weight_last).then(|| rounds::fold(transcript.clone()));
+    let combined = kzg::Combined::new(&claims, transcript)?;
+    drop(claims);
+    drop((advice, fixed, t0, t1));
     let mut first = true;
     let mut commit = |p: &[Fr]| {
         let mut point = kernels.commit_polynomials(&[p])?.swap_remove(0);
@@ -389,7 +410,7 @@ pub(crate) fn prove(
         }
         Ok(point)
     };
-    let (opening, _) = kzg::open(&claims, transcript, &mut commit)?;
+    let (opening, _) = combined.open(&mut commit)?;
     Ok(Proof {
         advice: commitments,
         mask: mask_point,
@@ -500,31 +521,38 @@ impl Session<'_, '_> {
         }
         parts.push(beta() + Expr::Fixed(cs.columns.table));
         parts.push(Expr::Advice(cs.columns.m));
+        let fixed = self.instance.wiring.fixed_columns();
         let table = Table {
-            fixed: &self.fixed,
+            fixed: &fixed,
             advice: &self.columns,
             x: &x,
             first: &first,
+            back: None,
         };
-        let mut parts = Compiled::new(&parts, &self.scalars).run(table);
-        parts.par_chunks_mut(2).try_for_each(|pair| {
-            let [denominator, numerator] = pair else { return Ok(()) };
-            if denominator.iter().any(Zero::is_zero) {
-                return Err(ProveError::UnluckyChallenge);
-            }
-            invert(denominator);
-            multiply(numerator, denominator);
-            Ok(())
-        })?;
-        self.columns.extend(parts.into_iter().skip(1).step_by(2));
+        let mut helpers = Vec::with_capacity(parts.len() / 2);
+        for parts in parts.chunks(2 * HELPERS) {
+            let mut parts = Compiled::new(parts, &self.scalars).run(table);
+            parts.par_chunks_mut(2).try_for_each(|pair| {
+                let [denominator, numerator] = pair else { return Ok(()) };
+                if denominator.iter().any(Zero::is_zero) {
+                    return Err(ProveError::UnluckyChallenge);
+                }
+                invert(denominator);
+                multiply(numerator, denominator);
+                Ok(())
+            })?;
+            helpers.extend(parts.into_iter().skip(1).step_by(2));
+        }
+        self.columns.extend(helpers);
         forger.bus(&mut self.columns, &self.scalars);
         self.scalars[Scalar::TotalPerRow] =
             bus_total(interface, public, point, kappa, &self.scalars).ok_or(ProveError::UnluckyChallenge)?;
         let table = Table {
-            fixed: &self.fixed,
+            fixed: &fixed,
             advice: &self.columns,
             x: &x,
             first: &first,
+            back: None,
         };
         let mut phi = Compiled::new([&cs.increment], &self.scalars).run(table).swap_remove(0);
         let mut sum = Fr::zero();

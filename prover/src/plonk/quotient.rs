@@ -72,6 +72,9 @@ pub(crate) fn quotient(
 }
 
 /// The interpolation of `N / Z_H` over `offset H`.
+///
+/// The coset falls into cosets of a smaller group, as many as [`Kernels::parts`], which are visited one after the other: what is
+/// held of the columns there is that much less, for as many operations.
 fn on_coset(
     compiled: &Compiled,
     advice: &[Vec<Fr>],
@@ -79,36 +82,78 @@ fn on_coset(
     offset: Fr,
     kernels: &mut Kernels,
 ) -> tapeout_driver::Result<Vec<Fr>> {
-    let n = fixed[0].len();
-    let offset_n = offset.pow([n as u64]);
-    // Reduced mod X^n - offset^n, which does not change the values on the coset.
+    let (n, parts) = (fixed[0].len(), kernels.parts());
+    let w = root_of_unity(n);
+    let z_h = offset.pow([n as u64]) - Fr::one();
+    let mut quotient = vec![Fr::zero(); n];
+    let rotated: Vec<&Vec<Fr>> = compiled
+        .looked_back_at()
+        .iter()
+        .map(|column| &advice[*column])
+        .collect();
+    // One row back from a part is the part before it.
+    let mut back = match parts {
+        1 => None,
+        _ => Some(values(
+            rotated,
+            offset * w.inverse().unwrap_or_default(),
+            n / parts,
+            kernels,
+        )?),
+    };
+    for (part, offset) in powers(w, parts).into_iter().map(|power| offset * power).enumerate() {
+        let mut advice = values(advice, offset, n / parts, kernels)?;
+        let fixed = values(fixed, offset, n / parts, kernels)?;
+        let x = tapeout_driver::kernels::powers(offset, root_of_unity(n / parts), n / parts);
+        let first = lagrange_first(&x, n, z_h);
+        let numerator = compiled.run(Table {
+            fixed: &fixed,
+            advice: &advice,
+            x: &x,
+            first: &first,
+            back: back.as_deref(),
+        });
+        let rows = quotient.iter_mut().skip(part).step_by(parts);
+        rows.zip(&numerator[0]).for_each(|(quotient, value)| *quotient = *value);
+        if let Some(back) = &mut back {
+            for (back, column) in back.iter_mut().zip(compiled.looked_back_at()) {
+                *back = std::mem::take(&mut advice[*column]);
+            }
+        }
+    }
+    let inverse = z_h.inverse().unwrap_or_default();
+    quotient.par_iter_mut().for_each(|v| *v *= inverse);
+    let mut quotient = [quotient];
+    kernels.transform(Dir::Inverse, offset, &mut quotient)?;
+    let [quotient] = quotient;
+    Ok(quotient)
+}
+
+/// The values of polynomials on the coset of `m` points.
+fn values<'a>(
+    polynomials: impl IntoIterator<Item = &'a Vec<Fr>>,
+    offset: Fr,
+    m: usize,
+    kernels: &mut Kernels,
+) -> tapeout_driver::Result<Vec<Vec<Fr>>> {
+    // Reduced mod X^m - offset^m, which does not change the values on the coset.
+    let offset_m = offset.pow([m as u64]);
     let reduce = |p: &Vec<Fr>| {
-        let mut low = p[..n].to_vec();
-        low.iter_mut().zip(&p[n..]).for_each(|(l, h)| *l += offset_n * h);
+        let (low, high) = p.split_at(m);
+        let factors = powers(offset_m, 1 + high.len().div_ceil(m)).into_iter().skip(1);
+        let high = combine(&factors.zip(high.chunks(m)).collect::<Vec<_>>());
+        let mut low = low.to_vec();
+        low.iter_mut().zip(&high).for_each(|(l, h)| *l += h);
         low
     };
-    let mut advice: Vec<Vec<Fr>> = advice.iter().map(reduce).collect();
-    kernels.transform(Dir::Forward, offset, &mut advice)?;
-    let mut fixed = fixed.to_vec();
-    kernels.transform(Dir::Forward, offset, &mut fixed)?;
-    let x = tapeout_driver::kernels::powers(offset, root_of_unity(n), n);
-    let z_h = offset_n - Fr::one();
-    let first = lagrange_first(&x, z_h);
-    let mut values = compiled.run(Table {
-        fixed: &fixed,
-        advice: &advice,
-        x: &x,
-        first: &first,
-    });
-    let inverse = z_h.inverse().unwrap_or_default();
-    values[0].par_iter_mut().for_each(|v| *v *= inverse);
-    kernels.transform(Dir::Inverse, offset, &mut values)?;
-    Ok(values.swap_remove(0))
+    let mut columns: Vec<Vec<Fr>> = polynomials.into_iter().map(reduce).collect();
+    kernels.transform(Dir::Forward, offset, &mut columns)?;
+    Ok(columns)
 }
 
 /// `L_0(x) = Z_H(x) / (n (x - 1))` at points that share `Z_H(x) = z_h`, none of them in `H`.
-fn lagrange_first(x: &[Fr], z_h: Fr) -> Vec<Fr> {
-    let n = Fr::from(x.len() as u64);
+fn lagrange_first(x: &[Fr], n: usize, z_h: Fr) -> Vec<Fr> {
+    let n = Fr::from(n as u64);
     let mut first: Vec<Fr> = x.iter().map(|x| n * (*x - Fr::one())).collect();
     invert(&mut first);
     first.iter_mut().for_each(|f| *f *= z_h);
@@ -194,9 +239,75 @@ fn interpolate(values: &[Fr], offset: Fr) -> Vec<Fr> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use ark_ec::AffineRepr;
     use ark_ff::UniformRand;
+    use tapeout_driver::{G1Affine, backend};
 
     use super::*;
+    use crate::{
+        model::Limbs,
+        plonk::{cs::Shape, expr::Scalar, kernels::Bases},
+    };
+
+    /// Whatever the columns hold: with rows that look back, and columns with blinds of several lengths.
+    #[test]
+    fn a_domain_in_parts_gives_the_same_quotient() {
+        let (rng, backend) = (&mut ark_std::test_rng(), backend::open("cpu").unwrap());
+        let plain = Shape {
+            limbs: Limbs { bits: 9, hi: 2, lo: 1 },
+            lanes: 1,
+            ports: 1,
+            relu: true,
+            pool_relu: false,
+            pool_signed: false,
+            floor: false,
+            product: false,
+            raw: false,
+            matmul: false,
+            functions: 0,
+            committed_input: false,
+            committed_output: false,
+            hidden_weights: false,
+            hashed_input: false,
+            hashed_output: false,
+        };
+        let pools = Shape {
+            lanes: 2,
+            pool_relu: true,
+            committed_output: true,
+            ..plain.clone()
+        };
+        let matrices = Shape {
+            matmul: true,
+            functions: 2,
+            ..plain.clone()
+        };
+        let hashes = Shape {
+            hashed_input: true,
+            ..plain.clone()
+        };
+        for shape in [plain, pools, matrices, hashes] {
+            let (n, cs) = (shape.n(), ConstraintSystem::new(&shape));
+            let bases = Bases {
+                lagrange: vec![G1Affine::generator(); n],
+                monomial: vec![G1Affine::generator(); n + TAIL],
+                ..Bases::default()
+            };
+            let mut column = |len: usize| (0..len).map(|_| Fr::rand(rng)).collect::<Vec<_>>();
+            let advice: Vec<_> = cs.advice.iter().map(|c| column(n + c.blinds)).collect();
+            let fixed: Vec<_> = cs.fixed.iter().map(|_| column(n)).collect();
+            let mut scalars = Scalars::default();
+            scalars[Scalar::Beta] = Fr::rand(rng);
+            let alpha = Fr::rand(rng);
+            let mut whole = Kernels::new(backend.as_ref(), &bases).unwrap();
+            let mut parts = Kernels::in_parts(backend.as_ref(), &bases).unwrap();
+            assert!(parts.parts() > 1);
+            let expected = quotient(&cs, &advice, &fixed, &scalars, alpha, &mut whole).unwrap();
+            assert!(quotient(&cs, &advice, &fixed, &scalars, alpha, &mut parts).unwrap() == expected);
+        }
+    }
 
     #[test]
     fn folded_evaluation_matches_horner() {

@@ -113,12 +113,13 @@ mod tests {
 
     use super::super::engine::Portable;
     use super::super::scalar::Plain;
+    use super::super::sums::Portions;
     use super::*;
     use crate::sample;
 
     fn check<E: Engine>(engine: E) {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(7);
-        let summer = Summer::new(engine);
+        let summer = Summer::new(engine, Portions::LARGE);
         let base = (G1Affine::generator() * sample::field(&mut rng)).into_affine();
         let edges = [0u64, 1, 2, 3, 4095, 4096, 4097, u64::MAX].map(Fr::from);
         let high = [64, 127, 128, 252, 253].map(|bit| Fr::from(2u8).pow([bit]));

@@ -27,7 +27,7 @@ pub use msm::Multiples;
 
 use engine::Portable;
 use msm::CpuMsm;
-use sums::Summer;
+use sums::{Portions, Summer};
 
 use super::reference::host_run;
 use super::{check_columns, check_domain};
@@ -51,21 +51,30 @@ enum Kernels {
 
 impl Kernels {
     /// The fastest.
-    fn new() -> Kernels {
+    fn new(portions: Portions) -> Kernels {
         #[cfg(target_arch = "x86_64")]
         if let Some(simd) = ifma::Simd::detect() {
-            return Kernels::Ifma(simd, Arc::new(Summer::new(simd)));
+            return Kernels::Ifma(simd, Arc::new(Summer::new(simd, portions)));
         }
-        Kernels::portable()
+        Kernels::portable(portions)
     }
 
     /// The fastest without vectors.
-    fn portable() -> Kernels {
+    fn portable(portions: Portions) -> Kernels {
         #[cfg(target_arch = "x86_64")]
         if let Some(adx) = scalar::Adx::detect() {
-            return Kernels::Adx(adx, Arc::new(Summer::new(Portable(adx))));
+            return Kernels::Adx(adx, Arc::new(Summer::new(Portable(adx), portions)));
         }
-        Kernels::Plain(Arc::new(Summer::new(Portable(scalar::Plain))))
+        Kernels::Plain(Arc::new(Summer::new(Portable(scalar::Plain), portions)))
+    }
+
+    /// The same with buffers of their own, and small ones.
+    fn frugal(&self) -> Kernels {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Kernels::Ifma(..) => Kernels::new(Portions::SMALL),
+            _ => Kernels::portable(Portions::SMALL),
+        }
     }
 
     fn name(&self) -> &'static str {
@@ -79,11 +88,11 @@ impl Kernels {
     fn transform(&self, log_n: u32) -> Result<Transform> {
         Ok(match self {
             #[cfg(target_arch = "x86_64")]
-            Kernels::Ifma(simd, _) if log_n >= ifma::MIN_LOG_N => {
-                Transform::Ifma(Box::new(ifma::Plan::new(*simd, log_n)?))
+            Kernels::Ifma(simd, summer) if log_n >= ifma::MIN_LOG_N => {
+                Transform::Ifma(Box::new(ifma::Plan::new(*simd, log_n, summer.portions.keeps)?))
             }
             #[cfg(target_arch = "x86_64")]
-            Kernels::Ifma(..) => return Kernels::portable().transform(log_n),
+            Kernels::Ifma(_, summer) => return Kernels::portable(summer.portions).transform(log_n),
             #[cfg(target_arch = "x86_64")]
             Kernels::Adx(adx, _) => Transform::Adx(ntt::Plan::new(*adx, log_n)?),
             Kernels::Plain(_) => Transform::Plain(ntt::Plan::new(scalar::Plain, log_n)?),
@@ -93,7 +102,7 @@ impl Kernels {
 
 /// `base` times each scalar, by the fastest kernels that this processor can run.
 pub(crate) fn multiples_of(base: G1Affine, scalars: &[Fr]) -> Vec<G1Affine> {
-    match Kernels::new() {
+    match Kernels::new(Portions::LARGE) {
         #[cfg(target_arch = "x86_64")]
         Kernels::Ifma(_, summer) => fixed_base::multiples(&summer, base, scalars),
         #[cfg(target_arch = "x86_64")]
@@ -104,7 +113,7 @@ pub(crate) fn multiples_of(base: G1Affine, scalars: &[Fr]) -> Vec<G1Affine> {
 
 /// The inverse transform of points, a power of two of them, by the fastest kernels that this processor can run.
 pub(crate) fn inverse_ntt_of(points: &[G1Affine]) -> Vec<G1Affine> {
-    match Kernels::new() {
+    match Kernels::new(Portions::LARGE) {
         #[cfg(target_arch = "x86_64")]
         Kernels::Ifma(simd, _) => lagrange::inverse_ntt(simd, points),
         #[cfg(target_arch = "x86_64")]
@@ -119,7 +128,7 @@ impl Cpu {
         Cpu {
             name: "cpu",
             multiples,
-            kernels: Kernels::new(),
+            kernels: Kernels::new(Portions::LARGE),
         }
     }
 
@@ -128,7 +137,7 @@ impl Cpu {
         Cpu {
             name: "portable",
             multiples: Multiples::default(),
-            kernels: Kernels::portable(),
+            kernels: Kernels::portable(Portions::LARGE),
         }
     }
 }
@@ -142,6 +151,17 @@ impl Backend for Cpu {
             clock_hz: None,
             memory_bytes: None,
         }
+    }
+
+    fn frugal(&self) -> Option<Box<dyn Backend>> {
+        Some(Box::new(Cpu {
+            name: self.name,
+            multiples: Multiples {
+                bytes: 0,
+                at_once: false,
+            },
+            kernels: self.kernels.frugal(),
+        }))
     }
 
     fn prepare_msm(&self, bases: &[G1Affine]) -> Result<Box<dyn Msm>> {

@@ -28,10 +28,6 @@ use crate::{Error, G1Affine, G1Projective, Msm, Result, Run, Scalars};
 /// How many bases, or scalars of an item, one task converts.
 const CHUNK: usize = 1 << 12;
 
-/// Items are taken together until their scalars are more than this: enough for long batches of additions, few enough that
-/// digits and buckets of a batch of small items stay within a few MiB.
-const WAVE: usize = 1 << 13;
-
 /// Resident bases.
 pub(super) struct CpuMsm<E: Engine> {
     /// Shared with other lists of bases, which a proof uses in turn: what one leaves in its caches serves the next.
@@ -178,7 +174,7 @@ impl<E: Engine> CpuMsm<E> {
             let mut scalars = 0;
             let fits = |item: &&Scalars<'_>| {
                 scalars += item.values.len();
-                scalars <= WAVE
+                scalars <= self.summer.portions.wave
             };
             let (wave, later) = rest.split_at(rest.iter().take_while(fits).count().max(1));
             let first = batch.len() - rest.len();
@@ -271,6 +267,7 @@ impl<E: Engine> Msm for CpuMsm<E> {
         check_lengths(self, batch)?;
         // On a thread of the pool from here on: one that is not would wait to be woken after each parallel part.
         let out = rayon::scope(|_| self.sums(batch))?;
+        self.summer.release();
         Ok(host_run(out, start.elapsed()))
     }
 }
@@ -281,6 +278,7 @@ mod tests {
 
     use super::super::engine::Portable;
     use super::super::scalar::Plain;
+    use super::super::sums::Portions;
     use super::*;
     use crate::conformance::{Scope, check_within};
     use crate::{Backend, Info, Ntt, backend};
@@ -303,7 +301,11 @@ mod tests {
                 at_once: true,
                 ..Multiples::default()
             };
-            Ok(Box::new(CpuMsm::new(Arc::new(Summer::new(self.0)), bases, multiples)))
+            Ok(Box::new(CpuMsm::new(
+                Arc::new(Summer::new(self.0, Portions::LARGE)),
+                bases,
+                multiples,
+            )))
         }
 
         fn prepare_ntt(&self, log_n: u32) -> Result<Box<dyn Ntt>> {
@@ -334,7 +336,7 @@ mod tests {
             values: &values,
             width: crate::Width::Full,
         }];
-        let summer = Arc::new(Summer::new(Portable(Plain)));
+        let summer = Arc::new(Summer::new(Portable(Plain), Portions::LARGE));
         let none = Multiples {
             bytes: 0,
             at_once: true,

@@ -10,8 +10,33 @@ use super::pages;
 #[cfg(test)]
 mod tests;
 
-/// How many points one task sums. Its results so far, 64 bytes each, should stay in the second-level cache.
-const TASK: usize = 1 << 14;
+/// How much of a batch is computed at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Portions {
+    /// Items are taken together until their scalars are more than this.
+    pub(super) wave: usize,
+    /// How many points one task sums, at most. Buffers take some two hundred bytes for each.
+    task: usize,
+    /// Whether buffers are kept from call to call.
+    pub(super) keeps: bool,
+}
+
+impl Portions {
+    /// Enough for long batches of additions, few enough that digits and buckets of a batch of small items stay within a few MiB, and
+    /// a task's results so far, 64 bytes each, within the second-level cache.
+    pub(super) const LARGE: Self = Self {
+        wave: 1 << 13,
+        task: 1 << 14,
+        keeps: true,
+    };
+
+    /// Item by item.
+    pub(super) const SMALL: Self = Self {
+        wave: 0,
+        task: 1 << 10,
+        keeps: false,
+    };
+}
 
 /// Fewer points than this are not worth waking another thread for.
 pub(super) const SPLIT: usize = 1 << 10;
@@ -19,6 +44,7 @@ pub(super) const SPLIT: usize = 1 << 10;
 /// Sums groups of points on all threads.
 pub(super) struct Summer<E: Engine> {
     pub(super) engine: E,
+    pub(super) portions: Portions,
     /// Buffers that no task uses just now. They are kept, some 2 MiB for each thread: fresh memory costs as much as adding some
     /// thousand points.
     idle: Mutex<Vec<Workspace<E>>>,
@@ -93,9 +119,10 @@ struct Task<'a, P> {
 }
 
 impl<E: Engine> Summer<E> {
-    pub(super) fn new(engine: E) -> Self {
+    pub(super) fn new(engine: E, portions: Portions) -> Self {
         Summer {
             engine,
+            portions,
             idle: Mutex::new(Vec::new()),
         }
     }
@@ -104,7 +131,7 @@ impl<E: Engine> Summer<E> {
     pub(super) fn sums(&self, bases: &[E::Point], groups: &mut Groups) -> Vec<E::Point> {
         let Groups { references, offsets } = groups;
         let mut out = vec![E::INFINITY; offsets.len() - 1];
-        let tasks = cut(references, offsets, &mut out);
+        let tasks = cut(references, offsets, &mut out, self.portions.task);
         // What a task has of a group that an earlier one began.
         let run = |task: Task<'_, E::Point>| {
             let mut workspace = self.take();
@@ -142,6 +169,16 @@ impl<E: Engine> Summer<E> {
         }
     }
 
+    /// Frees the buffers, unless they are to be kept.
+    pub(super) fn release(&self) {
+        if !self.portions.keeps {
+            self.idle
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .clear();
+        }
+    }
+
     fn take(&self) -> Workspace<E> {
         let idle = self
             .idle
@@ -168,13 +205,18 @@ impl<E: Engine> Summer<E> {
 }
 
 /// Cuts the references into tasks of equal length, wherever that falls in the groups.
-fn cut<'a, P>(mut references: &'a mut [u32], offsets: &'a [usize], mut out: &'a mut [P]) -> Vec<Task<'a, P>> {
+fn cut<'a, P>(
+    mut references: &'a mut [u32],
+    offsets: &'a [usize],
+    mut out: &'a mut [P],
+    task: usize,
+) -> Vec<Task<'a, P>> {
     let total = references.len();
     let threads = rayon::current_num_threads();
     let count = if total <= SPLIT {
         1
     } else {
-        total.div_ceil(TASK).next_multiple_of(threads)
+        total.div_ceil(task).next_multiple_of(threads)
     };
     let mut tasks = Vec::with_capacity(count);
     // Groups before this one have begun in an earlier task.

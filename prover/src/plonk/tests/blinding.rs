@@ -196,6 +196,7 @@ fn cyclic_sum(fixture: &Fixture, guess: &Guess) -> Vec<Fr> {
         advice: &guess.columns,
         x: &x,
         first: &first,
+        back: None,
     };
     // The total is not among the scalars yet: it is what makes the increments add up to zero.
     let increments = Compiled::new([&fixture.cs().increment], &guess.scalars)

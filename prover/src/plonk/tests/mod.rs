@@ -39,7 +39,7 @@ use super::{
     hidden::Secret,
     kernels::Kernels,
     proof::Proof,
-    prover::{Forger, Honest, Instance, Phases, ProveError, prove},
+    prover::{Forger, Honest, Instance, Phases, ProveError, Witness, prove},
     rounds::Defences,
     verifier::{Rejection, Weights},
 };
@@ -322,7 +322,10 @@ impl Fixture {
         let mut quiet = |_| {};
         prove(
             &instance,
-            trace,
+            Witness {
+                trace,
+                weights: self.key.wiring.weights.clone(),
+            },
             &mut kernels,
             rng,
             &mut Phases::new(&mut quiet),

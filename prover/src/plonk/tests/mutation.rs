@@ -144,6 +144,7 @@ impl<'a> Scanner<'a> {
             advice: &picked,
             x: &pick(&self.x),
             first: &pick(&self.first),
+            back: None,
         };
         let own = |column: Vec<Fr>| column.into_iter().skip(1).step_by(2).collect::<Vec<_>>();
         let mut values: Vec<Vec<Fr>> = self.compiled.run(table).into_iter().map(own).collect();

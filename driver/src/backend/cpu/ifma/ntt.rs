@@ -43,6 +43,8 @@ pub(crate) struct Plan {
     inverse: Direction,
     /// Matrices that no transform uses just now: fresh memory costs more than a pass over it.
     idle: Mutex<Vec<Vec<Packed>>>,
+    /// Whether they are kept from call to call.
+    keeps: bool,
 }
 
 /// The constants of one direction.
@@ -66,8 +68,8 @@ struct Scaling<'a> {
 }
 
 impl Plan {
-    /// The constants of the domain of size `2^log_n`, which is at least `2^6`.
-    pub(crate) fn new(simd: Simd, log_n: u32) -> Result<Plan> {
+    /// The constants of the domain of size `2^log_n`, which is at least `2^6`; whether it `keeps` its buffers from call to call.
+    pub(crate) fn new(simd: Simd, log_n: u32, keeps: bool) -> Result<Plan> {
         let (rows, columns) = (1usize << (log_n / 2), 1usize << (log_n - log_n / 2));
         let root = (log_n..Fr::TWO_ADICITY).fold(Fr::TWO_ADIC_ROOT_OF_UNITY, |w, _| w.square());
         let invert = |x: Fr| x.inverse().ok_or(Error::Coset);
@@ -90,6 +92,7 @@ impl Plan {
             forward,
             inverse,
             idle: Mutex::new(Vec::new()),
+            keeps,
         })
     }
 
@@ -153,6 +156,9 @@ impl Plan {
             rayon::scope(|_| self.split(&scaling, batch));
         }
         twisted.into_iter().for_each(|matrix| self.give(matrix));
+        if !self.keeps {
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
         Ok(())
     }
 

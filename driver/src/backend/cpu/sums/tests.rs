@@ -9,14 +9,21 @@ use super::*;
 use crate::sample::Bases;
 use crate::{G1Affine, G1Projective};
 
+const TASK: usize = Portions::LARGE.task;
+
 fn check<E: Engine>(engine: E, points: &[G1Affine], groups: &[Vec<u32>]) {
+    check_in(Portions::LARGE, engine, points, groups);
+    check_in(Portions::SMALL, engine, points, groups);
+}
+
+fn check_in<E: Engine>(portions: Portions, engine: E, points: &[G1Affine], groups: &[Vec<u32>]) {
     let bases: Vec<E::Point> = points.iter().map(|point| engine.import(point)).collect();
     let mut list = Groups::new();
     for group in groups {
         list.references.extend(group);
         list.close();
     }
-    let sums = Summer::new(engine).sums(&bases, &mut list);
+    let sums = Summer::new(engine, portions).sums(&bases, &mut list);
     assert_eq!(sums.len(), groups.len());
     for (group, sum) in groups.iter().zip(&sums) {
         let members = group.iter().map(|reference| {
