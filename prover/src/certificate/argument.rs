@@ -217,6 +217,7 @@ fn columns_at(columns: &[Vec<Fr>], z: Fr) -> Option<Vec<Fr>> {
 }
 
 impl Argument {
+    /// `claim` is for tests: what a malicious prover makes of the sums before they are sent.
     pub(super) fn prove(
         key: &VerifyingKey,
         tiles: &[Sparse],
@@ -224,6 +225,7 @@ impl Argument {
         srs: &Srs,
         backend: &dyn Backend,
         rng: &mut impl CryptoRng,
+        claim: impl FnOnce(&mut [Fr; SUMS]),
     ) -> Result<Self, CertificateError> {
         let fold = &key.weights.fold;
         let (places, n) = (places(fold, &key.interface.linear, stated), longest(fold));
@@ -241,7 +243,8 @@ impl Argument {
         let mask = mask(rng);
         let mask_point = commit(&mask)?;
         let (seed, transcript) = begin(key, &stated.digest, &mask_point);
-        let sums = sums(&places, tiles, &mask, seed);
+        let mut sums = sums(&places, tiles, &mask, seed);
+        claim(&mut sums);
 
         let (at, transcript) = combining(seed, &sums, transcript);
         let vectors = Vectors::new(&places, &at, n);
@@ -250,8 +253,10 @@ impl Argument {
             dummies: fold.hidden.map_or(fold.width, |hidden| hidden.slot(tile)),
         };
         let with_rows: Vec<(&Sparse, Rows)> = tiles.iter().zip(fold.tiles.iter().map(of_rows)).collect();
-        let Halves { low, high } = split(&with_rows, &mask, &vectors, at.gamma, n, backend)?;
+        let Halves { mut low, middle, high } = split(&with_rows, &mask, &vectors, at.gamma, n, backend)?;
         let reversed: Vec<Fr> = low.iter().rev().copied().collect();
+        // Nothing is left of it unless the sums are not those of the weights.
+        low.push(middle - vectors.known - horner(&sums, at.beta));
         let combine = |scalars: &[Fr], dense: &[&[Fr]]| {
             let mut sum = vec![Fr::zero(); n];
             let (of_tiles, of_dense) = scalars.split_at(tiles.len());

@@ -6,9 +6,10 @@ use tapeout_driver::{Backend, Dir, Fr, kernels};
 use super::coefficients::{Vector, Vectors, accumulate};
 use crate::{field::powers, plonk::fold::Sparse};
 
-/// `L` and `H`: the coefficients of a sum of products, below and above that of `X^(N-1)`.
+/// `L` and `H`: the coefficients of a sum of products, below and above that of `X^(N-1)`, and that one.
 pub(super) struct Halves {
     pub(super) low: Vec<Fr>,
+    pub(super) middle: Fr,
     pub(super) high: Vec<Fr>,
 }
 
@@ -16,7 +17,7 @@ impl Halves {
     fn add(&mut self, above: isize, value: Fr) {
         let n = self.low.len() as isize;
         let place = match above {
-            0 => None,
+            0 => Some(&mut self.middle),
             1.. => self.high.get_mut(above as usize - 1),
             _ => usize::try_from(n + above).ok().and_then(|at| self.low.get_mut(at)),
         };
@@ -71,13 +72,14 @@ fn geometric(tiles: &[(&Sparse, Rows)], vectors: &Vectors, gamma: Fr, longest: u
     });
     let low: Vec<Fr> = low.collect();
     let mut sum = Fr::zero();
-    let above = combined.iter().skip(1).rev().map(|c| {
+    let from_middle = combined.iter().rev().map(|c| {
         sum = *c + gamma * sum;
         sum
     });
-    let mut high: Vec<Fr> = above.collect();
+    let mut high: Vec<Fr> = from_middle.collect();
+    let middle = high.pop().unwrap_or_default();
     high.reverse();
-    Halves { low, high }
+    Halves { low, middle, high }
 }
 
 /// The places of a tile with fewer slots: those from the first that is used to the last, and the dummies so far behind that
@@ -247,6 +249,7 @@ mod tests {
             let halves = split(&tiles, &mask, &vectors, gamma, LONGEST, backend().as_ref()).unwrap();
             assert!(halves.low == expected[..LONGEST - 1], "{width} {slots:?}");
             assert!(halves.high == expected[LONGEST..], "{width} {slots:?}");
+            assert_eq!(halves.middle, expected[LONGEST - 1], "{width} {slots:?}");
 
             let mut values = vec![Fr::zero(); LONGEST];
             tiles[0].0.iter().for_each(|(place, c)| values[*place] = *c);
