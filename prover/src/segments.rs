@@ -6,9 +6,9 @@
 
 mod divide;
 
-pub use divide::{Division, Segment, choose, memory, memory_of_whole};
 use std::borrow::Cow;
 
+pub use divide::{Division, Segment, choose, memory, memory_of_whole};
 use rand::SeedableRng;
 use rand_chacha::ChaCha20Rng;
 use sha3::{Digest, Keccak256};
