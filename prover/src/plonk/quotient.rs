@@ -247,7 +247,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        model::Limbs,
+        layout::{self, Disclosure},
+        model::{Limbs, program::Act},
         plonk::{cs::Shape, expr::Scalar, kernels::Bases},
     };
 
@@ -255,24 +256,8 @@ mod tests {
     #[test]
     fn a_domain_in_parts_gives_the_same_quotient() {
         let (rng, backend) = (&mut ark_std::test_rng(), backend::open("cpu").unwrap());
-        let plain = Shape {
-            limbs: Limbs { bits: 9, hi: 2, lo: 1 },
-            lanes: 1,
-            ports: 1,
-            relu: true,
-            pool_relu: false,
-            pool_signed: false,
-            floor: false,
-            product: false,
-            raw: false,
-            matmul: false,
-            functions: 0,
-            committed_input: false,
-            committed_output: false,
-            hidden_weights: false,
-            hashed_input: false,
-            hashed_output: false,
-        };
+        let limbs = Limbs { bits: 9, hi: 2, lo: 1 };
+        let plain = layout::shape_for(limbs, 1, [Act::Relu], 0, Disclosure::default());
         let pools = Shape {
             lanes: 2,
             pool_relu: true,

@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::model::calibrate::Calibration;
 use crate::model::fixed::{Limbs, Scale};
 use crate::model::program::{Composite, Program};
 
@@ -36,13 +35,7 @@ fn composite(composite: Composite, scale: i32) -> Quantised {
         outputs: (0..6).map(|index| Source::Layer { layer: 0, index }).collect(),
         ..Program::default()
     };
-    let calibration = Calibration {
-        input: 1.0,
-        layers: vec![1.0],
-        outputs: vec![1.0],
-        ranges: vec![(0.0, 1.0)],
-    };
-    Quantised::new(&program, &calibration, LIMBS).unwrap()
+    crate::plonk::tests::quantised(&program, LIMBS)
 }
 
 /// Each rule, quotients with and without a layer for the half of the divisor, and all of that in batches.

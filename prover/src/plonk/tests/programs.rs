@@ -1,6 +1,7 @@
 //! Programs small enough for 128 rows.
 
 use super::{forge::SCALE, *};
+use crate::model::{Calibration, Quantised};
 
 pub(crate) fn read(layer: u32, index: usize) -> Source<i64> {
     Source::Layer {
@@ -193,7 +194,6 @@ pub(crate) fn products() -> Program<i64> {
 
 /// The quotient of two inputs by their composite's layers.
 pub(crate) fn composite(composite: crate::model::program::Composite, inputs: u32, scale: i32) -> Program<i64> {
-    use crate::model::{Calibration, Quantised};
     let source = |i| Source::Input(i);
     let count = if inputs == 2 { 2 } else { 1 };
     let layer = Layer {
@@ -213,13 +213,18 @@ pub(crate) fn composite(composite: crate::model::program::Composite, inputs: u32
         outputs: vec![Source::Layer { layer: 0, index: 0 }],
         ..Program::default()
     };
+    quantised(&program, LIMBS).program
+}
+
+/// A program that fixes its scales, quantised as if all values were at most 1.
+pub(crate) fn quantised(program: &Program<f64>, limbs: Limbs) -> Quantised {
     let calibration = Calibration {
         input: 1.0,
         layers: vec![1.0],
         outputs: vec![1.0],
         ranges: vec![(0.0, 1.0)],
     };
-    Quantised::new(&program, &calibration, LIMBS).unwrap().program
+    Quantised::new(program, &calibration, limbs).unwrap()
 }
 
 /// Two functions of inputs, requantised.
