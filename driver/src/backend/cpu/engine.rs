@@ -49,6 +49,18 @@ pub(super) trait Engine: Copy + Send + Sync {
     /// the same length.
     fn add(self, scratch: &mut Self::Scratch, points: Points<'_, Self>, a: &[u32], b: &[u32], out: &mut [Self::Point]);
 
+    /// Sets `results[to[i]] = points[a[i]] + points[b[i]]`, as [`Engine::add`] does. The points are read before any of the sums are
+    /// written.
+    fn add_among(
+        self,
+        scratch: &mut Self::Scratch,
+        bases: &[Self::Point],
+        results: &mut [Self::Point],
+        a: &[u32],
+        b: &[u32],
+        to: &[u32],
+    );
+
     /// As [`digits::integers`].
     fn integers(self, values: &[Fr], out: &mut [Integer]) -> Extent;
 
@@ -196,26 +208,46 @@ impl<S: Scalar> Engine for Portable<S> {
 
     fn add(self, scratch: &mut Scratch, points: Points<'_, Self>, a: &[u32], b: &[u32], out: &mut [Affine]) {
         for ((a, b), out) in a.chunks(SHARED).zip(b.chunks(SHARED)).zip(out.chunks_mut(SHARED)) {
-            scratch.pending.clear();
-            scratch.known.clear();
             let product = self.first_pass(scratch, points, a, b);
-            self.second_pass(scratch, self.invert_each(product), out);
+            self.second_pass(scratch, self.invert_each(product), |at, sum| {
+                if let Some(out) = out.get_mut(at) {
+                    *out = sum;
+                }
+            });
         }
+    }
+
+    fn add_among(
+        self,
+        scratch: &mut Scratch,
+        bases: &[Affine],
+        results: &mut [Affine],
+        a: &[u32],
+        b: &[u32],
+        to: &[u32],
+    ) {
+        let product = self.first_pass(scratch, Points { bases, results }, a, b);
+        self.second_pass(scratch, self.invert_each(product), |at, sum| {
+            if let Some(&to) = to.get(at) {
+                results[to as usize] = sum;
+            }
+        });
     }
 }
 
 /// How many additions ahead of their use points are fetched.
 const AHEAD: usize = 8;
 
+/// Fetches the first line of what is referred to.
 #[inline(always)]
-fn prefetch(point: &Affine) {
+pub(super) fn prefetch<T>(at: &T) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: prefetching reads nothing, at whatever address; every x86-64 processor has the instruction.
     unsafe {
-        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(std::ptr::from_ref(point).cast());
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(std::ptr::from_ref(at).cast());
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = point;
+    let _ = at;
 }
 
 impl<S: Scalar> Portable<S> {
@@ -232,6 +264,8 @@ impl<S: Scalar> Portable<S> {
 
     /// The denominators of the slopes and their products, those of every fourth addition apart.
     fn first_pass(self, scratch: &mut Scratch, points: Points<'_, Self>, a: &[u32], b: &[u32]) -> [Lazy; ABREAST] {
+        scratch.pending.clear();
+        scratch.known.clear();
         let mut product = [Lazy::from(Fq::ONE); ABREAST];
         for (i, &first) in a.iter().enumerate() {
             if i % ABREAST == 0 {
@@ -254,9 +288,10 @@ impl<S: Scalar> Portable<S> {
     }
 
     /// The slopes and the sums, from the last addition to the first; `inverted` has the inverses of the products.
-    fn second_pass(self, scratch: &Scratch, mut inverted: [Lazy; ABREAST], out: &mut [Affine]) {
-        let groups = scratch.pending.iter().zip(out.chunks_mut(ABREAST));
-        for (group, out) in groups.rev() {
+    /// `put` gets each with its number.
+    #[inline(always)]
+    fn second_pass(self, scratch: &Scratch, mut inverted: [Lazy; ABREAST], mut put: impl FnMut(usize, Affine)) {
+        for (at, group) in scratch.pending.iter().enumerate().rev() {
             let (mut slope, mut sums) = (inverted, [Self::INFINITY; ABREAST]);
             for k in 0..ABREAST {
                 slope[k] = self.mul(group[k].prefix, inverted[k]);
@@ -274,10 +309,12 @@ impl<S: Scalar> Portable<S> {
                 let across = Lazy::difference(group[k].first.x, sums[k].x);
                 sums[k].y = self.mul(slope[k], across).minus(group[k].first.y);
             }
-            out.copy_from_slice(&sums[..out.len()]);
+            for (k, &sum) in sums.iter().enumerate() {
+                put(ABREAST * at + k, sum);
+            }
         }
         for &(at, sum) in &scratch.known {
-            out[at] = sum;
+            put(at, sum);
         }
     }
 

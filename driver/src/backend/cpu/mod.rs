@@ -1,5 +1,6 @@
 //! The default backend: kernels of its own for whatever this processor can do best.
 
+mod buckets;
 mod digits;
 mod eisenstein;
 mod engine;
@@ -12,8 +13,8 @@ mod msm;
 mod ntt;
 mod pages;
 mod powers;
+mod queue;
 mod scalar;
-mod sort;
 mod sums;
 mod tables;
 mod weighted;

@@ -15,13 +15,13 @@ use rayon::prelude::*;
 
 use super::super::check_lengths;
 use super::super::reference::host_run;
+use super::buckets::{Digits, buckets};
 use super::digits::{Extent, Integers, MAX_BITS, fits};
 use super::engine::{Engine, RESULT, ROOT};
 use super::pages;
-use super::sort::Digits;
-use super::sums::{Groups, Summer};
+use super::sums::Summer;
 use super::tables::{ROTATIONS, Tables, rotations};
-use super::weighted::{Set, Weighted, weighted};
+use super::weighted::{Weighted, weighted};
 use super::windows::{Kind, Windows};
 use crate::{Error, G1Affine, G1Projective, Msm, Result, Run, Scalars};
 
@@ -187,33 +187,22 @@ impl<E: Engine> CpuMsm<E> {
 
     /// The sums of a few items.
     fn wave(&self, items: &[Item]) -> Vec<G1Projective> {
-        let per_item: Vec<(Groups, Vec<Set>)> = items.par_iter().map(|item| self.sort(item)).collect();
-        let mut groups = Groups::new();
-        let mut sets = Vec::new();
-        let mut of_item = Vec::with_capacity(items.len());
-        for (sorted, of_sorted) in per_item {
-            let start = groups.offsets.len() - 1;
-            groups.append(sorted);
-            of_item.push(sets.len()..sets.len() + of_sorted.len());
-            sets.extend(of_sorted.into_iter().map(|Set { buckets, columns }| Set {
-                buckets: buckets.start + start..buckets.end + start,
-                columns,
-            }));
-        }
-        let buckets = self.summer.sums(self.points(), &mut groups);
-        let parts = weighted(&self.summer, &buckets, &sets);
-        let combine = |(item, sets): (&Item, std::ops::Range<usize>)| self.combine(item.windows, &parts[sets]);
-        items.par_iter().zip(of_item).map(combine).collect()
+        let digits = |item: &Item| Digits::new(self.summer.engine, item.windows, &item.integers, self.len);
+        let digits: Vec<Digits> = items.par_iter().map(digits).collect();
+        let (sums, sets) = buckets(&self.summer, self.points(), &digits);
+        let parts = weighted(&self.summer, &sums, &sets);
+        let mut sets = parts.as_slice();
+        let of_items: Vec<&[Weighted<E::Point>]> = digits
+            .iter()
+            .map(|digits| sets.split_off(..digits.sets()).unwrap_or_default())
+            .collect();
+        let combine = |(item, sets): (&Item, &[Weighted<E::Point>])| self.combine(item.windows, sets);
+        items.par_iter().zip(of_items).map(combine).collect()
     }
 
     /// The bases, with their multiples if there are any, behind each other.
     fn points(&self) -> &[E::Point] {
         self.tables.get().map_or(&self.bases, |tables| &tables.points)
-    }
-
-    /// Puts references to the bases into the groups of an item's digits.
-    fn sort(&self, item: &Item) -> (Groups, Vec<Set>) {
-        Digits::new(self.summer.engine, item.windows, &item.integers, self.len).sort()
     }
 
     /// `sum_j 2^(c j) (columns_j + rows_j rho)` over the weighted sums of an item's sets of buckets, by Horner's rule, where

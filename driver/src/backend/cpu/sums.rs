@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::engine::{Engine, Points, RESULT};
 use super::pages;
+use super::queue::Queue;
 
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,8 @@ mod tests;
 pub(super) struct Portions {
     /// Items are taken together until their scalars are more than this.
     pub(super) wave: usize,
+    /// How many pairs are queued before they are added.
+    pub(super) queue: usize,
     /// How many points one task sums, at most. Buffers take some two hundred bytes for each.
     task: usize,
     /// Whether buffers are kept from call to call.
@@ -26,6 +29,7 @@ impl Portions {
     /// a task's results so far, 64 bytes each, within the second-level cache.
     pub(super) const LARGE: Self = Self {
         wave: 1 << 13,
+        queue: 1 << 11,
         task: 1 << 14,
         keeps: true,
     };
@@ -33,6 +37,7 @@ impl Portions {
     /// Item by item.
     pub(super) const SMALL: Self = Self {
         wave: 0,
+        queue: 1 << 9,
         task: 1 << 10,
         keeps: false,
     };
@@ -50,8 +55,10 @@ pub(super) struct Summer<E: Engine> {
     idle: Mutex<Vec<Workspace<E>>>,
 }
 
-struct Workspace<E: Engine> {
-    scratch: E::Scratch,
+/// Buffers of one task.
+pub(super) struct Workspace<E: Engine> {
+    pub(super) scratch: E::Scratch,
+    pub(super) queue: Queue<E>,
     results: Vec<E::Point>,
     a: Vec<u32>,
     b: Vec<u32>,
@@ -179,7 +186,7 @@ impl<E: Engine> Summer<E> {
         }
     }
 
-    fn take(&self) -> Workspace<E> {
+    pub(super) fn take(&self) -> Workspace<E> {
         let idle = self
             .idle
             .lock()
@@ -187,6 +194,7 @@ impl<E: Engine> Summer<E> {
             .pop();
         idle.unwrap_or_else(|| Workspace {
             scratch: self.engine.scratch(),
+            queue: Queue::new(),
             results: Vec::new(),
             a: Vec::new(),
             b: Vec::new(),
@@ -196,7 +204,7 @@ impl<E: Engine> Summer<E> {
         })
     }
 
-    fn give(&self, workspace: Workspace<E>) {
+    pub(super) fn give(&self, workspace: Workspace<E>) {
         self.idle
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -313,7 +321,7 @@ impl<E: Engine> Workspace<E> {
 }
 
 /// Makes `buffer` at least `len` long; what it held may be lost.
-fn grow<T: Clone>(buffer: &mut Vec<T>, len: usize, value: T) {
+pub(super) fn grow<T: Clone>(buffer: &mut Vec<T>, len: usize, value: T) {
     if buffer.len() < len {
         if buffer.capacity() < len {
             *buffer = pages::with_capacity(len);

@@ -7,12 +7,12 @@ use ark_ec::AffineRepr;
 use ark_ff::{BigInt, BigInteger, MontFp, PrimeField};
 
 use super::super::digits::{Extent, Integer};
-use super::super::engine::{Engine, NEGATED, Points, ROOT};
+use super::super::engine::{Engine, Points, ROOT};
 use super::super::inverse::inverse;
 use super::super::windows::Windows;
 use super::digits;
 use super::field::{Base, Field8, Loose8};
-use super::lane::{Mask, Simd, W, transpose};
+use super::lane::{Simd, store_words, transpose};
 use crate::{Fr, G1Affine};
 
 mod places;
@@ -25,7 +25,7 @@ use places::{Places, eight};
 const SHARED: usize = 256;
 
 /// How many groups ahead of their use points are fetched to the nearest cache.
-const AHEAD: usize = 4;
+const AHEAD: usize = 6;
 
 /// How many groups ahead of their use points are fetched to the second-level cache.
 const FAR_AHEAD: usize = 32;
@@ -40,15 +40,24 @@ const SIXTEENTH: Fq = MontFp!("1231213661540959231251360323170721723739167502598
 /// is all zeros, which is not on the curve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C, align(64))]
-pub(crate) struct Point([u64; 8]);
+pub(crate) struct Point([[u64; 4]; 2]);
+
+impl Point {
+    /// Those of `x`, then those of `y`.
+    #[inline(always)]
+    fn words(&mut self) -> &mut [u64; 8] {
+        // SAFETY: the two types are laid out alike.
+        unsafe { &mut *std::ptr::from_mut(&mut self.0).cast() }
+    }
+}
 
 /// A group of additions between the two passes.
 #[derive(Clone, Copy)]
 pub(crate) struct Group {
     x1: Field8<Base>,
     y1: Loose8<Base>,
-    /// As `x1` in lanes that double their point.
-    x2: Field8<Base>,
+    /// The sum of both points' `x`.
+    x_sum: Loose8<Base>,
     numerator: Field8<Base>,
     denominator: Field8<Base>,
     /// The product of the denominators before.
@@ -61,7 +70,7 @@ impl Group {
         Group {
             x1: zero,
             y1: zero.into(),
-            x2: zero,
+            x_sum: zero.into(),
             numerator: zero,
             denominator: zero,
             prefix: zero,
@@ -74,18 +83,21 @@ pub(crate) struct Scratch {
     groups: Vec<Group>,
     /// Sums that are known without a slope, by their place in the output.
     known: Vec<(usize, Point)>,
+    /// The numbers from zero on.
+    order: Vec<u32>,
 }
 
 impl Engine for Simd {
     type Point = Point;
     type Scratch = Scratch;
 
-    const INFINITY: Point = Point([0; 8]);
+    const INFINITY: Point = Point([[0; 4]; 2]);
 
     fn scratch(self) -> Scratch {
         Scratch {
             groups: Vec::new(),
             known: Vec::new(),
+            order: Vec::new(),
         }
     }
 
@@ -95,33 +107,27 @@ impl Engine for Simd {
         };
         // In memory arkworks keeps x 2^256 mod p.
         let sixteen = Fq::from(16u64);
-        let (x, y) = ((x * sixteen).0.0, (y * sixteen).0.0);
-        Point([x[0], x[1], x[2], x[3], y[0], y[1], y[2], y[3]])
+        Point([(x * sixteen).0.0, (y * sixteen).0.0])
     }
 
     fn export(self, point: &Point) -> G1Affine {
         if Self::is_infinity(point) {
             return G1Affine::identity();
         }
-        let [x0, x1, x2, x3, y0, y1, y2, y3] = point.0;
-        G1Affine::new_unchecked(
-            from_words([x0, x1, x2, x3]) * SIXTEENTH,
-            from_words([y0, y1, y2, y3]) * SIXTEENTH,
-        )
+        let [x, y] = point.0.map(|words| from_words(words) * SIXTEENTH);
+        G1Affine::new_unchecked(x, y)
     }
 
     fn is_infinity(point: &Point) -> bool {
-        point.0[4..] == [0; 4]
+        point.0[1] == [0; 4]
     }
 
     fn negate_if(negate: bool, point: &Point) -> Point {
         if !negate || Self::is_infinity(point) {
             return *point;
         }
-        let mut negated = *point;
-        let y = -from_words([point.0[4], point.0[5], point.0[6], point.0[7]]);
-        negated.0[4..].copy_from_slice(&y.0.0);
-        negated
+        let [x, y] = point.0;
+        Point([x, (-from_words(y)).0.0])
     }
 
     fn rotate(self, points: &mut [Point]) {
@@ -153,10 +159,33 @@ impl Engine for Simd {
             .div_ceil(a.len().div_ceil(CHUNK).max(1))
             .next_multiple_of(16)
             .max(16);
+        let mut order = std::mem::take(&mut scratch.order);
+        order.extend(order.len() as u32..chunk as u32);
         for ((a, b), out) in a.chunks(chunk).zip(b.chunks(chunk)).zip(out.chunks_mut(chunk)) {
             // SAFETY: `self` proves that the processor has the features.
-            unsafe { add_chunk(self, scratch, points, a, b, out) };
+            let inverse = unsafe { begin(self, scratch, points, a, b) };
+            // SAFETY: as above.
+            unsafe { finish(scratch, inverse, out, &order[..a.len()]) };
         }
+        scratch.order = order;
+    }
+
+    fn add_among(
+        self,
+        scratch: &mut Scratch,
+        bases: &[Point],
+        results: &mut [Point],
+        a: &[u32],
+        b: &[u32],
+        to: &[u32],
+    ) {
+        if a.is_empty() {
+            return;
+        }
+        // SAFETY: `self` proves that the processor has the features.
+        let inverse = unsafe { begin(self, scratch, Points { bases, results }, a, b) };
+        // SAFETY: as above.
+        unsafe { finish(scratch, inverse, results, to) };
     }
 }
 
@@ -174,133 +203,108 @@ fn from_words(words: [u64; 4]) -> Fq {
 fn rotate_each(simd: Simd, points: &mut [Point]) {
     let root = Field8::<Base>::splat(simd, (ROOT * Fq::from(16u64)).0.0);
     for points in points.chunks_mut(8) {
-        let mut rows = [simd.zero(); 8];
-        for (row, point) in rows.iter_mut().zip(points.iter()) {
-            *row = simd.load(&point.0);
-        }
-        let [x0, x1, x2, x3, y0, y1, y2, y3] = transpose(rows);
-        let x = Field8::<Base>::from_words([x0, x1, x2, x3]).mul(root);
-        let [x0, x1, x2, x3] = x.canonical().to_words();
-        for (point, row) in points.iter_mut().zip(transpose([x0, x1, x2, x3, y0, y1, y2, y3])) {
-            row.store(&mut point.0);
-        }
+        let mut eight = [Simd::INFINITY; 8];
+        eight[..points.len()].copy_from_slice(points);
+        let x = Field8::<Base>::from_words(simd.load_words(eight.each_ref().map(|point| &point.0[0])));
+        store_words(
+            x.mul(root).canonical().to_words(),
+            eight.each_mut().map(|point| &mut point.0[0]),
+        );
+        points.copy_from_slice(&eight[..points.len()]);
     }
 }
 
-/// The points of eight references, and the lanes that hold the identity.
-#[inline(always)]
-fn gather(simd: Simd, rows: [W; 8], references: [u32; 8]) -> (Field8<Base>, Loose8<Base>, Mask) {
-    let [x0, x1, x2, x3, y0, y1, y2, y3] = transpose(rows);
-    let infinity = (y0 | y1 | y2 | y3).equal(simd.zero());
-    let y = Field8::<Base>::from_words([y0, y1, y2, y3]);
-    let negated = simd.load_halves(&references).test(simd.splat(u64::from(NEGATED)));
-    let minus_y = Field8::zero(simd).minus::<2>(y);
-    (
-        Field8::from_words([x0, x1, x2, x3]),
-        Loose8::from(y).blend(negated, minus_y),
-        infinity,
-    )
-}
-
-#[target_feature(enable = "avx512f,avx512ifma,avx512vbmi2,avx512dq,avx512vl")]
-fn add_chunk(simd: Simd, scratch: &mut Scratch, points: Points<'_, Simd>, a: &[u32], b: &[u32], out: &mut [Point]) {
-    let Scratch { groups, known } = scratch;
-    let count = a.len().div_ceil(16) * 2;
-    if groups.len() < count {
-        groups.resize(count, Group::zero(simd));
-    }
-    let groups = &mut groups[..count];
-    known.clear();
-    let product = begin(simd, groups, known, points, a, b);
-    let inverse = invert(simd, product[0].mul(product[1]));
-    let [odd, even] = Field8::mul_each([inverse; 2], product);
-    finish(groups.as_chunks::<2>().0, [even, odd], out);
-    for &(at, sum) in known.iter() {
-        if let Some(out) = out.get_mut(at) {
-            *out = sum;
-        }
-    }
-}
-
-/// The first pass: the denominators of the slopes and their products, those of the even and those of the odd groups.
+/// The first pass: the denominators of the slopes and the inverses of their products, of the even groups and of the odd ones.
+///
+/// Groups begin at place one of the list, and each one's prefix is made two places before it. So a group is gathered while the
+/// product of the group before is under way, and neighbours, which are in different products, do not wait for each other.
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512ifma,avx512vbmi2,avx512dq,avx512vl")]
-fn begin(
-    simd: Simd,
-    groups: &mut [Group],
-    known: &mut Vec<(usize, Point)>,
-    points: Points<'_, Simd>,
-    a: &[u32],
-    b: &[u32],
-) -> [Field8<Base>; 2] {
-    // Two chains of products, of the even and the odd groups: neighbours do not wait for each other.
+fn begin(simd: Simd, scratch: &mut Scratch, points: Points<'_, Simd>, a: &[u32], b: &[u32]) -> [Field8<Base>; 2] {
+    let count = a.len().div_ceil(16) * 2;
+    if scratch.groups.len() < count + 3 {
+        scratch.groups.resize(count + 3, Group::zero(simd));
+    }
+    let (groups, known) = (&mut scratch.groups[..count + 3], &mut scratch.known);
+    known.clear();
     let one = Field8::splat(simd, Fq::from(16u64).0.0);
-    let mut product = [one; 2];
     // Those of groups g..g + FAR_AHEAD, where g is at hand, each at its number modulo RING.
     let mut ring = [Places::find(simd, points, a, b, 0); RING];
-    let count = groups.len();
     for g in 0..count.min(FAR_AHEAD) {
         ring[g % RING] = Places::find(simd, points, a, b, g);
         ring[g % RING].prefetch::<_MM_HINT_T1>();
     }
-    for (at, pair) in groups.as_chunks_mut::<2>().0.iter_mut().enumerate() {
-        for (k, group) in pair.iter_mut().enumerate() {
-            let g = 2 * at + k;
-            if g + FAR_AHEAD < count {
-                let far = Places::find(simd, points, a, b, g + FAR_AHEAD);
-                far.prefetch::<_MM_HINT_T1>();
-                ring[(g + FAR_AHEAD) % RING] = far;
-            }
-            if g + AHEAD < count {
-                ring[(g + AHEAD) % RING].prefetch::<_MM_HINT_T0>();
-            }
-            let places = &ring[g % RING];
-            let (a, b) = (eight(a, g), eight(b, g));
-            let (x1, y1, infinity1) = gather(simd, places.load(simd, 0), a);
-            let (x2, y2, infinity2) = gather(simd, places.load(simd, 1), b);
-            group.x1 = x1;
-            group.y1 = y1;
-            group.x2 = x2;
-            group.denominator = x2.minus::<2>(x1).carry_for_product();
-            group.numerator = y2.minus::<3>(y1).carry_for_product();
-            if infinity1 | infinity2 | x1.maybe_congruent(x2) != 0 {
-                exceptions(group, y2, [infinity1, infinity2], one, |lane, sum| {
-                    let sum = match sum {
-                        Sum::First => points.get(a[lane]),
-                        Sum::Second => points.get(b[lane]),
-                        Sum::Infinity => Simd::INFINITY,
-                    };
-                    known.push((8 * g + lane, sum));
-                });
-            }
-            group.prefix = product[k];
+    groups[0].prefix = one;
+    groups[0].denominator = one;
+    groups[1].prefix = one;
+    for g in 0..count {
+        if g + FAR_AHEAD < count {
+            ring[(g + FAR_AHEAD) % RING] = Places::find(simd, points, a, b, g + FAR_AHEAD);
         }
-        product = Field8::mul_each(product, [pair[0].denominator, pair[1].denominator]);
+        if g + FAR_AHEAD - 1 < count {
+            ring[(g + FAR_AHEAD - 1) % RING].prefetch::<_MM_HINT_T1>();
+        }
+        if g + AHEAD < count {
+            ring[(g + AHEAD) % RING].prefetch::<_MM_HINT_T0>();
+        }
+        let Some([before, group, next]) = groups[g..].first_chunk_mut() else {
+            break;
+        };
+        [next.prefix] = Field8::factors_each([before.prefix], [before.denominator]);
+        let places = &ring[g % RING];
+        let ([x1, y1], [x2, y2]) = (places.load(simd, 0), places.load(simd, 1));
+        let (x1, x2) = (Field8::<Base>::from_words(x1), Field8::<Base>::from_words(x2));
+        let (y1, y2) = (Field8::<Base>::from_words(y1), Field8::<Base>::from_words(y2));
+        let infinite = y1.low_limb_is_zero() | y2.low_limb_is_zero();
+        let y1 = Loose8::from(y1).blend(places.negated[0], Field8::zero(simd).minus::<2>(y1));
+        let y2 = Loose8::from(y2).blend(places.negated[1], Field8::zero(simd).minus::<2>(y2));
+        group.x1 = x1;
+        group.y1 = y1;
+        group.x_sum = x1.plus(x2);
+        group.denominator = x2.minus::<2>(x1).carry_for_product();
+        group.numerator = y2.minus::<3>(y1).carry_for_product();
+        if infinite | x1.maybe_congruent(x2) != 0 {
+            exceptions(simd, group, |lane, sum| {
+                let references = match sum {
+                    Sum::First => a,
+                    Sum::Second => b,
+                    Sum::Infinity => &[],
+                };
+                let sum = references.get(8 * g + lane).map_or(Simd::INFINITY, |&r| points.get(r));
+                known.push((8 * g + lane, sum));
+            });
+        }
     }
-    product
+    let [odd] = Field8::factors_each([groups[count].prefix], [groups[count].denominator]);
+    let (even, odd) = (groups[count + 1].prefix.cut(), odd.cut());
+    let inverse = invert(simd, even.mul(odd));
+    Field8::mul_each([inverse; 2], [odd, even])
 }
 
-/// The second pass, from the last groups to the first: the slopes and the sums. `inverse` has the inverses of the products.
+/// The second pass, from the last groups to the first: the slopes, and the sums, which go where `to` says. `inverse` is what the first
+/// pass returned.
 ///
 /// A pair's slope, its square and its rise wait for each other; between them go the two products that divide for the pair
 /// before, which wait for neither.
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512ifma,avx512vbmi2,avx512dq,avx512vl")]
-fn finish(pairs: &[[Group; 2]], mut inverse: [Field8<Base>; 2], out: &mut [Point]) {
+fn finish(scratch: &Scratch, mut inverse: [Field8<Base>; 2], out: &mut [Point], to: &[u32]) {
+    let count = to.len().div_ceil(16) * 2;
+    let pairs = scratch.groups[1..=count].as_chunks::<2>().0;
     let Some([even, odd]) = pairs.last() else { return };
-    let mut inverses = Field8::mul_each(inverse, [even.prefix, odd.prefix]);
-    inverse = Field8::mul_each(inverse, [even.denominator, odd.denominator]);
+    let mut inverses = Field8::factors_each(inverse, [even.prefix, odd.prefix]);
+    inverse = Field8::factors_each(inverse, [even.denominator, odd.denominator]);
     for (at, pair) in pairs.iter().enumerate().rev() {
         // No closures here: they would be compiled without the processor's features.
         let [even, odd] = pair;
         let [next_even, next_odd] = &pairs[at.saturating_sub(1)];
-        let slope = Field8::mul_each([even.numerator, odd.numerator], inverses);
-        inverses = Field8::mul_each(inverse, [next_even.prefix, next_odd.prefix]);
+        let slope = Field8::factors_each([even.numerator, odd.numerator], inverses);
+        inverses = Field8::factors_each(inverse, [next_even.prefix, next_odd.prefix]);
         let square = Field8::square_loose_each(slope);
-        inverse = Field8::mul_each(inverse, [next_even.denominator, next_odd.denominator]);
+        inverse = Field8::factors_each(inverse, [next_even.denominator, next_odd.denominator]);
         let x3 = [
-            square[0].minus::<3>(even.x1).minus::<0>(even.x2).reduce(),
-            square[1].minus::<3>(odd.x1).minus::<0>(odd.x2).reduce(),
+            square[0].minus::<3>(even.x_sum).reduce(),
+            square[1].minus::<3>(odd.x_sum).reduce(),
         ];
         let across = [
             even.x1.minus::<2>(x3[0]).carry_for_product(),
@@ -308,12 +312,19 @@ fn finish(pairs: &[[Group; 2]], mut inverse: [Field8<Base>; 2], out: &mut [Point
         ];
         let rise = Field8::mul_loose_each(slope, across);
         for k in 0..2 {
-            let y3 = rise[k].minus::<3>(pair[k].y1).reduce();
+            let y3 = rise[k].minus::<3>(pair[k].y1).reduce_for_product();
             let ([x0, x1, x2, x3], [y0, y1, y2, y3]) = (x3[k].to_words(), y3.to_words());
-            let rows: [W; 8] = transpose([x0, x1, x2, x3, y0, y1, y2, y3]);
-            for (out, row) in out.iter_mut().skip(16 * at + 8 * k).zip(rows) {
-                row.store(&mut out.0);
+            let rows = transpose([x0, x1, x2, x3, y0, y1, y2, y3]);
+            let to = eight(to, 2 * at + k);
+            for lane in 0..8 {
+                let out: &mut Point = &mut out[to[lane] as usize];
+                rows[lane].store(out.words());
             }
+        }
+    }
+    for &(at, sum) in &scratch.known {
+        if let Some(&to) = to.get(at) {
+            out[to as usize] = sum;
         }
     }
 }
@@ -329,25 +340,23 @@ enum Sum {
 /// tangent's, where the sum is known without one, `known` is told and the denominator becomes one.
 #[cold]
 #[target_feature(enable = "avx512f,avx512ifma,avx512vbmi2,avx512dq,avx512vl")]
-fn exceptions(
-    group: &mut Group,
-    y2: Loose8<Base>,
-    [infinity1, infinity2]: [Mask; 2],
-    one: Field8<Base>,
-    mut known: impl FnMut(usize, Sum),
-) {
-    let (x1, y1) = (group.x1, group.y1);
+fn exceptions(simd: Simd, group: &mut Group, mut known: impl FnMut(usize, Sum)) {
+    let one = Field8::splat(simd, Fq::from(16u64).0.0);
+    let (x1, y1) = (group.x1, group.y1.canonical());
+    let rise = group.numerator.cut();
+    // Only the identity has a y of zero.
+    let infinity1 = y1.is_zero();
+    let infinity2 = rise.plus(y1).canonical().is_zero();
     let finite = !(infinity1 | infinity2);
-    let same_x = finite & group.x2.minus::<2>(x1).carry().canonical().is_zero();
-    let same_y = y2.minus::<3>(y1).carry().canonical().is_zero();
+    let same_x = finite & group.denominator.cut().canonical().is_zero();
+    let same_y = rise.canonical().is_zero();
     let (doubled, opposite) = (same_x & same_y, same_x & !same_y);
     let square = x1.square();
-    group.x2 = group.x2.blend(doubled, x1);
-    group.numerator = group
-        .numerator
-        .blend(doubled, square.plus(square).plus(square).carry_for_product());
-    group.denominator = group.denominator.blend(doubled, y1.plus(y1).carry_for_product());
-    group.denominator = group.denominator.blend(!finite | opposite, one);
+    let rise = square.plus(square).plus(square).canonical();
+    let run = y1.plus(y1).canonical();
+    group.x_sum = group.x_sum.blend(doubled, x1.plus(x1));
+    group.numerator = group.numerator.blend(doubled, rise);
+    group.denominator = group.denominator.blend(doubled, run).blend(!finite | opposite, one);
     for lane in 0..8 {
         let bit = 1 << lane;
         if infinity1 & bit != 0 {

@@ -91,15 +91,15 @@ impl<P: Prime> Field8<P> {
         Field8(limbs, PhantomData)
     }
 
-    /// The four words of each element; for elements below `2^256`.
+    /// The four words of each element; for elements below `2^256`. What is in the limbs above their 52 bits is of no account.
     #[inline(always)]
     pub(crate) fn to_words(self) -> [W; 4] {
-        let l = self.0;
+        let [l0, l1, l2, l3, l4] = self.0;
         [
-            l[0] | l[1].shl::<52>(),
-            l[1].shr::<12>() | l[2].shl::<40>(),
-            l[2].shr::<24>() | l[3].shl::<28>(),
-            l[3].shr::<36>() | l[4].shl::<16>(),
+            l0.shl::<12>().funnel::<12>(l1),
+            l1.shl::<12>().funnel::<24>(l2),
+            l2.shl::<12>().funnel::<36>(l3),
+            l3.shl::<12>().funnel::<48>(l4),
         ]
     }
 
@@ -238,6 +238,17 @@ impl<P: Prime> Field8<P> {
         (l[0] | l[1].shl::<52>(), l[1].shr::<12>() | l[2] | l[3] | l[4])
     }
 
+    /// As [`Field8::mul_each`], but leaves what it carried in place: the results are good as factors of products only.
+    #[inline(always)]
+    pub(crate) fn factors_each<const N: usize>(a: [Self; N], b: [Self; N]) -> [Self; N] {
+        let mut out = a;
+        let products = Self::mul_loose_each(a, b);
+        for k in 0..N {
+            out[k] = products[k].carry_for_product();
+        }
+        out
+    }
+
     /// The carries of several elements in turn.
     #[inline(always)]
     fn carry_each<const N: usize>(values: [Loose8<P>; N]) -> [Self; N] {
@@ -340,6 +351,22 @@ impl<P: Prime> Field8<P> {
             out[i] = out[i].blend(mask, other.0[i]);
         }
         Field8(out, PhantomData)
+    }
+
+    /// Limbs of 52 bits again, after [`Loose8::carry_for_product`].
+    #[inline(always)]
+    pub(crate) fn cut(mut self) -> Self {
+        let low = self.0[0].simd().splat(LOW);
+        for i in 0..4 {
+            self.0[i] = self.0[i] & low;
+        }
+        self
+    }
+
+    /// The lanes whose low limb is zero.
+    #[inline(always)]
+    pub(crate) fn low_limb_is_zero(self) -> Mask {
+        self.0[0].equal(self.0[0].simd().zero())
     }
 
     /// Where the two may be congruent, if they differ by less than `2 p`: all lanes where they are, and another lane only by

@@ -139,13 +139,24 @@ impl<P: Prime> Loose8<P> {
     /// Elements from `p / 2^18` to `7.9 p`, down to below `(1 + 2^-17) p`.
     #[inline(always)]
     pub(crate) fn reduce(self) -> Field8<P> {
+        self.reduced().carry()
+    }
+
+    /// As [`Loose8::reduce`], and then as [`Loose8::carry_for_product`].
+    #[inline(always)]
+    pub(crate) fn reduce_for_product(self) -> Field8<P> {
+        self.reduced().carry_for_product()
+    }
+
+    #[inline(always)]
+    fn reduced(self) -> Self {
         let mut l = self.0;
         let simd = l[0].simd();
         let quotient = simd.zero().madd_hi(l[4].shr::<20>(), simd.splat(Consts::<P>::QUOTIENT));
         for i in 0..5 {
             l[i] = l[i] - quotient.look_up(simd.load(&Consts::<P>::MULTIPLES[i]));
         }
-        Loose8(l, PhantomData).carry()
+        Loose8(l, PhantomData)
     }
 }
 
