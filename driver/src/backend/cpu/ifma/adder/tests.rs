@@ -4,7 +4,7 @@ use ark_ec::CurveGroup;
 use ark_ff::Field;
 use rand_chacha::rand_core::SeedableRng;
 
-use super::super::super::engine::{Portable, RESULT};
+use super::super::super::engine::{NEGATED, Portable, RESULT};
 use super::super::super::scalar::{Adx, Plain};
 use super::*;
 use crate::sample::{Bases, field, generator_times};
