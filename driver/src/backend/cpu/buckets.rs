@@ -168,7 +168,7 @@ fn parts(tasks: usize, digits: usize, buckets: usize) -> usize {
     if tasks >= 4 * threads || tasks.is_multiple_of(threads) || digits <= SPLIT {
         return 1;
     }
-    threads.min(digits / (4 * buckets).max(CHUNK)).max(1)
+    threads.min(digits / (2 * buckets).max(CHUNK)).max(1)
 }
 
 /// The sums of the same bucket, for each of so many buckets.
