@@ -13,9 +13,6 @@ use super::windows::Windows;
 /// How many scalars one task recodes.
 const CHUNK: usize = 1 << 12;
 
-/// Sets of no more buckets than this are filled together: at the end of a task the queue empties in ever smaller parts.
-const TOGETHER: usize = 1 << 13;
-
 /// The digits of an item's scalars, and where the bases that they multiply are.
 pub(super) struct Digits {
     windows: Windows,
@@ -65,11 +62,11 @@ impl Digits {
         sets.map(|set| self.windows.grid(set).size).sum()
     }
 
-    /// The sets in runs that are filled together.
-    fn runs(&self) -> Vec<std::ops::Range<usize>> {
+    /// The sets in runs of up to `most` buckets.
+    fn runs(&self, most: usize) -> Vec<std::ops::Range<usize>> {
         let (mut runs, mut start) = (Vec::new(), 0);
         for set in 0..self.sets() {
-            if set > start && self.buckets(start..set + 1) > TOGETHER {
+            if set > start && self.buckets(start..set + 1) > most {
                 runs.push(start..set);
                 start = set;
             }
@@ -118,7 +115,11 @@ pub(super) fn buckets<E: Engine>(
     }
     let runs: Vec<(&Digits, std::ops::Range<usize>)> = items
         .iter()
-        .flat_map(|item| item.runs().into_iter().map(move |run| (item, run)))
+        .flat_map(|item| {
+            item.runs(summer.portions.buckets)
+                .into_iter()
+                .map(move |run| (item, run))
+        })
         .collect();
     let digits: usize = items.iter().map(|item| item.digits.len()).sum();
     let parts = parts(runs.len(), digits, count);

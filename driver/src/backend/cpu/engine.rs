@@ -238,16 +238,15 @@ impl<S: Scalar> Engine for Portable<S> {
 /// How many additions ahead of their use points are fetched.
 const AHEAD: usize = 8;
 
-/// Fetches the first line of what is referred to.
 #[inline(always)]
-pub(super) fn prefetch<T>(at: &T) {
+fn prefetch(point: &Affine) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: prefetching reads nothing, at whatever address; every x86-64 processor has the instruction.
     unsafe {
-        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(std::ptr::from_ref(at).cast());
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(std::ptr::from_ref(point).cast());
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = at;
+    let _ = point;
 }
 
 impl<S: Scalar> Portable<S> {

@@ -16,6 +16,8 @@ mod tests;
 pub(super) struct Portions {
     /// Items are taken together until their scalars are more than this.
     pub(super) wave: usize,
+    /// Sets of no more buckets than this are filled by one task: at its end the queue empties in ever smaller parts.
+    pub(super) buckets: usize,
     /// How many pairs are queued before they are added.
     pub(super) queue: usize,
     /// How many points one task sums, at most. Buffers take some two hundred bytes for each.
@@ -29,6 +31,7 @@ impl Portions {
     /// a task's results so far, 64 bytes each, within the second-level cache.
     pub(super) const LARGE: Self = Self {
         wave: 1 << 13,
+        buckets: 1 << 13,
         queue: 1 << 11,
         task: 1 << 14,
         keeps: true,
@@ -37,7 +40,8 @@ impl Portions {
     /// Item by item.
     pub(super) const SMALL: Self = Self {
         wave: 0,
-        queue: 1 << 9,
+        buckets: 1 << 11,
+        queue: 1 << 8,
         task: 1 << 10,
         keeps: false,
     };
@@ -50,8 +54,8 @@ pub(super) const SPLIT: usize = 1 << 10;
 pub(super) struct Summer<E: Engine> {
     pub(super) engine: E,
     pub(super) portions: Portions,
-    /// Buffers that no task uses just now. They are kept, some 2 MiB for each thread: fresh memory costs as much as adding some
-    /// thousand points.
+    /// Buffers that no task uses just now. They are kept, some 3 MiB for each thread and more after MSMs with many buckets: fresh
+    /// memory costs as much as adding some thousand points.
     idle: Mutex<Vec<Workspace<E>>>,
 }
 
