@@ -315,6 +315,7 @@ fn finish(scratch: &Scratch, mut inverse: [Field8<Base>; 2], out: &mut [Point], 
             let y3 = rise[k].minus::<3>(pair[k].y1).reduce_for_product();
             let ([x0, x1, x2, x3], [y0, y1, y2, y3]) = (x3[k].to_words(), y3.to_words());
             let rows = transpose([x0, x1, x2, x3, y0, y1, y2, y3]);
+            // Lanes behind the last addition repeat it.
             let to = eight(to, 2 * at + k);
             for lane in 0..8 {
                 let out: &mut Point = &mut out[to[lane] as usize];
