@@ -2,8 +2,8 @@
 //!
 //! Each scalar is cut into digits ([`super::windows`]). For each item of the batch and each window of its digits, bases are put into
 //! the bucket of their digit but for its unit, times which the base is taken: its negative, and with Eisenstein digits its
-//! products by a cube root of unity, which are resident. All buckets of all items are summed together by batched affine additions
-//! ([`super::sums`]), and so are the bucket sums weighted with their digits. Where multiples `2^(k D)` of the bases are resident
+//! products by a cube root of unity, which are resident. Buckets are summed by batched affine additions ([`super::queue`]), and so are the bucket
+//! sums of all items weighted with their digits ([`super::weighted`]). Where multiples `2^(k D)` of the bases are resident
 //! ([`super::tables`]), digits of all windows go to the same buckets, which leaves fewer to weigh.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -19,7 +19,7 @@ const _: () = assert!(SIGN == NEGATED);
 
 /// Buckets, and the pairs that are to be added.
 pub(super) struct Queue<E: Engine> {
-    /// Of each bucket a reference: to a base, or to the bucket's own place in `points`.
+    /// Of each bucket a reference: to a base, or to a sum in `points`.
     waiting: Vec<u32>,
     /// The sums that wait, each at its bucket's number; behind them those that are the second point of a pair; behind those the ones that
     /// have to wait elsewhere, of every other round.
@@ -207,8 +207,8 @@ mod tests {
         }
     }
 
-    /// Runs of bases for the same bucket make several sums for it at a time; in the meantime other buckets get none, and what waits in
-    /// them waits for long, wherever that is.
+    /// Runs of bases for the same bucket make several sums for it in one round, which have to wait beside each other and meet in the
+    /// next ones.
     #[test]
     fn runs_of_any_length_for_few_buckets() {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(8);

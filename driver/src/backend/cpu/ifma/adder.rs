@@ -81,7 +81,7 @@ impl Group {
 /// What additions keep between the two passes.
 pub(crate) struct Scratch {
     groups: Vec<Group>,
-    /// Sums that are known without a slope, by their place in the output.
+    /// Sums that are known without a slope, by the number of their addition.
     known: Vec<(usize, Point)>,
     /// The numbers from zero on.
     order: Vec<u32>,
@@ -216,8 +216,8 @@ fn rotate_each(simd: Simd, points: &mut [Point]) {
 
 /// The first pass: the denominators of the slopes and the inverses of their products, of the even groups and of the odd ones.
 ///
-/// Groups begin at place one of the list, and each one's prefix is made two places before it. So a group is gathered while the
-/// product of the group before is under way, and neighbours, which are in different products, do not wait for each other.
+/// Groups begin at place one of the list, and each one's prefix is the product of the denominators two, four and more places
+/// before it. So a group is gathered while the next one's prefix is under way, and neighbours do not wait for each other.
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512ifma,avx512vbmi2,avx512dq,avx512vl")]
 fn begin(simd: Simd, scratch: &mut Scratch, points: Points<'_, Simd>, a: &[u32], b: &[u32]) -> [Field8<Base>; 2] {
