@@ -1,8 +1,9 @@
 //! Scalars as signed integers, and those as signed digits.
 
-use ark_ff::{BigInteger, PrimeField};
+use ark_ff::{AdditiveGroup, BigInteger, Field, MontFp, PrimeField};
 
 use super::eisenstein;
+use super::engine::NEGATED;
 use super::windows::{Kind, SIGN, Windows};
 use crate::{Fr, Width};
 
@@ -15,6 +16,8 @@ pub(super) type Integer = [u64; 4];
 
 /// The bit of an integer's highest word that is its sign.
 pub(super) const NEGATIVE: u64 = 1 << 63;
+
+pub(super) const MINUS_ONE: Fr = MontFp!("-1");
 
 /// The widest hint whose scalars fit one word beside their sign.
 const NARROW_BITS: u8 = 63;
@@ -109,6 +112,40 @@ pub(super) fn narrow(values: &[Fr], out: &mut [u64]) -> Extent {
         *out = integer[0] | integer[3] & NEGATIVE;
     }
     extent
+}
+
+/// Writes references to those of `values` that are one, negated to those that are minus one, in any order, and tells how many they
+/// are and how large the values. Values are counted from `first`; `out` has room for eight references more than there are values.
+/// `None` where a value is neither of these nor zero.
+pub(super) fn units(values: &[Fr], first: u32, out: &mut [u32]) -> Option<(usize, Extent)> {
+    let (mut len, mut positive, mut negative) = (0, false, false);
+    for (value, at) in values.iter().zip(first..) {
+        let (zero, plus, minus) = (same(value, &Fr::ZERO), same(value, &Fr::ONE), same(value, &MINUS_ONE));
+        if !(zero | plus | minus) {
+            return None;
+        }
+        out[len] = at | if minus { NEGATED } else { 0 };
+        len += usize::from(plus | minus);
+        positive |= plus;
+        negative |= minus;
+    }
+    Some((len, extent_of_units(positive, negative)))
+}
+
+/// The extent of scalars of which none is but zero, one, if there is a `positive` one, and minus one, if there is a `negative` one.
+pub(super) fn extent_of_units(positive: bool, negative: bool) -> Extent {
+    Extent {
+        positive: [u64::from(positive), 0, 0, 0],
+        negative: [0; 4],
+        any_negative: negative,
+    }
+}
+
+/// Whether two elements are equal, without a branch.
+#[inline(always)]
+fn same(a: &Fr, b: &Fr) -> bool {
+    let ([a0, a1, a2, a3], [b0, b1, b2, b3]) = (a.0.0, b.0.0);
+    (a0 ^ b0) | (a1 ^ b1) | (a2 ^ b2) | (a3 ^ b3) == 0
 }
 
 /// Whether a scalar fits its hint.
@@ -303,6 +340,69 @@ mod tests {
         let mut values = vec![Fr::ONE; 32];
         values[11] = sample::field(&mut rng);
         check(&values, 5);
+    }
+
+    fn check_units(engine: impl Engine, values: &[Fr]) {
+        let mut out = vec![0; values.len() + 8];
+        let found = engine.units(values, 5, &mut out);
+        if values
+            .iter()
+            .any(|value| ![Fr::ZERO, Fr::ONE, MINUS_ONE].contains(value))
+        {
+            assert_eq!(found, None, "{values:?}");
+            return;
+        }
+        let references = (5..)
+            .zip(values)
+            .map(|(at, &value)| (at | if value == MINUS_ONE { NEGATED } else { 0 }, value));
+        let wanted: Vec<u32> = references
+            .filter(|(_, value)| *value != Fr::ZERO)
+            .map(|(at, _)| at)
+            .collect();
+        let extent = values
+            .iter()
+            .map(|&value| extent_of(integer(&value)))
+            .reduce(Extent::join);
+        assert_eq!(found, Some((wanted.len(), extent.unwrap_or_default())));
+        let mut references = out[..wanted.len()].to_vec();
+        references.sort_unstable_by_key(|reference| reference & !NEGATED);
+        assert_eq!(references, wanted);
+    }
+
+    #[test]
+    fn units_are_found_at_every_place() {
+        let mut rng = <rand_chacha::ChaCha8Rng as rand_chacha::rand_core::SeedableRng>::seed_from_u64(9);
+        let mut next = |count: u32| rand_chacha::rand_core::RngCore::next_u32(&mut rng) % count;
+        // What has one word, or all but one, in common with a unit is none.
+        let one = Fr::ONE.0.0;
+        let strangers = (0..4).flat_map(|i| {
+            let (mut alone, mut other) = ([0; 4], one);
+            alone[i] = one[i];
+            other[i] ^= 1 << (7 * i);
+            [alone, other].map(|words| Fr::new_unchecked(ark_ff::BigInt(words)))
+        });
+        let strangers: Vec<Fr> = strangers.chain([Fr::from(2u64), -Fr::from(2u64)]).collect();
+        for len in 0..=33 {
+            let check_both = |values: &[Fr]| {
+                check_units(Portable(Plain), values);
+                #[cfg(target_arch = "x86_64")]
+                if let Some(simd) = super::super::ifma::Simd::detect() {
+                    check_units(simd, values);
+                }
+            };
+            for kinds in 1..=3 {
+                let mut values: Vec<Fr> = (0..len)
+                    .map(|_| [Fr::ONE, Fr::ZERO, MINUS_ONE][next(kinds) as usize])
+                    .collect();
+                check_both(&values);
+                for at in 0..len {
+                    let stranger = strangers[(at + len) % strangers.len()];
+                    let unit = std::mem::replace(&mut values[at], stranger);
+                    check_both(&values);
+                    values[at] = unit;
+                }
+            }
+        }
     }
 
     #[test]

@@ -72,6 +72,9 @@ pub(super) trait Engine: Copy + Send + Sync {
 
     /// As [`digits::narrow_digits`].
     fn narrow_digits(self, windows: Windows, integers: &[u64], out: &mut [u32]);
+
+    /// As [`digits::units`].
+    fn units(self, values: &[Fr], first: u32, out: &mut [u32]) -> Option<(usize, Extent)>;
 }
 
 /// What references refer to.
@@ -204,6 +207,10 @@ impl<S: Scalar> Engine for Portable<S> {
 
     fn narrow_digits(self, windows: Windows, integers: &[u64], out: &mut [u32]) {
         digits::narrow_digits(windows, integers, out);
+    }
+
+    fn units(self, values: &[Fr], first: u32, out: &mut [u32]) -> Option<(usize, Extent)> {
+        digits::units(values, first, out)
     }
 
     fn add(self, scratch: &mut Scratch, points: Points<'_, Self>, a: &[u32], b: &[u32], out: &mut [Affine]) {

@@ -17,6 +17,7 @@ mod queue;
 mod scalar;
 mod sums;
 mod tables;
+mod units;
 mod weighted;
 mod windows;
 mod words;

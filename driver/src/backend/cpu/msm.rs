@@ -4,7 +4,8 @@
 //! the bucket of their digit but for its unit, times which the base is taken: its negative, and with Eisenstein digits its
 //! products by a cube root of unity, which are resident. Buckets are summed by batched affine additions ([`super::queue`]), and so are the bucket
 //! sums of all items weighted with their digits ([`super::weighted`]). Where multiples `2^(k D)` of the bases are resident
-//! ([`super::tables`]), digits of all windows go to the same buckets, which leaves fewer to weigh.
+//! ([`super::tables`]), digits of all windows go to the same buckets, which leaves fewer to weigh. Scalars that are zero, one or
+//! minus one are not cut at all ([`super::units`]).
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -21,9 +22,10 @@ use super::engine::{Engine, RESULT, ROOT};
 use super::pages;
 use super::sums::Summer;
 use super::tables::{ROTATIONS, Tables, rotations};
+use super::units::Units;
 use super::weighted::{Weighted, weighted};
 use super::windows::{Kind, Windows};
-use crate::{Error, G1Affine, G1Projective, Msm, Result, Run, Scalars};
+use crate::{Error, G1Affine, G1Projective, Msm, Result, Run, Scalars, Width};
 
 /// How many bases, or scalars of an item, one task converts.
 const CHUNK: usize = 1 << 12;
@@ -46,11 +48,13 @@ pub(super) struct CpuMsm<E: Engine> {
     making: AtomicBool,
 }
 
-/// An item's integers, and how it is computed.
-struct Item {
-    integers: Integers,
-    /// Each has its multiples of the bases where they share their buckets.
-    windows: Windows,
+/// What is to be computed of an item.
+enum Item {
+    /// The sum of these bases, or their negatives: all scalars are zero, one or minus one.
+    Units(Units),
+    /// The sum of the bases times these integers, by buckets. Each window has its multiples of the bases where they share
+    /// their buckets.
+    Buckets { integers: Integers, windows: Windows },
 }
 
 /// What is kept of the multiples of resident bases: those by cube roots of unity, with which scalars of full size take fewer
@@ -139,6 +143,11 @@ impl<E: Engine> CpuMsm<E> {
     /// Recodes an item's scalars and checks that they fit their hint.
     fn item(&self, at: usize, scalars: &Scalars<'_>) -> Result<Item> {
         scalars.width.check()?;
+        if let Some((units, extent)) = Units::read(self.summer.engine, scalars.values)
+            && extent.fits(scalars.width)
+        {
+            return Ok(Item::Units(units));
+        }
         let (engine, values) = (self.summer.engine, scalars.values.par_chunks(CHUNK));
         let mut integers = Integers::zero(scalars.width, scalars.values.len());
         let extent = match &mut integers {
@@ -162,7 +171,7 @@ impl<E: Engine> CpuMsm<E> {
             });
         }
         let windows = self.plan(&integers, extent.bits());
-        Ok(Item { integers, windows })
+        Ok(Item::Buckets { integers, windows })
     }
 
     /// The sums of all items, wave by wave.
@@ -187,8 +196,15 @@ impl<E: Engine> CpuMsm<E> {
 
     /// The sums of a few items.
     fn wave(&self, items: &[Item]) -> Vec<G1Projective> {
-        let digits = |item: &Item| Digits::new(self.summer.engine, item.windows, &item.integers, self.len);
-        let digits: Vec<Digits> = items.par_iter().map(digits).collect();
+        let cut: Vec<(Windows, &Integers)> = items
+            .iter()
+            .filter_map(|item| match item {
+                Item::Units(_) => None,
+                Item::Buckets { integers, windows } => Some((*windows, integers)),
+            })
+            .collect();
+        let digits = |&(windows, integers): &_| Digits::new(self.summer.engine, windows, integers, self.len);
+        let digits: Vec<Digits> = cut.par_iter().map(digits).collect();
         let (sums, sets) = buckets(&self.summer, self.points(), &digits);
         let parts = weighted(&self.summer, &sums, &sets);
         let mut sets = parts.as_slice();
@@ -196,8 +212,18 @@ impl<E: Engine> CpuMsm<E> {
             .iter()
             .map(|digits| sets.split_off(..digits.sets()).unwrap_or_default())
             .collect();
-        let combine = |(item, sets): (&Item, &[Weighted<E::Point>])| self.combine(item.windows, sets);
-        items.par_iter().zip(of_items).map(combine).collect()
+        let combine = |((windows, _), sets): (&(Windows, _), _)| self.combine(*windows, sets);
+        let weighed: Vec<G1Projective> = cut.par_iter().zip(of_items).map(combine).collect();
+        let of_units = |item: &Item| match item {
+            Item::Units(units) => Some(units.sum(&self.summer, self.points())),
+            Item::Buckets { .. } => None,
+        };
+        let of_units: Vec<Option<G1Projective>> = items.par_iter().map(of_units).collect();
+        let mut weighed = weighed.into_iter();
+        of_units
+            .into_iter()
+            .filter_map(|sum| sum.or_else(|| weighed.next()))
+            .collect()
     }
 
     /// The bases, with their multiples if there are any, behind each other.
@@ -240,6 +266,11 @@ impl<E: Engine> CpuMsm<E> {
     }
 }
 
+/// Whether scalars of that width are of one byte at most.
+fn is_byte(width: Width) -> bool {
+    matches!(width, Width::Bits(bits) | Width::Signed(bits) if bits <= 8)
+}
+
 /// `-w^2` times a point.
 fn rho(mut point: G1Affine) -> G1Affine {
     point.x *= ROOT * ROOT;
@@ -254,8 +285,12 @@ impl<E: Engine> Msm for CpuMsm<E> {
     fn run(&self, batch: &[Scalars<'_>]) -> Result<Run<Vec<G1Projective>>> {
         let start = Instant::now();
         check_lengths(self, batch)?;
-        // On a thread of the pool from here on: one that is not would wait to be woken after each parallel part.
-        let out = rayon::scope(|_| self.sums(batch))?;
+        let out = match batch {
+            // No part of it would be parallel, and a thread of the pool takes 15 us to wake.
+            [item] if item.values.len() <= CHUNK && is_byte(item.width) => self.sums(batch),
+            // On a thread of the pool from here on: one that is not would wait to be woken after each parallel part.
+            _ => rayon::scope(|_| self.sums(batch)),
+        }?;
         self.summer.release();
         Ok(host_run(out, start.elapsed()))
     }

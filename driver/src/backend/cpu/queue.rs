@@ -104,6 +104,34 @@ impl<E: Engine> Queue<E> {
         }
     }
 
+    /// Puts the referenced bases into the first bucket.
+    pub(super) fn fill_first(&mut self, engine: E, scratch: &mut E::Scratch, bases: &[E::Point], references: &[u32]) {
+        let mut rest = references;
+        while !rest.is_empty() {
+            let Pairs { a, b, buckets, len } = &mut self.pairs;
+            let (now, later) = rest.split_at(rest.len().min(2 * (a.len() - *len)));
+            let (pairs, odd) = now.as_chunks::<2>();
+            let mut put = |first, second| {
+                (a[*len], b[*len], buckets[*len]) = (first, second, 0);
+                *len += 1;
+            };
+            pairs.iter().for_each(|&[first, second]| put(first, second));
+            // Where one is left there is room for another pair.
+            if let &[last] = odd {
+                let waiting = &mut self.waiting[0];
+                if *waiting < NONE {
+                    put(std::mem::replace(waiting, NONE), last);
+                } else {
+                    *waiting = last;
+                }
+            }
+            rest = later;
+            if self.pairs.len == self.pairs.a.len() {
+                self.add(engine, scratch, bases);
+            }
+        }
+    }
+
     /// As [`Queue::fill`], for no more digits than there is room for pairs.
     fn take_in(&mut self, piece: Piece<'_>) {
         let Pairs { a, b, buckets, len } = &mut self.pairs;
@@ -204,6 +232,56 @@ mod tests {
             }
             let sums: Vec<G1Projective> = sums.iter().map(|sum| engine.export(sum).into()).collect();
             assert!(sums == expected, "{digits:?}, {pairs} pairs at a time");
+        }
+    }
+
+    /// All for the first bucket, given in pieces of any length.
+    fn check_first<E: Engine>(engine: E, points: &[G1Affine], references: &[u32], pieces: usize, pairs: usize) {
+        let bases: Vec<E::Point> = points.iter().map(|point| engine.import(point)).collect();
+        let (mut queue, mut scratch) = (Queue::new(), engine.scratch());
+        // What is left of other buckets is in nobody's way.
+        queue.start(9, pairs);
+        let piece = Piece {
+            digits: &[3; 40],
+            zero: 0,
+            first: 0,
+            stride: points.len(),
+        };
+        queue.fill(engine, &mut scratch, &bases, piece);
+        queue.start(1, pairs);
+        for references in references.chunks(pieces) {
+            queue.fill_first(engine, &mut scratch, &bases, references);
+        }
+        let mut sum = [E::INFINITY];
+        queue.finish(engine, &mut scratch, &bases, &mut sum);
+        let expected: G1Projective = references
+            .iter()
+            .map(|reference| (points[(reference & !SIGN) as usize], reference & SIGN != 0))
+            .map(|(point, negative)| if negative { -point } else { point })
+            .sum();
+        assert!(
+            G1Projective::from(engine.export(&sum[0])) == expected,
+            "{pieces} at a time, {pairs} pairs"
+        );
+    }
+
+    #[test]
+    fn one_bucket_takes_bases_in_pieces() {
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(9);
+        let points = Bases::random(50, &mut rng).points;
+        for len in [0, 1, 2, 3, 30, 301] {
+            let references: Vec<u32> = (0..len)
+                .map(|_| rng.next_u32() % 50 | (rng.next_u32() & SIGN))
+                .collect();
+            for pieces in [1, 2, 3, 7, 64, 1000] {
+                for pairs in [1, 2, 8, 64] {
+                    check_first(Portable(Plain), &points, &references, pieces, pairs);
+                    #[cfg(target_arch = "x86_64")]
+                    if let Some(simd) = super::super::ifma::Simd::detect() {
+                        check_first(simd, &points, &references, pieces, pairs);
+                    }
+                }
+            }
         }
     }
 

@@ -151,6 +151,10 @@ impl Engine for Simd {
         digits::narrow_digits(self, windows, integers, out);
     }
 
+    fn units(self, values: &[Fr], first: u32, out: &mut [u32]) -> Option<(usize, Extent)> {
+        digits::units(self, values, first, out)
+    }
+
     fn add(self, scratch: &mut Scratch, points: Points<'_, Self>, a: &[u32], b: &[u32], out: &mut [Point]) {
         const CHUNK: usize = 8 * SHARED;
         // Chunks of even size, so that the last one is not so small that its inversion weighs.

@@ -1,6 +1,9 @@
 //! Scalars as signed digits, eight at a time. The definitions are in [`super::super::digits`].
 
+use ark_ff::Field;
+
 use super::super::digits::{self, Extent, Integer, NEGATIVE};
+use super::super::engine::NEGATED;
 use super::super::windows::{Kind, SIGN, Windows};
 use super::eisenstein;
 use super::field::{Field8, Scalar};
@@ -144,6 +147,46 @@ fn one_word_each(simd: Simd, words: [[W; 4]; 2]) -> Option<[W; 2]> {
         beyond = beyond | more;
     }
     (beyond.test(beyond) == 0).then_some(out)
+}
+
+/// As [`digits::units`].
+pub(crate) fn units(simd: Simd, values: &[Fr], first: u32, out: &mut [u32]) -> Option<(usize, Extent)> {
+    let (eights, rest) = values.as_chunks::<8>();
+    // SAFETY: `simd` proves that the processor has the features.
+    let (len, extent) = unsafe { units_of_eights(simd, eights, first, out)? };
+    let (more, extent_of_rest) = digits::units(rest, first + 8 * eights.len() as u32, &mut out[len..])?;
+    Some((len + more, extent.join(extent_of_rest)))
+}
+
+#[target_feature(enable = "avx512f,avx512ifma,avx512vbmi2,avx512dq,avx512vl")]
+fn units_of_eights(simd: Simd, values: &[[Fr; 8]], first: u32, out: &mut [u32]) -> Option<(usize, Extent)> {
+    let splat = |words: [u64; 4]| words.map(|word| simd.splat(word));
+    let (one, minus_one) = (splat(Fr::ONE.0.0), splat(digits::MINUS_ONE.0.0));
+    let (mut len, mut positive, mut negative) = (0, 0, 0);
+    // The lanes' own order, in which they hold the values.
+    let mut numbers = simd.load(&LANES) + simd.splat(u64::from(first));
+    for values in values {
+        simd.prefetch_behind::<AHEAD, _>(values);
+        let [a, b, c, d, e, f, g, h] = values;
+        let words = simd.load_words([&a.0.0, &b.0.0, &c.0.0, &d.0.0, &e.0.0, &f.0.0, &g.0.0, &h.0.0]);
+        let zero = (words[0] | words[1] | words[2] | words[3]).equal(simd.zero());
+        let (mut plus, mut minus) = (Mask::MAX, Mask::MAX);
+        for i in 0..4 {
+            plus &= words[i].equal(one[i]);
+            minus &= words[i].equal(minus_one[i]);
+        }
+        if zero | plus | minus != Mask::MAX {
+            return None;
+        }
+        let references = numbers.blend(minus, numbers | simd.splat(u64::from(NEGATED)));
+        let references = references.compress(plus | minus).low_halves();
+        *out[len..].first_chunk_mut()? = references;
+        len += (plus | minus).count_ones() as usize;
+        positive |= plus;
+        negative |= minus;
+        numbers = numbers + simd.splat(8);
+    }
+    Some((len, digits::extent_of_units(positive != 0, negative != 0)))
 }
 
 /// As [`digits::digits`].

@@ -233,6 +233,13 @@ impl W {
         unsafe { _mm512_cmpgt_epi64_mask(self.0, other.0) }
     }
 
+    /// The lanes of the mask in front, the rest zero.
+    #[inline(always)]
+    pub(crate) fn compress(self, mask: Mask) -> W {
+        // SAFETY: as in `splat`.
+        W(unsafe { _mm512_maskz_compress_epi64(mask, self.0) })
+    }
+
     /// The low halves of the lanes.
     #[inline(always)]
     pub(crate) fn low_halves(self) -> [u32; 8] {
