@@ -3,15 +3,18 @@
 use rayon::prelude::*;
 
 use super::digits::Integers;
-use super::engine::Engine;
+use super::engine::{Engine, RESULT};
 use super::queue::Piece;
-use super::sums::{Groups, SPLIT, Summer};
+use super::sums::{SPLIT, Summer};
 use super::tables::place;
 use super::weighted::Set;
 use super::windows::Windows;
 
 /// How many scalars one task recodes.
 const CHUNK: usize = 1 << 12;
+
+/// How many sums of one part one task adds to those of another.
+const JOINED: usize = 1 << 11;
 
 /// The digits of an item's scalars, and where the bases that they multiply are.
 pub(super) struct Digits {
@@ -62,17 +65,14 @@ impl Digits {
         sets.map(|set| self.windows.grid(set).size).sum()
     }
 
-    /// The sets in runs of up to `most` buckets.
-    fn runs(&self, most: usize) -> Vec<std::ops::Range<usize>> {
-        let (mut runs, mut start) = (Vec::new(), 0);
-        for set in 0..self.sets() {
-            if set > start && self.buckets(start..set + 1) > most {
-                runs.push(start..set);
-                start = set;
-            }
-        }
-        runs.push(start..self.sets());
-        runs
+    /// The sets in runs of about the same length, as few as leave each with up to `most` buckets and as are a multiple of `multiple`.
+    fn runs(&self, most: usize, multiple: usize) -> Vec<std::ops::Range<usize>> {
+        let sets = self.sets();
+        let count = self.buckets(0..sets).div_ceil(most);
+        let count = count.next_multiple_of(multiple).min(sets);
+        (0..count)
+            .map(|run| sets * run / count..sets * (run + 1) / count)
+            .collect()
     }
 
     /// A part of a set's digits; `zero` is the first bucket of the set.
@@ -113,12 +113,14 @@ pub(super) fn buckets<E: Engine>(
             count += grid.size;
         }
     }
+    // As many runs for each thread, but for where there are many.
+    let threads = rayon::current_num_threads();
+    let multiple = if items.len() < 4 * threads { threads } else { 1 };
     let runs: Vec<(&Digits, std::ops::Range<usize>)> = items
         .iter()
         .flat_map(|item| {
-            item.runs(summer.portions.buckets)
-                .into_iter()
-                .map(move |run| (item, run))
+            let runs = item.runs(summer.portions.buckets, multiple);
+            runs.into_iter().map(move |run| (item, run))
         })
         .collect();
     let digits: usize = items.iter().map(|item| item.digits.len()).sum();
@@ -157,9 +159,7 @@ pub(super) fn buckets<E: Engine>(
     } else {
         tasks.into_par_iter().with_max_len(1).for_each(run);
     }
-    if parts > 1 {
-        out = summer.sums(&out, &mut across::<E>(&out, count));
-    }
+    join(summer, &mut out, count);
     (out, sets)
 }
 
@@ -172,16 +172,23 @@ fn parts(tasks: usize, digits: usize, buckets: usize) -> usize {
     threads.min(digits / (2 * buckets).max(CHUNK)).max(1)
 }
 
-/// The sums of the same bucket, for each of so many buckets.
-fn across<E: Engine>(parts: &[E::Point], buckets: usize) -> Groups {
-    let mut groups = Groups::new();
-    for bucket in 0..buckets {
-        let places = (bucket..parts.len()).step_by(buckets);
-        let present = places.filter(|&place| !E::is_infinity(&parts[place]));
-        groups.references.extend(present.map(|place| place as u32));
-        groups.close();
+/// Adds to the first `count` sums, each at its place, those that follow in as many lists of the same length, which go.
+fn join<E: Engine>(summer: &Summer<E>, sums: &mut Vec<E::Point>, count: usize) {
+    let references: Vec<u32> = (0..JOINED as u32).collect();
+    let (first, others) = sums.split_at_mut(count);
+    for other in others.chunks_exact(count.max(1)) {
+        let chunks = first.par_chunks_mut(JOINED).zip(other.par_chunks(JOINED));
+        chunks.for_each(|(sums, other)| {
+            let mut workspace = summer.take();
+            let to = &references[..sums.len()];
+            let own: Vec<u32> = to.iter().map(|place| place | RESULT).collect();
+            summer
+                .engine
+                .add_among(&mut workspace.scratch, other, sums, &own, to, to);
+            summer.give(workspace);
+        });
     }
-    groups
+    sums.truncate(count);
 }
 
 #[cfg(test)]
