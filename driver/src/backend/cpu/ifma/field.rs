@@ -16,9 +16,9 @@ mod tests;
 use std::marker::PhantomData;
 
 pub(crate) use consts::{Base, Factor, LOW, Prime, Scalar, split};
-pub(crate) use loose::Products;
+pub(crate) use loose::{CLOSE, Products, ROUGH};
 
-use consts::Consts;
+use consts::{Consts, scale};
 
 use super::lane::{Mask, Simd, W};
 
@@ -55,7 +55,7 @@ impl<P: Prime> Field8<P> {
     fn multiple<const K: usize>(simd: Simd) -> [W; 5] {
         let mut out = [simd.zero(); 5];
         for i in 0..5 {
-            out[i] = simd.splat(Consts::<P>::MULTIPLES[i][K]);
+            out[i] = simd.splat(const { scale(Consts::<P>::P, K as u64) }[i]);
         }
         out
     }

@@ -50,11 +50,13 @@ impl Simd {
     /// Fetches what lies `AHEAD` bytes behind `here`, as many bytes as `here` has.
     #[inline(always)]
     pub(crate) fn prefetch_behind<const AHEAD: usize, T>(self, here: &T) {
-        for line in (0..size_of::<T>()).step_by(64) {
-            let at = std::ptr::from_ref(here).cast::<i8>().wrapping_add(AHEAD + line);
-            // SAFETY: prefetching reads nothing, at whatever address.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(at) };
-        }
+        prefetch::<_MM_HINT_T0, AHEAD, T>(here);
+    }
+
+    /// As [`Simd::prefetch_behind`], for what will be written.
+    #[inline(always)]
+    pub(crate) fn prefetch_to_write_behind<const AHEAD: usize, T>(self, here: &T) {
+        prefetch::<_MM_HINT_ET0, AHEAD, T>(here);
     }
 
     /// Eight values of four words as four registers of their words, in the lanes' order 0 2 1 3 4 6 5 7.
@@ -83,6 +85,15 @@ pub(crate) struct W(__m512i);
 pub(crate) type Mask = u8;
 
 // SAFETY of every block below: `self` exists, so the processor has AVX-512 F, DQ, VL, IFMA and VBMI2 (see `W`).
+#[inline(always)]
+fn prefetch<const HINT: i32, const AHEAD: usize, T>(here: &T) {
+    for line in (0..size_of::<T>()).step_by(64) {
+        let at = std::ptr::from_ref(here).cast::<i8>().wrapping_add(AHEAD + line);
+        // SAFETY: prefetching reads nothing, at whatever address.
+        unsafe { _mm_prefetch::<HINT>(at) };
+    }
+}
+
 impl W {
     /// The proof that this value carries.
     #[inline(always)]

@@ -228,9 +228,13 @@ impl Plan {
         let scratch = &mut scratch[..self.rows];
         for (slot, &row) in scratch.iter_mut().zip(&short.reversed) {
             let start = row as usize * self.columns + 8 * at;
-            let Some([a, b, c, d, e, f, g, h]) = column[start..].first_chunk::<8>() else {
+            let Some(eight) = column[start..].first_chunk::<8>() else {
                 continue;
             };
+            // The processor fetches ahead within a row's elements, not from one row to the next: those of the next call are
+            // neighbours, here and in the second pass.
+            self.simd.prefetch_behind::<{ size_of::<[Fr; 8]>() }, _>(eight);
+            let [a, b, c, d, e, f, g, h] = eight;
             let words = self
                 .simd
                 .load_words([&a.0.0, &b.0.0, &c.0.0, &d.0.0, &e.0.0, &f.0.0, &g.0.0, &h.0.0]);
@@ -279,6 +283,7 @@ impl Plan {
             let Some(rows) = between[block * self.rows + 8 * at..].first_chunk::<8>() else {
                 continue;
             };
+            self.simd.prefetch_behind::<{ size_of::<[Packed; 8]>() }, _>(rows);
             let mut words = [[self.simd.zero(); 4]; 8];
             for i in 0..4 {
                 // Row `LANES[k]` goes to place `k`, so that in the end the rows are as `store_words` expects them.
@@ -302,6 +307,7 @@ impl Plan {
             };
             // SAFETY: elements R column + 8 at.. + 8, for each column, are written by no other call for the same output.
             let to = unsafe { out.eight(column * self.rows + 8 * at) };
+            self.simd.prefetch_to_write_behind::<{ size_of::<[Fr; 8]>() }, _>(to);
             let [a, b, c, d, e, f, g, h] = to;
             let to = [
                 &mut a.0.0, &mut b.0.0, &mut c.0.0, &mut d.0.0, &mut e.0.0, &mut f.0.0, &mut g.0.0, &mut h.0.0,

@@ -42,7 +42,7 @@ pub(crate) const fn split(w: [u64; 4]) -> [u64; 5] {
 }
 
 /// The six limbs of `limbs * factor`.
-const fn scale(limbs: [u64; 5], factor: u64) -> [u64; 6] {
+pub(super) const fn scale(limbs: [u64; 5], factor: u64) -> [u64; 6] {
     let (mut out, mut carry, mut i) = ([0; 6], 0u128, 0);
     while i < 5 {
         carry += limbs[i] as u128 * factor as u128;

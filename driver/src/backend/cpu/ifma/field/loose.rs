@@ -12,6 +12,12 @@ impl<P> From<Field8<P>> for Loose8<P> {
     }
 }
 
+/// What products by constants are below, in multiples of the prime.
+pub(crate) const CLOSE: usize = 3;
+
+/// As [`CLOSE`], where fewer instructions are worth larger results.
+pub(crate) const ROUGH: usize = 11;
+
 /// Sums of products, reduced once.
 #[derive(Clone, Copy)]
 pub(crate) struct Products<P> {
@@ -113,7 +119,7 @@ impl<P: Prime> Loose8<P> {
         Field8(l, PhantomData)
     }
 
-    /// The representative below `p`, of elements from zero to `60 p`.
+    /// The representative below `p`, of elements from zero to `84 p`.
     #[inline(always)]
     pub(crate) fn canonical(self) -> Field8<P> {
         let reduced = self.shrink();
@@ -121,7 +127,7 @@ impl<P: Prime> Loose8<P> {
         less.blend(less.0[4].negative(), reduced)
     }
 
-    /// Elements from zero to `60 p`, down to below `(1 + 2^-12) p`.
+    /// Elements from zero to `84 p`, down to below `(1 + 2^-12) p`.
     #[inline(always)]
     pub(crate) fn shrink(self) -> Field8<P> {
         let mut l = self.carry().0;
@@ -161,18 +167,22 @@ impl<P: Prime> Loose8<P> {
 }
 
 impl Loose8<Scalar> {
-    /// `self * factor`, below `3 p` and with limbs below `2^52`; for elements from zero to below `2^260`.
+    /// `self * factor`, below `CLOSE p` and with limbs below `2^52`; for elements from zero to below `2^260`.
     #[inline(always)]
     pub(crate) fn times(self, by: &Factor) -> Self {
-        let [out] = Self::times_each([self], [by]);
+        let [out] = Self::times_each::<CLOSE, 1>([self], [by]);
         out
     }
 
     /// As [`Loose8::times`], for several pairs, instruction by instruction in turn: a product's 130 instructions wait for each
     /// other some 115 cycles and would take half as long if they did not, and the processor's scheduler does not hold the
     /// next product's beside them.
+    ///
+    /// The results are below `BELOW p`: [`CLOSE`], or [`ROUGH`] for nine of 84 products of limbs less. The quotient by `p` is then
+    /// found without the column of limbs' products below its own, whose nine terms carry up to nine.
     #[inline(always)]
-    pub(crate) fn times_each<const N: usize>(values: [Self; N], by: [&Factor; N]) -> [Self; N] {
+    pub(crate) fn times_each<const BELOW: usize, const N: usize>(values: [Self; N], by: [&Factor; N]) -> [Self; N] {
+        const { assert!(BELOW == CLOSE || BELOW == ROUGH) };
         let simd = values[0].0[0].simd();
         let zero = simd.zero();
         let mut b = [[zero; 5]; N];
@@ -185,13 +195,14 @@ impl Loose8<Scalar> {
                 b[k][i + 1] = b[k][i + 1] + b[k][i].sar::<52>();
             }
         }
-        // The upper five limbs of quotient * b. What is left out below is less than 2^-48 of their lowest place.
+        // The upper five limbs of quotient * b, and below them the column that carries into them. What is left out below that is less
+        // than 2^-48 of their lowest place.
         let mut q = [[zero; 6]; N];
-        upper::<0, N>(&mut q, by, &b);
-        upper::<1, N>(&mut q, by, &b);
-        upper::<2, N>(&mut q, by, &b);
-        upper::<3, N>(&mut q, by, &b);
-        upper::<4, N>(&mut q, by, &b);
+        upper::<0, BELOW, N>(&mut q, by, &b);
+        upper::<1, BELOW, N>(&mut q, by, &b);
+        upper::<2, BELOW, N>(&mut q, by, &b);
+        upper::<3, BELOW, N>(&mut q, by, &b);
+        upper::<4, BELOW, N>(&mut q, by, &b);
         // factor * b - q * p modulo 2^260. The first does not wait for the carries of q.
         let mut t = [[zero; 5]; N];
         lower::<0, N>(&mut t, limbs(simd, by, 0), &b);
@@ -236,16 +247,18 @@ impl Loose8<Scalar> {
 // The rows of the products in [`Loose8::times_each`], with their number known when they are compiled: loops in loops whose
 // lengths depend on each other are not unrolled, and the limbs would live in memory.
 
-/// Limb `I` of the factors' quotients times `b`, as far as it reaches the upper five limbs.
+/// Limb `I` of the factors' quotients times `b`, as far as it reaches the upper five limbs, or the column below them where products are
+/// to be close.
 #[inline(always)]
-fn upper<const I: usize, const N: usize>(q: &mut [[W; 6]; N], by: [&Factor; N], b: &[[W; 5]; N]) {
+fn upper<const I: usize, const BELOW: usize, const N: usize>(q: &mut [[W; 6]; N], by: [&Factor; N], b: &[[W; 5]; N]) {
     let simd = b[0][0].simd();
-    for j in 4 - I..5 {
+    let lowest = if BELOW == CLOSE { 4 } else { 5 };
+    for j in lowest - I..5 {
         for k in 0..N {
             q[k][I + j - 4] = q[k][I + j - 4].madd_lo(simd.splat(by[k].quotient[I]), b[k][j]);
         }
     }
-    for j in 3usize.saturating_sub(I)..5 {
+    for j in (lowest - 1usize).saturating_sub(I)..5 {
         for k in 0..N {
             q[k][I + j - 3] = q[k][I + j - 3].madd_hi(simd.splat(by[k].quotient[I]), b[k][j]);
         }

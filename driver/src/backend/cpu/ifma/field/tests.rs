@@ -103,13 +103,25 @@ fn check_factors(a: [[u64; 4]; 8], b: [[u64; 4]; 8], by: [Fr; 2]) {
     );
     let factors = by.map(Factor::new);
     let (sum, difference) = x.butterfly::<6>(y);
-    let both = Loose8::times_each([sum, difference], [&factors[0], &factors[1]]);
-    let found = [x.times(&factors[0]), both[0], both[1]].map(|value| words(value.canonical()));
+    let close = Loose8::times_each::<CLOSE, 2>([sum, difference], [&factors[0], &factors[1]]);
+    let rough = Loose8::times_each::<ROUGH, 2>([sum, difference], [&factors[0], &factors[1]]);
+    for (below, products) in [(CLOSE, close), (ROUGH, rough)] {
+        let most = scale(Consts::<Scalar>::P, below as u64)[4];
+        assert!(
+            products
+                .iter()
+                .all(|product| product.0[4].lanes().iter().all(|&top| top <= most))
+        );
+    }
+    let found =
+        |both: [Loose8<Scalar>; 2]| [x.times(&factors[0]), both[0], both[1]].map(|value| words(value.canonical()));
+    let (close, rough) = (found(close), found(rough));
+    assert_eq!(close, rough);
     for k in 0..8 {
         let (u, v) = (residue::<Fr>(a[k]), residue::<Fr>(b[k]));
         let expected = [u * by[0], (u + v) * by[0], (u - v) * by[1]];
         assert_eq!(
-            found.map(|values| values[k]),
+            rough.map(|values| values[k]),
             expected.map(|value| value.into_bigint().0)
         );
     }
@@ -136,6 +148,33 @@ fn products_by_constants_take_the_lazy_form() {
             check_factors([a; 8], b, [factor, factors[(i + j) % factors.len()]]);
             check_factors(b, [a; 8], [factor, factors[(i + j) % factors.len()]]);
         }
+    }
+}
+
+/// What is nearest to having one multiple of the prime more or less.
+#[test]
+fn everything_below_84_p_has_its_representative() {
+    fn check<P: Prime, F: PrimeField<BigInt = BigInt<4>>>(simd: Simd) {
+        for k in 0..=84 {
+            let limbs = scale(Consts::<P>::P, k);
+            let offsets = [-2i64, -1, 0, 1, 2, 3, 1 << 50, (1 << 62) - 1]
+                .map(|offset| if k == 0 { offset.abs() } else { offset });
+            let mut element = Field8::<P>::zero(simd);
+            for i in 0..5 {
+                element.0[i] = simd.splat(limbs[i]);
+            }
+            element.0[0] = element.0[0] + simd.load(&offsets.map(|offset| offset as u64));
+            let found = words(Loose8::from(element).canonical());
+            for (found, offset) in found.into_iter().zip(offsets) {
+                let expected = F::from(offset.unsigned_abs());
+                let expected = if offset < 0 { -expected } else { expected };
+                assert_eq!(found, expected.into_bigint().0, "{k} p + {offset}");
+            }
+        }
+    }
+    if let Some(simd) = Simd::detect() {
+        check::<Base, Fq>(simd);
+        check::<Scalar, Fr>(simd);
     }
 }
 
