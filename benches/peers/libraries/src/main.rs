@@ -97,8 +97,15 @@ type Runner<'a, T> = Box<dyn FnMut(&[Vec<Fr>]) -> Result<(T, Duration, Duration)
 
 fn main() -> Result<()> {
     let options = Options::parse();
+    // A core for each: left alone, two threads may share one for longer than a run takes.
+    let cores = core_affinity::get_core_ids().unwrap_or_default();
     rayon::ThreadPoolBuilder::new()
         .num_threads(options.threads)
+        .start_handler(move |thread| {
+            if let Some(core) = cores.get(thread) {
+                core_affinity::set_for_current(*core);
+            }
+        })
         .build_global()?;
     if !options.json {
         println!(
