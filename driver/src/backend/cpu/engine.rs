@@ -112,8 +112,10 @@ impl<'a, E: Engine> Points<'a, E> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Portable<S>(pub(super) S);
 
-/// An affine point; the identity is `(0, 0)`, which is not on the curve.
+/// An affine point; the identity is `(0, 0)`, which is not on the curve. Each has a cache line of its own, which is what is fetched
+/// ahead.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 pub(super) struct Affine {
     x: Fq,
     y: Fq,
@@ -270,13 +272,15 @@ impl<S: Scalar> Portable<S> {
 
     /// The denominators of the slopes and their products, those of every fourth addition apart.
     fn first_pass(self, scratch: &mut Scratch, points: Points<'_, Self>, a: &[u32], b: &[u32]) -> [Lazy; ABREAST] {
-        scratch.pending.clear();
+        scratch
+            .pending
+            .resize(a.len().div_ceil(ABREAST), [Self::idle(); ABREAST]);
+        if let Some(last) = scratch.pending.last_mut() {
+            *last = [Self::idle(); ABREAST];
+        }
         scratch.known.clear();
         let mut product = [Lazy::from(Fq::ONE); ABREAST];
         for (i, &first) in a.iter().enumerate() {
-            if i % ABREAST == 0 {
-                scratch.pending.push([Self::idle(); ABREAST]);
-            }
             if let (Some(&first), Some(&second)) = (a.get(i + AHEAD), b.get(i + AHEAD)) {
                 prefetch(points.stored(first));
                 prefetch(points.stored(second));
@@ -286,9 +290,7 @@ impl<S: Scalar> Portable<S> {
             let product = &mut product[i % ABREAST];
             pending.prefix = *product;
             *product = self.mul(*product, pending.denominator);
-            if let Some(group) = scratch.pending.last_mut() {
-                group[i % ABREAST] = pending;
-            }
+            scratch.pending[i / ABREAST][i % ABREAST] = pending;
         }
         product
     }

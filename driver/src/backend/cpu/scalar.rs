@@ -3,6 +3,7 @@
 //! Products use the instructions `mulx`, `adcx` and `adox` where the processor has them: two carry chains at once, which no
 //! compiler makes of plain integers.
 
+use std::hint::select_unpredictable;
 use std::marker::PhantomData;
 
 use ark_ff::{BigInt, Fp, MontBackend, MontConfig};
@@ -234,10 +235,10 @@ pub(super) fn reduce<C: MontConfig<4>>(words: [u64; 4]) -> Element<C> {
 #[inline(always)]
 pub(super) fn negate_if<C: MontConfig<4>>(negate: bool, a: Element<C>) -> Element<C> {
     let negated = words::sub(C::MODULUS.0, a.0.0);
-    let change = u64::from(negate & (a.0.0 != [0; 4])).wrapping_neg();
+    let change = negate & (a.0.0 != [0; 4]);
     let mut out = a.0.0;
     for (out, word) in out.iter_mut().zip(negated) {
-        *out ^= (*out ^ word) & change;
+        *out = select_unpredictable(change, word, *out);
     }
     Element::new_unchecked(BigInt(out))
 }
