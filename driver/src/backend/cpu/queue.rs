@@ -271,7 +271,7 @@ mod tests {
         let points = Bases::random(50, &mut rng).points;
         for len in [0, 1, 2, 3, 30, 301] {
             let references: Vec<u32> = (0..len)
-                .map(|_| rng.next_u32() % 50 | (rng.next_u32() & SIGN))
+                .map(|_| (rng.next_u32() % 50) | (rng.next_u32() & SIGN))
                 .collect();
             for pieces in [1, 2, 3, 7, 64, 1000] {
                 for pairs in [1, 2, 8, 64] {
