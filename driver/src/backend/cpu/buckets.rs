@@ -65,7 +65,7 @@ impl Digits {
         sets.map(|set| self.windows.grid(set).size).sum()
     }
 
-    /// The sets in runs of about the same length, as few as leave each with up to `most` buckets and as are a multiple of `multiple`.
+    /// The sets in runs of about the same length: as few as have about `most` buckets each at most, and a multiple of `multiple`.
     fn runs(&self, most: usize, multiple: usize) -> Vec<std::ops::Range<usize>> {
         let sets = self.sets();
         let count = self.buckets(0..sets).div_ceil(most);
@@ -113,7 +113,7 @@ pub(super) fn buckets<E: Engine>(
             count += grid.size;
         }
     }
-    // As many runs for each thread, but for where there are many.
+    // All threads end together if each has as many runs; where there are many it makes no difference.
     let threads = rayon::current_num_threads();
     let multiple = if items.len() < 4 * threads { threads } else { 1 };
     let runs: Vec<(&Digits, std::ops::Range<usize>)> = items
@@ -174,9 +174,12 @@ fn parts(tasks: usize, digits: usize, buckets: usize) -> usize {
 
 /// Adds to the first `count` sums, each at its place, those that follow in as many lists of the same length, which go.
 fn join<E: Engine>(summer: &Summer<E>, sums: &mut Vec<E::Point>, count: usize) {
+    if sums.len() == count {
+        return;
+    }
     let references: Vec<u32> = (0..JOINED as u32).collect();
     let (first, others) = sums.split_at_mut(count);
-    for other in others.chunks_exact(count.max(1)) {
+    for other in others.chunks_exact(count) {
         let chunks = first.par_chunks_mut(JOINED).zip(other.par_chunks(JOINED));
         chunks.for_each(|(sums, other)| {
             let mut workspace = summer.take();
