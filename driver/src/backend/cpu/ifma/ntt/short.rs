@@ -99,8 +99,7 @@ mod tests {
     use super::super::super::lane::Simd;
     use super::*;
 
-    /// Inputs at both ends of what they may be, `3 p - 1` and zero, in all patterns of a random kind: constants, which keep to the
-    /// first path, single ones and noise.
+    /// Inputs of `3 p - 1` everywhere, at one place, and at random ones, zero elsewhere.
     #[test]
     fn the_largest_values_stay_in_their_room() {
         let Some(simd) = Simd::detect() else { return };
