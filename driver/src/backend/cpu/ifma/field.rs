@@ -16,7 +16,7 @@ mod tests;
 use std::marker::PhantomData;
 
 pub(crate) use consts::{Base, Factor, LOW, Prime, Scalar, split};
-pub(crate) use loose::{CLOSE, Products, ROUGH};
+pub(crate) use loose::{PRODUCT, Products};
 
 use consts::{Consts, scale};
 
@@ -294,29 +294,40 @@ impl<P: Prime> Field8<P> {
                 }
             }
         }
+        let mut rest = [[simd.zero(); 6]; N];
+        for k in 0..N {
+            rest[k].copy_from_slice(&t[k][4..]);
+        }
+        Self::last_round_each(rest)
+    }
+
+    /// One round of Montgomery's reduction by the least multiple of `p`, which adds less than `p` to the quotient by `2^52`.
+    #[inline(always)]
+    fn last_round_each<const N: usize>(mut t: [[W; 6]; N]) -> [Loose8<P>; N] {
+        let simd = t[0][0].simd();
         let mut digits = [simd.zero(); N];
         for k in 0..N {
-            digits[k] = simd.zero().madd_lo(t[k][4], simd.splat(Consts::<P>::NEGATED_INVERSE));
+            digits[k] = simd.zero().madd_lo(t[k][0], simd.splat(Consts::<P>::NEGATED_INVERSE));
         }
         // The lowest limb becomes a multiple of 2^52: the next one if its low 52 bits are not zero already.
         for k in 0..N {
-            t[k][5] = t[k][5] + (t[k][4] + simd.splat(LOW)).shr::<52>();
+            t[k][1] = t[k][1] + (t[k][0] + simd.splat(LOW)).shr::<52>();
         }
         for j in 1..5 {
             let limb = simd.splat(Consts::<P>::P[j]);
             for k in 0..N {
-                t[k][4 + j] = t[k][4 + j].madd_lo(digits[k], limb);
+                t[k][j] = t[k][j].madd_lo(digits[k], limb);
             }
         }
         for j in 0..5 {
             let limb = simd.splat(Consts::<P>::P[j]);
             for k in 0..N {
-                t[k][5 + j] = t[k][5 + j].madd_hi(digits[k], limb);
+                t[k][j + 1] = t[k][j + 1].madd_hi(digits[k], limb);
             }
         }
         let mut out = [Loose8([simd.zero(); 5], PhantomData); N];
         for k in 0..N {
-            out[k] = Loose8([t[k][5], t[k][6], t[k][7], t[k][8], t[k][9]], PhantomData);
+            out[k].0.copy_from_slice(&t[k][1..]);
         }
         out
     }

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use ark_bn254::{Fq, Fr};
-use ark_ff::PrimeField;
+use ark_ff::{BigInt, PrimeField};
 
 /// The low 52 bits.
 pub(crate) const LOW: u64 = (1 << 52) - 1;
@@ -110,33 +110,21 @@ impl<P: Prime> Consts<P> {
     pub(super) const QUOTIENT: u64 = ((1u128 << 72) / (Self::P[4] as u128 + (1 << 22))) as u64;
 }
 
-/// A constant factor, with what makes products by it cheap (Shoup's method): `floor(factor * 2^260 / p)`.
+/// A constant factor `w`, as what makes products by it cheap: limb `i` of a value is multiplied by `w 2^(52 (i + 1)) mod p`, and the sum of
+/// these five products takes one round of Montgomery's reduction.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Factor {
-    pub(super) factor: [u64; 5],
-    pub(super) quotient: [u64; 5],
-}
+pub(crate) struct Factor(pub(super) [[u64; 5]; 5]);
 
 impl Factor {
     pub(crate) fn new(factor: Fr) -> Factor {
-        type C = Consts<Scalar>;
-        // factor 2^260 = quotient p + rest, so modulo 2^260 the quotient is -rest / p: what Montgomery's reduction of the
-        // rest, which arkworks' form of 16 factor is, takes for its digits.
-        let (mut rest, mut quotient) = ([0; 10], [0; 5]);
-        rest[..5].copy_from_slice(&split((factor * Fr::from(16u64)).0.0));
-        for i in 0..5 {
-            quotient[i] = rest[i].wrapping_mul(C::NEGATED_INVERSE) & LOW;
-            let mut carry = 0;
-            for j in 0..5 {
-                let sum = u128::from(rest[i + j]) + u128::from(quotient[i]) * u128::from(C::P[j]) + carry;
-                rest[i + j] = sum as u64 & LOW;
-                carry = sum >> 52;
-            }
-            rest[i + 5] += carry as u64;
-        }
-        Factor {
-            factor: split(factor.into_bigint().0),
-            quotient,
-        }
+        const LIMB: [u64; 4] = [1 << 52, 0, 0, 0];
+        const STEP: Fr = Fr::new(BigInt(LIMB));
+        // Arkworks' form of the product is 2^52 w.
+        let mut multiple = factor * Fr::new_unchecked(BigInt(LIMB));
+        Factor([(); 5].map(|()| {
+            let limbs = split(multiple.0.0);
+            multiple *= STEP;
+            limbs
+        }))
     }
 }

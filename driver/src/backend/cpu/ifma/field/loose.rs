@@ -13,10 +13,7 @@ impl<P> From<Field8<P>> for Loose8<P> {
 }
 
 /// What products by constants are below, in multiples of the prime.
-pub(crate) const CLOSE: usize = 3;
-
-/// As [`CLOSE`], where fewer instructions are worth larger results.
-pub(crate) const ROUGH: usize = 11;
+pub(crate) const PRODUCT: usize = 6;
 
 /// Sums of products, reduced once.
 #[derive(Clone, Copy)]
@@ -130,16 +127,22 @@ impl<P: Prime> Loose8<P> {
     /// Elements from zero to `84 p`, down to below `(1 + 2^-12) p`.
     #[inline(always)]
     pub(crate) fn shrink(self) -> Field8<P> {
-        let mut l = self.carry().0;
+        let mut l = self.0;
         let simd = l[0].simd();
-        let quotient = simd.zero().madd_hi(l[4].shr::<20>(), simd.splat(Consts::<P>::QUOTIENT));
-        let mut high = simd.zero();
+        // The limb below tells all of the last one's carry but for one, which makes less of a difference than what the quotient
+        // leaves out; of elements close to zero it makes a last limb of -1.
+        let top = (l[4] + l[3].sar::<52>()).larger(simd.zero());
+        let quotient = simd.zero().madd_hi(top.shr::<20>(), simd.splat(Consts::<P>::QUOTIENT));
+        // Modulo 2^260.
         for i in 0..5 {
-            let p = simd.splat(Consts::<P>::P[i]);
-            l[i] = l[i] - simd.zero().madd_lo(quotient, p) - high;
-            high = simd.zero().madd_hi(quotient, p);
+            l[i] = l[i].madd_lo(quotient, simd.splat(Consts::<P>::COMPLEMENT[i]));
         }
-        Loose8(l, PhantomData).carry()
+        for i in 0..4 {
+            l[i + 1] = l[i + 1].madd_hi(quotient, simd.splat(Consts::<P>::COMPLEMENT[i]));
+        }
+        let mut out = Loose8(l, PhantomData).carry();
+        out.0[4] = out.0[4] & simd.splat(LOW);
+        out
     }
 
     /// Elements from `p / 2^18` to `7.9 p`, down to below `(1 + 2^-17) p`.
@@ -167,74 +170,37 @@ impl<P: Prime> Loose8<P> {
 }
 
 impl Loose8<Scalar> {
-    /// `self * factor`, below `CLOSE p` and with limbs below `2^52`; for elements from zero to below `2^260`.
+    /// `self * factor`, below `PRODUCT p` and before its carries; for elements from zero to below `2^260`.
     #[inline(always)]
     pub(crate) fn times(self, by: &Factor) -> Self {
-        let [out] = Self::times_each::<CLOSE, 1>([self], [by]);
+        let [out] = Self::times_each([self], [by]);
         out
     }
 
-    /// As [`Loose8::times`], for several pairs, instruction by instruction in turn: a product's 130 instructions wait for each
-    /// other some 115 cycles and would take half as long if they did not, and the processor's scheduler does not hold the
-    /// next product's beside them.
-    ///
-    /// The results are below `BELOW p`: [`CLOSE`], or [`ROUGH`] for nine of 84 products of limbs less. The quotient by `p` is then
-    /// found without the column of limbs' products below its own, whose nine terms carry up to nine.
+    /// As [`Loose8::times`], for several pairs, instruction by instruction in turn: a product's instructions wait for each
+    /// other about as long as they take, and the processor's scheduler does not hold the next product's beside them.
     #[inline(always)]
-    pub(crate) fn times_each<const BELOW: usize, const N: usize>(values: [Self; N], by: [&Factor; N]) -> [Self; N] {
-        const { assert!(BELOW == CLOSE || BELOW == ROUGH) };
+    pub(crate) fn times_each<const N: usize>(values: [Self; N], by: [&Factor; N]) -> [Self; N] {
         let simd = values[0].0[0].simd();
-        let zero = simd.zero();
-        let mut b = [[zero; 5]; N];
+        let mut b = [[simd.zero(); 5]; N];
         for k in 0..N {
-            b[k] = values[k].0;
+            b[k] = values[k].carry_for_product().0;
         }
-        // Carries, as [`Loose8::carry_for_product`] has them.
-        for i in 0..4 {
-            for k in 0..N {
-                b[k][i + 1] = b[k][i + 1] + b[k][i].sar::<52>();
-            }
-        }
-        // The upper five limbs of quotient * b, and below them the column that carries into them. What is left out below that is less
-        // than 2^-48 of their lowest place.
-        let mut q = [[zero; 6]; N];
-        upper::<0, BELOW, N>(&mut q, by, &b);
-        upper::<1, BELOW, N>(&mut q, by, &b);
-        upper::<2, BELOW, N>(&mut q, by, &b);
-        upper::<3, BELOW, N>(&mut q, by, &b);
-        upper::<4, BELOW, N>(&mut q, by, &b);
-        // factor * b - q * p modulo 2^260. The first does not wait for the carries of q.
-        let mut t = [[zero; 5]; N];
-        lower::<0, N>(&mut t, limbs(simd, by, 0), &b);
-        lower::<1, N>(&mut t, limbs(simd, by, 1), &b);
-        lower::<2, N>(&mut t, limbs(simd, by, 2), &b);
-        lower::<3, N>(&mut t, limbs(simd, by, 3), &b);
-        lower::<4, N>(&mut t, limbs(simd, by, 4), &b);
+        // Five limbs times five elements: below 5 * 2^52 p, one limb too many.
+        let mut t = [[simd.zero(); 6]; N];
         for i in 0..5 {
-            for k in 0..N {
-                q[k][i + 1] = q[k][i + 1] + q[k][i].shr::<52>();
-                b[k][i] = q[k][i + 1];
+            for j in 0..5 {
+                for k in 0..N {
+                    t[k][j] = t[k][j].madd_lo(b[k][i], simd.splat(by[k].0[i][j]));
+                }
+            }
+            for j in 0..5 {
+                for k in 0..N {
+                    t[k][j + 1] = t[k][j + 1].madd_hi(b[k][i], simd.splat(by[k].0[i][j]));
+                }
             }
         }
-        let p = Consts::<Scalar>::COMPLEMENT;
-        lower::<0, N>(&mut t, [simd.splat(p[0]); N], &b);
-        lower::<1, N>(&mut t, [simd.splat(p[1]); N], &b);
-        lower::<2, N>(&mut t, [simd.splat(p[2]); N], &b);
-        lower::<3, N>(&mut t, [simd.splat(p[3]); N], &b);
-        lower::<4, N>(&mut t, [simd.splat(p[4]); N], &b);
-        let low = simd.splat(LOW);
-        for i in 0..4 {
-            for k in 0..N {
-                t[k][i + 1] = t[k][i + 1] + t[k][i].shr::<52>();
-                t[k][i] = t[k][i] & low;
-            }
-        }
-        let mut out = values;
-        for k in 0..N {
-            t[k][4] = t[k][4] & low;
-            out[k] = Loose8(t[k], PhantomData);
-        }
-        out
+        Field8::last_round_each(t)
     }
 
     /// `(a + b, a - b)`, for `b` up to `K p`; `K p` is added to the difference.
@@ -242,50 +208,4 @@ impl Loose8<Scalar> {
     pub(crate) fn butterfly<const K: usize>(self, b: Self) -> (Self, Self) {
         (self.plus(b), self.minus::<K>(b))
     }
-}
-
-// The rows of the products in [`Loose8::times_each`], with their number known when they are compiled: loops in loops whose
-// lengths depend on each other are not unrolled, and the limbs would live in memory.
-
-/// Limb `I` of the factors' quotients times `b`, as far as it reaches the upper five limbs, or the column below them where products are
-/// to be close.
-#[inline(always)]
-fn upper<const I: usize, const BELOW: usize, const N: usize>(q: &mut [[W; 6]; N], by: [&Factor; N], b: &[[W; 5]; N]) {
-    let simd = b[0][0].simd();
-    let lowest = if BELOW == CLOSE { 4 } else { 5 };
-    for j in lowest - I..5 {
-        for k in 0..N {
-            q[k][I + j - 4] = q[k][I + j - 4].madd_lo(simd.splat(by[k].quotient[I]), b[k][j]);
-        }
-    }
-    for j in (lowest - 1usize).saturating_sub(I)..5 {
-        for k in 0..N {
-            q[k][I + j - 3] = q[k][I + j - 3].madd_hi(simd.splat(by[k].quotient[I]), b[k][j]);
-        }
-    }
-}
-
-/// Limb `I` of a factor, given as `limb`, times `b`, as far as it reaches the lower five limbs.
-#[inline(always)]
-fn lower<const I: usize, const N: usize>(t: &mut [[W; 5]; N], limb: [W; N], b: &[[W; 5]; N]) {
-    for j in 0..5 - I {
-        for k in 0..N {
-            t[k][I + j] = t[k][I + j].madd_lo(limb[k], b[k][j]);
-        }
-    }
-    for j in 0..4 - I {
-        for k in 0..N {
-            t[k][I + j + 1] = t[k][I + j + 1].madd_hi(limb[k], b[k][j]);
-        }
-    }
-}
-
-/// Limb `i` of each factor, in every lane.
-#[inline(always)]
-fn limbs<const N: usize>(simd: Simd, by: [&Factor; N], i: usize) -> [W; N] {
-    let mut out = [simd.zero(); N];
-    for k in 0..N {
-        out[k] = simd.splat(by[k].factor[i]);
-    }
-    out
 }

@@ -3,7 +3,7 @@
 use ark_ff::Field;
 
 use super::super::super::powers::powers;
-use super::super::field::{CLOSE, Factor, Loose8, ROUGH, Scalar};
+use super::super::field::{Factor, Loose8, PRODUCT, Scalar};
 use crate::Fr;
 
 /// A short transform's twiddles.
@@ -16,8 +16,12 @@ pub(super) struct Short {
 /// How large values may be before a level or the transform's end, in multiples of the prime: `2^260` is more.
 const ROOM: usize = 84;
 
-/// After two levels, values that were below three are below twelve.
-const _: () = assert!(12 + 6 * ROUGH + 2 * CLOSE <= ROOM && 12 + 4 * ROUGH + 8 * CLOSE <= ROOM);
+/// Up to this length the products by one of the third level are left out: what they would reduce is below twelve primes.
+const PLAIN: usize = 1 << 13;
+
+/// After two levels, values that were below three are below twelve, and transforms of up to `2^14` have twelve more. Where the third has no
+/// products it leaves 24, and up to ten follow.
+const _: () = assert!(12 + 12 * PRODUCT <= ROOM && 24 + 10 * PRODUCT <= ROOM);
 
 impl Short {
     pub(super) fn new(len: usize, root: Fr) -> Short {
@@ -37,8 +41,7 @@ impl Short {
 
     /// Transforms values below `3 p` that lie in bit-reversed order; the results are below `84 p`.
     ///
-    /// After two levels values are below `12 p`. Each further level adds [`CLOSE`] or [`ROUGH`] to that, and none may begin with more than
-    /// `84 p`. Lengths of up to `2^10` have room for six rough levels, up to `2^14` for the four of the nearest cache.
+    /// Each level with products adds [`PRODUCT`] to what values are below, and none may begin with more than `84 p`.
     #[inline(always)]
     pub(super) fn run(&self, data: &mut [Loose8<Scalar>]) {
         /// Values that stay in the nearest cache for several levels.
@@ -49,31 +52,36 @@ impl Short {
             for four in data.as_chunks_mut::<4>().0 {
                 let [a, b, c, d] = *four;
                 let ((a, b), (c, d)) = (a.butterfly::<3>(b), c.butterfly::<3>(d));
-                let ((a, c), (b, d)) = (a.butterfly::<6>(c), b.butterfly::<3>(d.times(&self.twiddles[3])));
+                let ((a, c), (b, d)) = (a.butterfly::<6>(c), b.butterfly::<PRODUCT>(d.times(&self.twiddles[3])));
                 *four = [a, b, c, d];
             }
-            self.levels::<ROUGH>(data, 4, block);
+            self.levels(data, 4, block);
         }
-        let rough = if len <= 1 << 10 { len.min(4 * NEAR) } else { block };
-        self.levels::<ROUGH>(data, block, rough);
-        self.levels::<CLOSE>(data, rough, len);
+        self.levels(data, block, len);
     }
 
     /// The levels from half-size `half` up to blocks of `to`, two at a time.
     #[inline(always)]
-    fn levels<const BELOW: usize>(&self, data: &mut [Loose8<Scalar>], mut half: usize, to: usize) {
+    fn levels(&self, data: &mut [Loose8<Scalar>], mut half: usize, to: usize) {
         while 4 * half <= to {
             for data in data.chunks_exact_mut(4 * half) {
                 let (low, high) = data.split_at_mut(2 * half);
                 let ((a, b), (c, d)) = (low.split_at_mut(half), high.split_at_mut(half));
                 let (near, far) = (&self.twiddles[half..2 * half], &self.twiddles[2 * half..4 * half]);
                 let (far, farther) = far.split_at(half);
-                for j in 0..half {
-                    let [low, high] = Loose8::times_each::<BELOW, 2>([b[j], d[j]], [&near[j]; 2]);
-                    let ((x, y), (z, t)) = (a[j].butterfly::<BELOW>(low), c[j].butterfly::<BELOW>(high));
-                    let [low, high] = Loose8::times_each::<BELOW, 2>([z, t], [&far[j], &farther[j]]);
-                    (a[j], c[j]) = x.butterfly::<BELOW>(low);
-                    (b[j], d[j]) = y.butterfly::<BELOW>(high);
+                let plain = half == 4 && self.twiddles.len() <= PLAIN;
+                if plain {
+                    let ((x, y), (z, t)) = (a[0].butterfly::<12>(b[0]), c[0].butterfly::<12>(d[0]));
+                    let [low, high] = Loose8::times_each([z, t], [&far[0], &farther[0]]);
+                    (a[0], c[0]) = x.butterfly::<PRODUCT>(low);
+                    (b[0], d[0]) = y.butterfly::<PRODUCT>(high);
+                }
+                for j in usize::from(plain)..half {
+                    let [low, high] = Loose8::times_each([b[j], d[j]], [&near[j]; 2]);
+                    let ((x, y), (z, t)) = (a[j].butterfly::<PRODUCT>(low), c[j].butterfly::<PRODUCT>(high));
+                    let [low, high] = Loose8::times_each([z, t], [&far[j], &farther[j]]);
+                    (a[j], c[j]) = x.butterfly::<PRODUCT>(low);
+                    (b[j], d[j]) = y.butterfly::<PRODUCT>(high);
                 }
             }
             half *= 4;
@@ -82,8 +90,7 @@ impl Short {
             for data in data.chunks_exact_mut(2 * half) {
                 let (a, b) = data.split_at_mut(half);
                 for ((a, b), twiddle) in a.iter_mut().zip(b).zip(&self.twiddles[half..]) {
-                    let [product] = Loose8::times_each::<BELOW, 1>([*b], [twiddle]);
-                    (*a, *b) = a.butterfly::<BELOW>(product);
+                    (*a, *b) = a.butterfly::<PRODUCT>(b.times(twiddle));
                 }
             }
         }
