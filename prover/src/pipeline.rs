@@ -286,7 +286,7 @@ pub fn prove(
     context: &Context,
     backend: &dyn Backend,
     seed: Option<u64>,
-    observe: &mut dyn FnMut(&'static str),
+    observe: &mut (dyn FnMut(&'static str) + Send),
 ) -> Result<Proven, Error> {
     prove_standing(key, input, Standing::default(), context, backend, seed, observe)
 }
@@ -302,7 +302,7 @@ pub fn prove_standing(
     context: &Context,
     backend: &dyn Backend,
     seed: Option<u64>,
-    observe: &mut dyn FnMut(&'static str),
+    observe: &mut (dyn FnMut(&'static str) + Send),
 ) -> Result<Proven, Error> {
     let rng = generator(seed)?;
     let key = Cow::Borrowed(key);
@@ -312,13 +312,26 @@ pub fn prove_standing(
 /// As [`prove_standing`], with all randomness from `rng`. Where the key is given away memory is short: what is no longer needed of it is
 /// dropped, and the domain is looked at in parts. The proof is the same.
 pub(crate) fn prove_from(
+    key: Cow<'_, ProvingKey>,
+    input: &[f64],
+    standing: Standing,
+    context: &Context,
+    backend: &dyn Backend,
+    rng: ChaCha20Rng,
+    observe: &mut (dyn FnMut(&'static str) + Send),
+) -> Result<Proven, Error> {
+    // On a thread of the pool: one that is not wakes the others and sleeps at each parallel step.
+    rayon::scope(|_| prove_on_this_thread(key, input, standing, context, backend, rng, observe))
+}
+
+fn prove_on_this_thread(
     mut key: Cow<'_, ProvingKey>,
     input: &[f64],
     standing: Standing,
     context: &Context,
     backend: &dyn Backend,
     mut rng: ChaCha20Rng,
-    observe: &mut dyn FnMut(&'static str),
+    observe: &mut (dyn FnMut(&'static str) + Send),
 ) -> Result<Proven, Error> {
     let mut phases = Phases::new(observe);
     phases.begin("load bases");

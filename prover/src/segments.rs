@@ -189,7 +189,7 @@ pub fn prove<E: From<Error>>(
     load: &mut dyn FnMut(usize) -> Result<ProvingKey, E>,
     store: &mut dyn Store,
     backend: &dyn Backend,
-    observe: &mut dyn FnMut(Event),
+    observe: &mut (dyn FnMut(Event) + Send),
 ) -> Result<SegmentedProven, E> {
     let frugal = backend.frugal();
     let backend = frugal.as_deref().unwrap_or(backend);
@@ -290,7 +290,7 @@ impl OneSegment<'_> {
         before: Option<Use>,
         behind: Option<Use>,
         store: &mut dyn Store,
-        observe: &mut dyn FnMut(Event),
+        observe: &mut (dyn FnMut(Event) + Send),
     ) -> Result<Step, Error> {
         let (quantised, model) = (self.key.quantised(), &self.key.verifying.model);
         let disclosure = self.key.verifying.interface.disclosure();
