@@ -1,6 +1,6 @@
 //! Arithmetic on the scalar field: the map between signed integers and it ([`tapeout_verifier::field`]), and what provers need.
 
-use ark_ff::{One, PrimeField};
+use ark_ff::{BigInt, BigInteger, One, PrimeField};
 use rand::RngCore;
 use tapeout_driver::{Fr, kernels};
 
@@ -56,13 +56,16 @@ impl SmallSum {
 
     /// The sum.
     pub fn finish(&self) -> Fr {
+        // What was summed are Montgomery forms, R x: words above R are the form of the integer that they are themselves.
         let reduce = |words: &[u64; 6]| {
-            let bytes: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
-            Fr::from_le_bytes_mod_order(&bytes)
+            let [w0, w1, w2, w3, w4, w5] = *words;
+            let mut low = BigInt([w0, w1, w2, w3]);
+            while low >= Fr::MODULUS {
+                low.sub_with_borrow(&Fr::MODULUS);
+            }
+            Fr::new_unchecked(low) + Fr::from(u128::from(w5) << 64 | u128::from(w4))
         };
-        // What was summed is R times the sum, R the Montgomery radix.
-        let radix_inverse = Fr::new_unchecked(ark_ff::BigInt::one());
-        (reduce(&self.positive) - reduce(&self.negative)) * radix_inverse
+        reduce(&self.positive) - reduce(&self.negative)
     }
 }
 

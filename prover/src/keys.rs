@@ -24,6 +24,7 @@ use crate::{
 
 const MAGIC: [u8; 8] = *b"TAPEOUTP";
 const VERSION: u32 = 4;
+const CHECKSUM_BYTES: usize = 32;
 
 /// All that a prover needs, the verifying key included.
 #[derive(Clone, Debug)]
@@ -272,7 +273,7 @@ impl ProvingKey {
             .chain(&self.bases.fold.quotients)
             .for_each(|p| out.g1(p));
         let mut bytes = out.finish();
-        let checksum: [u8; 32] = Keccak256::digest(&bytes).into();
+        let checksum: [u8; CHECKSUM_BYTES] = Keccak256::digest(&bytes).into();
         bytes.extend_from_slice(&checksum);
         Ok(bytes)
     }
@@ -282,6 +283,49 @@ impl ProvingKey {
     /// # Errors
     /// [`KeyError`] for anything that is not what [`Self::to_bytes`] writes.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, KeyError> {
+        let covered = &bytes[..bytes.len().saturating_sub(CHECKSUM_BYTES)];
+        let (checksum, contents) = rayon::join(|| Keccak256::digest(covered), || Contents::read(bytes));
+        let Contents {
+            verifying,
+            program,
+            concealed,
+            bases,
+            checksum: stated,
+        } = contents?;
+        if stated[..] != checksum[..] {
+            return Err(KeyFormatError::Mismatch("its checksum is wrong").into());
+        }
+        let quantised = quantised(&verifying, program);
+        let wiring = wiring(&quantised, &verifying)?;
+        let dummies = match &concealed {
+            Some(concealed) => {
+                let (interface, fold) = (&verifying.interface, &verifying.weights.fold);
+                concealed.dummies(&quantised.program, interface, verifying.opening.tau_g2(), fold)?
+            }
+            None => Dummies::default(),
+        };
+        Ok(Self {
+            dummies,
+            quantised,
+            verifying,
+            wiring,
+            bases,
+            concealed,
+        })
+    }
+}
+
+/// What the file of a proving key holds.
+struct Contents {
+    verifying: VerifyingKey,
+    program: Program<i64>,
+    concealed: Option<Concealed>,
+    bases: Bases,
+    checksum: [u8; CHECKSUM_BYTES],
+}
+
+impl Contents {
+    fn read(bytes: &[u8]) -> Result<Self, KeyError> {
         let mut reader = Reader::new(bytes);
         read_header(&mut reader, "proving key", MAGIC, VERSION)?;
         let len = length(reader.u64("length of the verifying key")?);
@@ -304,37 +348,23 @@ impl ProvingKey {
                 .map(|_| reader.g1_or_infinity("base of the weight fold"))
                 .collect::<Result<Vec<_>, _>>()
         };
-        let fold = Cache {
-            remainders: folded()?,
-            reversed: folded()?,
-            quotients: folded()?,
-        };
-        let covered = bytes.len().saturating_sub(32);
-        let checksum: [u8; 32] = reader.array("checksum")?;
-        reader.finish()?;
-        if checksum != <[u8; 32]>::from(Keccak256::digest(&bytes[..covered])) {
-            return Err(KeyFormatError::Mismatch("its checksum is wrong").into());
-        }
-        let quantised = quantised(&verifying, program);
-        let wiring = wiring(&quantised, &verifying)?;
-        let dummies = match &concealed {
-            Some(concealed) => {
-                let (interface, fold) = (&verifying.interface, &verifying.weights.fold);
-                concealed.dummies(&quantised.program, interface, verifying.opening.tau_g2(), fold)?
-            }
-            None => Dummies::default(),
-        };
-        Ok(Self {
-            dummies,
-            quantised,
-            verifying,
-            wiring,
-            bases: Bases {
-                lagrange,
-                monomial,
-                fold,
+        let bases = Bases {
+            lagrange,
+            monomial,
+            fold: Cache {
+                remainders: folded()?,
+                reversed: folded()?,
+                quotients: folded()?,
             },
+        };
+        let checksum = reader.array("checksum")?;
+        reader.finish()?;
+        Ok(Contents {
+            verifying,
+            program,
             concealed,
+            bases,
+            checksum,
         })
     }
 }
