@@ -259,7 +259,7 @@ fn eights_mut(values: &mut [Fr], work: impl FnOnce(Simd, &mut [[Fr; 8]])) -> usi
 
 #[cfg(test)]
 mod tests {
-    use ark_ff::PrimeField;
+    use ark_ff::{BigInt, PrimeField};
     use rand_chacha::rand_core::SeedableRng;
 
     use super::*;
@@ -363,6 +363,27 @@ mod tests {
         }
     }
 
+    /// More of them than are summed before one reduction.
+    #[test]
+    fn combinations_take_any_number_of_lists() {
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(3);
+        // In memory, the most that limbs can hold but for the last.
+        let large = Fr::new_unchecked(BigInt([
+            u64::MAX,
+            u64::MAX,
+            u64::MAX,
+            (Fr::MODULUS.0[3] >> 16 << 16) - 1,
+        ]));
+        let list = vec![large; 19];
+        for count in [1, 14, 15, 16, 31, 100] {
+            for factor in fields(30, &mut rng) {
+                let terms = vec![(factor, list.as_slice()); count];
+                let expected = factor * large * Fr::from(count as u64);
+                assert_eq!(combine(&terms), vec![expected; list.len()], "{count} times {factor}");
+            }
+        }
+    }
+
     #[test]
     fn programs_do_in_lanes_what_they_do_without() {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(2);
@@ -406,6 +427,27 @@ mod tests {
             let mut out: Vec<&mut [Fr]> = expected.iter_mut().map(Vec::as_mut_slice).collect();
             program.run_block(0, rows, &columns, &mut [Fr::ZERO; 7], &mut out);
             assert!(program.run(rows, &columns) == expected, "{rows} rows");
+        }
+    }
+
+    /// What is left of nothing after a product by a constant: the least that a register can be.
+    #[test]
+    fn products_by_constants_can_be_subtracted() {
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(4);
+        let columns = [fields(64, &mut rng), vec![Fr::ZERO; 64]];
+        for factor in fields(100, &mut rng) {
+            let [values, zeros] = [Source::Column(0), Source::Column(1)];
+            let op = |kind, a, b| Op { kind, a, b, to: 0 };
+            let program = Program {
+                ops: vec![
+                    op(Kind::Mul, Source::Const(factor), values),
+                    op(Kind::Sub, zeros, Source::Register(0)),
+                ],
+                outputs: vec![Source::Register(0)],
+                registers: 1,
+            };
+            let expected: Vec<Fr> = columns[0].iter().map(|value| -factor * value).collect();
+            assert_eq!(program.run(64, &columns.each_ref().map(Vec::as_slice)), [expected]);
         }
     }
 }

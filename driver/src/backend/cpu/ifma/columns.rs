@@ -6,10 +6,10 @@
 use ark_ff::{AdditiveGroup, BigInt, Field};
 
 use super::super::inverse::inverse;
-use super::field::{Field8, Loose8, Products, Scalar};
+use super::field::{Factor, Field8, Loose8, Multiples, Products, Scalar};
 use super::lane::{Simd, W, store_words};
 use crate::Fr;
-use crate::kernels::{Kind, Program, Source};
+use crate::kernels::{Kind, Op, Program, Source};
 
 /// Where [`Simd::load_words`] puts eight values.
 const LANES: [usize; 8] = [0, 2, 1, 3, 4, 6, 5, 7];
@@ -22,6 +22,8 @@ pub(crate) const ROWS: usize = 8 * EIGHTS;
 
 type Eight = Field8<Scalar>;
 
+type LooseEight = Loose8<Scalar>;
+
 #[inline(always)]
 fn load(simd: Simd, values: &[Fr; 8]) -> [W; 4] {
     let [a, b, c, d, e, f, g, h] = values;
@@ -29,12 +31,12 @@ fn load(simd: Simd, values: &[Fr; 8]) -> [W; 4] {
 }
 
 #[inline(always)]
-fn store(value: Eight, to: &mut [Fr; 8]) {
+fn store(value: impl Into<LooseEight>, to: &mut [Fr; 8]) {
     let [a, b, c, d, e, f, g, h] = to;
     let to = [
         &mut a.0.0, &mut b.0.0, &mut c.0.0, &mut d.0.0, &mut e.0.0, &mut f.0.0, &mut g.0.0, &mut h.0.0,
     ];
-    store_words(value.canonical().to_words(), to);
+    store_words(value.into().canonical().to_words(), to);
 }
 
 /// The element in every lane, in the lanes' form.
@@ -71,18 +73,18 @@ pub(crate) fn powers(simd: Simd, start: Fr, step: Fr, out: &mut [[Fr; 8]]) {
         }
         gather(simd, eight)
     });
-    let step = splat(simd, step.pow([8 * CHAINS as u64]));
+    let step = Factor::new(step.pow([8 * CHAINS as u64]));
     // SAFETY: `simd` proves that the processor has the features.
-    unsafe { powers_of_eights(first, step, out) }
+    unsafe { powers_of_eights(first.map(LooseEight::from), &step, out) }
 }
 
 #[target_feature(enable = "avx512f,avx512ifma,avx512vbmi2,avx512dq,avx512vl")]
-fn powers_of_eights(mut current: [Eight; CHAINS], step: Eight, out: &mut [[Fr; 8]]) {
+fn powers_of_eights(mut current: [LooseEight; CHAINS], step: &Factor, out: &mut [[Fr; 8]]) {
     for out in out.chunks_mut(CHAINS) {
         for (current, out) in current.iter().zip(out) {
             store(*current, out);
         }
-        current = Field8::mul_each(current, [step; CHAINS]);
+        current = Loose8::times_each(current, [step; CHAINS]);
     }
 }
 
@@ -90,9 +92,9 @@ fn powers_of_eights(mut current: [Eight; CHAINS], step: Eight, out: &mut [[Fr; 8
 pub(crate) fn evaluate(simd: Simd, coefficients: &[[Fr; 8]], x: Fr) -> Fr {
     let whole = coefficients.len() / CHAINS * CHAINS;
     let (runs, rest) = coefficients.split_at(whole);
-    let step = splat(simd, x.pow([8 * CHAINS as u64]));
+    let step = Factor::new(x.pow([8 * CHAINS as u64]));
     // SAFETY: `simd` proves that the processor has the features.
-    let chains = unsafe { horner(simd, runs.as_chunks().0, step) };
+    let chains = unsafe { horner(simd, runs.as_chunks().0, &step) };
     let values = chains.map(scatter);
     let tail = rest.as_flattened().iter().rev().fold(Fr::ZERO, |sum, c| sum * x + c);
     let low = values.as_flattened().iter().rev().fold(Fr::ZERO, |sum, c| sum * x + c);
@@ -101,15 +103,15 @@ pub(crate) fn evaluate(simd: Simd, coefficients: &[[Fr; 8]], x: Fr) -> Fr {
 
 /// Horner's rule in each lane of each chain.
 #[target_feature(enable = "avx512f,avx512ifma,avx512vbmi2,avx512dq,avx512vl")]
-fn horner(simd: Simd, runs: &[[[Fr; 8]; CHAINS]], step: Eight) -> [Eight; CHAINS] {
-    let mut sums = [Field8::zero(simd); CHAINS];
+fn horner(simd: Simd, runs: &[[[Fr; 8]; CHAINS]], step: &Factor) -> [Eight; CHAINS] {
+    let mut sums = [LooseEight::from(Field8::zero(simd)); CHAINS];
     for run in runs.iter().rev() {
-        sums = Field8::mul_each(sums, [step; CHAINS]);
+        sums = Loose8::times_each(sums, [step; CHAINS]);
         for (sum, eight) in sums.iter_mut().zip(run) {
-            *sum = sum.plus(Field8::from_words(load(simd, eight))).carry();
+            *sum = sum.plus(Field8::from_words(load(simd, eight)));
         }
     }
-    sums
+    sums.map(Loose8::carry)
 }
 
 /// As [`crate::kernels::multiply`], for whole eights.
@@ -151,25 +153,27 @@ fn inner_products(simd: Simd, values: &[[Fr; 8]], factors: &[[Fr; 8]]) -> Eight 
 
 /// As [`crate::kernels::combine`], for whole eights: adds the terms to `out`.
 pub(crate) fn combine(simd: Simd, terms: &[(Fr, &[[Fr; 8]])], out: &mut [[Fr; 8]]) {
-    let terms: Vec<_> = terms
-        .iter()
-        .map(|(factor, values)| (splat(simd, *factor), *values))
-        .collect();
-    // SAFETY: `simd` proves that the processor has the features.
-    unsafe { combine_eights(simd, &terms, out) }
+    for terms in terms.chunks(Multiples::MOST) {
+        let terms: Vec<_> = terms
+            .iter()
+            .map(|(factor, values)| (Factor::new(*factor), *values))
+            .collect();
+        // SAFETY: `simd` proves that the processor has the features.
+        unsafe { combine_eights(simd, &terms, out) }
+    }
 }
 
+/// For no more than [`Multiples::MOST`] terms.
 #[target_feature(enable = "avx512f,avx512ifma,avx512vbmi2,avx512dq,avx512vl")]
-fn combine_eights(simd: Simd, terms: &[(Eight, &[[Fr; 8]])], out: &mut [[Fr; 8]]) {
+fn combine_eights(simd: Simd, terms: &[(Factor, &[[Fr; 8]])], out: &mut [[Fr; 8]]) {
     for (i, out) in out.iter_mut().enumerate() {
-        let mut sum = Field8::from_words(load(simd, out));
+        let mut sum = Multiples::new(simd);
         for (factor, values) in terms {
             if let Some(values) = values.get(i) {
-                let product = factor.mul(Field8::from_words(load(simd, values)));
-                sum = sum.plus(product).reduce();
+                sum.add(Field8::from_words(load(simd, values)), factor);
             }
         }
-        store(sum, out);
+        store(sum.reduce().plus(Field8::from_words(load(simd, out))), out);
     }
 }
 
@@ -239,10 +243,18 @@ enum Operand<'a> {
     Column(&'a [Fr], usize),
 }
 
+/// An operation of a program.
+enum Operation<'a> {
+    OfTwo(Kind, Operand<'a>, Operand<'a>),
+    /// The product by a constant.
+    Scaled(Operand<'a>, Factor),
+}
+
 /// A program whose operands are bound to columns.
 pub(crate) struct Bound<'a> {
     simd: Simd,
-    ops: Vec<(Kind, Operand<'a>, Operand<'a>, usize)>,
+    /// Each with the register that its result goes to.
+    ops: Vec<(Operation<'a>, usize)>,
     outputs: Vec<Operand<'a>>,
     registers: usize,
 }
@@ -255,13 +267,15 @@ impl<'a> Bound<'a> {
             Source::Column(column) => Operand::Column(columns[column], 0),
             Source::Previous(column) => Operand::Column(columns[column], 1),
         };
+        let operation = |op: &Op| match (op.kind, &op.a, &op.b) {
+            (Kind::Mul, Source::Const(factor), other) | (Kind::Mul, other, Source::Const(factor)) => {
+                Operation::Scaled(bind(other), Factor::new(*factor))
+            }
+            (kind, a, b) => Operation::OfTwo(kind, bind(a), bind(b)),
+        };
         Bound {
             simd,
-            ops: program
-                .ops
-                .iter()
-                .map(|op| (op.kind, bind(&op.a), bind(&op.b), op.to))
-                .collect(),
+            ops: program.ops.iter().map(|op| (operation(op), op.to)).collect(),
             outputs: program.outputs.iter().map(bind).collect(),
             registers: program.registers,
         }
@@ -282,28 +296,28 @@ impl<'a> Bound<'a> {
         let eights = out.first().map_or(0, |out| out.len() / 8).min(EIGHTS);
         let mut space = [[Field8::zero(self.simd); EIGHTS]; 3];
         let [space_a, space_b, result] = &mut space;
-        for &(kind, a, b, to) in &self.ops {
-            let a = values(self.simd, a, start, eights, registers, space_a);
-            let b = values(self.simd, b, start, eights, registers, space_b);
+        for (operation, to) in &self.ops {
             // Registers are below 2.5 p.
-            match kind {
-                Kind::Add => {
+            match *operation {
+                Operation::Scaled(a, ref factor) => {
+                    let a = values(self.simd, a, start, eights, registers, space_a);
                     for i in 0..eights {
-                        result[i] = a[i].plus(b[i]).reduce();
+                        result[i] = Loose8::from(a[i]).times(factor).reduce();
                     }
                 }
-                Kind::Sub => {
+                Operation::OfTwo(kind, a, b) => {
+                    let a = values(self.simd, a, start, eights, registers, space_a);
+                    let b = values(self.simd, b, start, eights, registers, space_b);
                     for i in 0..eights {
-                        result[i] = a[i].minus::<3>(b[i]).reduce();
-                    }
-                }
-                Kind::Mul => {
-                    for i in 0..eights {
-                        result[i] = a[i].mul(b[i]);
+                        result[i] = match kind {
+                            Kind::Add => a[i].plus(b[i]).reduce(),
+                            Kind::Sub => a[i].minus::<3>(b[i]).reduce(),
+                            Kind::Mul => a[i].mul(b[i]),
+                        };
                     }
                 }
             }
-            registers[to][..eights].copy_from_slice(&result[..eights]);
+            registers[*to][..eights].copy_from_slice(&result[..eights]);
         }
         let back = Field8::splat(self.simd, Fr::ONE.0.0);
         for (&output, out) in self.outputs.iter().zip(out) {

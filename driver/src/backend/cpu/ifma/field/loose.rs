@@ -62,6 +62,53 @@ impl<P: Prime> Products<P> {
     }
 }
 
+/// Sums of products by constants, reduced once.
+#[derive(Clone, Copy)]
+pub(crate) struct Multiples([W; 6]);
+
+impl Multiples {
+    /// How many products there may be for the sum to be below `80 p`.
+    pub(crate) const MOST: usize = 15;
+
+    #[inline(always)]
+    pub(crate) fn new(simd: Simd) -> Self {
+        Multiples([simd.zero(); 6])
+    }
+
+    /// Adds `value * factor`.
+    #[inline(always)]
+    pub(crate) fn add(&mut self, value: Field8<Scalar>, factor: &Factor) {
+        let mut t = [self.0];
+        add_multiples(&mut t, [value.0], [factor]);
+        [self.0] = t;
+    }
+
+    /// The sum: below `5 p` for each product, and `p` more.
+    #[inline(always)]
+    pub(crate) fn reduce(self) -> Loose8<Scalar> {
+        let [out] = Field8::last_round_each([self.0]);
+        out
+    }
+}
+
+/// Five limbs times five elements each: less than `5 * 2^52 p`, one limb too many.
+#[inline(always)]
+fn add_multiples<const N: usize>(t: &mut [[W; 6]; N], values: [[W; 5]; N], by: [&Factor; N]) {
+    let simd = values[0][0].simd();
+    for i in 0..5 {
+        for j in 0..5 {
+            for k in 0..N {
+                t[k][j] = t[k][j].madd_lo(values[k][i], simd.splat(by[k].0[i][j]));
+            }
+        }
+        for j in 0..5 {
+            for k in 0..N {
+                t[k][j + 1] = t[k][j + 1].madd_hi(values[k][i], simd.splat(by[k].0[i][j]));
+            }
+        }
+    }
+}
+
 impl<P: Prime> Loose8<P> {
     #[inline(always)]
     pub(crate) fn plus(mut self, other: impl Into<Loose8<P>>) -> Self {
@@ -186,20 +233,8 @@ impl Loose8<Scalar> {
         for k in 0..N {
             b[k] = values[k].carry_for_product().0;
         }
-        // Five limbs times five elements: below 5 * 2^52 p, one limb too many.
         let mut t = [[simd.zero(); 6]; N];
-        for i in 0..5 {
-            for j in 0..5 {
-                for k in 0..N {
-                    t[k][j] = t[k][j].madd_lo(b[k][i], simd.splat(by[k].0[i][j]));
-                }
-            }
-            for j in 0..5 {
-                for k in 0..N {
-                    t[k][j + 1] = t[k][j + 1].madd_hi(b[k][i], simd.splat(by[k].0[i][j]));
-                }
-            }
-        }
+        add_multiples(&mut t, b, by);
         Field8::last_round_each(t)
     }
 
