@@ -128,15 +128,17 @@ fn main() -> Result<()> {
 /// virtual machines, which in a proof it does once and here would do in each run.
 const AWAKE: Duration = Duration::from_micros(200);
 
-/// Times `work`.
-fn timed<T>(work: impl FnOnce() -> Result<T>) -> Result<(T, Duration, Duration)> {
-    if rayon::current_num_threads() > 1 {
-        let start = Instant::now();
-        rayon::broadcast(|_| while start.elapsed() < AWAKE {});
-    }
-    let (wall, cpu) = (Instant::now(), ProcessTime::now());
-    let out = work()?;
-    Ok((out, wall.elapsed(), cpu.elapsed()))
+/// Times `work` on a thread of the pool, as the prover calls its kernels.
+fn timed<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<(T, Duration, Duration)> {
+    rayon::scope(|_| {
+        if rayon::current_num_threads() > 1 {
+            let start = Instant::now();
+            rayon::broadcast(|_| while start.elapsed() < AWAKE {});
+        }
+        let (wall, cpu) = (Instant::now(), ProcessTime::now());
+        let out = work()?;
+        Ok((out, wall.elapsed(), cpu.elapsed()))
+    })
 }
 
 fn msm(options: &Options, log_n: u32, rng: &mut ChaCha8Rng) -> Result<()> {
