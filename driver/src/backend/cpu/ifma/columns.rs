@@ -6,7 +6,7 @@
 use ark_ff::{AdditiveGroup, BigInt, Field};
 
 use super::super::inverse::inverse;
-use super::field::{Factor, Field8, Loose8, Multiples, Products, Scalar};
+use super::field::{Combination, Factor, Field8, Loose8, Products, Scalar};
 use super::lane::{Simd, W, store_words};
 use crate::Fr;
 use crate::kernels::{Kind, Op, Program, Source};
@@ -153,7 +153,7 @@ fn inner_products(simd: Simd, values: &[[Fr; 8]], factors: &[[Fr; 8]]) -> Eight 
 
 /// As [`crate::kernels::combine`], for whole eights: adds the terms to `out`.
 pub(crate) fn combine(simd: Simd, terms: &[(Fr, &[[Fr; 8]])], out: &mut [[Fr; 8]]) {
-    for terms in terms.chunks(Multiples::MOST) {
+    for terms in terms.chunks(Combination::MOST) {
         let terms: Vec<_> = terms
             .iter()
             .map(|(factor, values)| (Factor::new(*factor), *values))
@@ -163,11 +163,11 @@ pub(crate) fn combine(simd: Simd, terms: &[(Fr, &[[Fr; 8]])], out: &mut [[Fr; 8]
     }
 }
 
-/// For no more than [`Multiples::MOST`] terms.
+/// For no more than [`Combination::MOST`] terms.
 #[target_feature(enable = "avx512f,avx512ifma,avx512vbmi2,avx512dq,avx512vl")]
 fn combine_eights(simd: Simd, terms: &[(Factor, &[[Fr; 8]])], out: &mut [[Fr; 8]]) {
     for (i, out) in out.iter_mut().enumerate() {
-        let mut sum = Multiples::new(simd);
+        let mut sum = Combination::new(simd);
         for (factor, values) in terms {
             if let Some(values) = values.get(i) {
                 sum.add(Field8::from_words(load(simd, values)), factor);

@@ -16,7 +16,7 @@ mod tests;
 use std::marker::PhantomData;
 
 pub(crate) use consts::{Base, Factor, LOW, Prime, Scalar, split};
-pub(crate) use loose::{Multiples, PRODUCT, Products};
+pub(crate) use loose::{Combination, PRODUCT, Products};
 
 use consts::{Consts, scale};
 

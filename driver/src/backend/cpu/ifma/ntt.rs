@@ -239,6 +239,7 @@ impl Plan {
                 .simd
                 .load_words([&a.0.0, &b.0.0, &c.0.0, &d.0.0, &e.0.0, &f.0.0, &g.0.0, &h.0.0]);
             let value = Loose8::from(Field8::from_words(words));
+            // Below 3 p, as the transform asks.
             *slot = match &scaling.before {
                 Some(factors) => value.times(&factors[row as usize]).reduce().into(),
                 None => value,

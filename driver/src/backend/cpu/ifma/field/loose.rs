@@ -64,15 +64,15 @@ impl<P: Prime> Products<P> {
 
 /// Sums of products by constants, reduced once.
 #[derive(Clone, Copy)]
-pub(crate) struct Multiples([W; 6]);
+pub(crate) struct Combination([W; 6]);
 
-impl Multiples {
+impl Combination {
     /// How many products there may be for the sum to be below `80 p`.
     pub(crate) const MOST: usize = 15;
 
     #[inline(always)]
     pub(crate) fn new(simd: Simd) -> Self {
-        Multiples([simd.zero(); 6])
+        Combination([simd.zero(); 6])
     }
 
     /// Adds `value * factor`.
