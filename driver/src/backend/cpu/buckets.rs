@@ -2,19 +2,24 @@
 
 use rayon::prelude::*;
 
+use super::dealt::{Dealt, Range};
 use super::digits::Integers;
 use super::engine::{Engine, RESULT};
-use super::queue::Piece;
+use super::queue::{Of, Piece};
 use super::sums::{SPLIT, Summer};
 use super::tables::place;
 use super::weighted::Set;
 use super::windows::Windows;
 
 /// How many scalars one task recodes.
-const CHUNK: usize = 1 << 12;
+pub(super) const CHUNK: usize = 1 << 12;
 
 /// How many sums of one part one task adds to those of another.
 const JOINED: usize = 1 << 11;
+
+/// A set with no more digits than this for each bucket is filled range by range of its buckets: to deal a digit costs less than
+/// a thirtieth of an addition, and to join two parts one for each bucket.
+const DEALT: usize = 32;
 
 /// The digits of an item's scalars, and where the bases that they multiply are.
 pub(super) struct Digits {
@@ -87,7 +92,7 @@ impl Digits {
             Piece {
                 digits: &digits[(set * in_set + level) * len..][..len],
                 zero,
-                first: place(level) * self.bases + chunk * CHUNK,
+                bases: Of::From(place(level) * self.bases + chunk * CHUNK),
                 stride: self.bases,
             }
         })
@@ -124,6 +129,12 @@ pub(super) fn buckets<E: Engine>(
         })
         .collect();
     let digits: usize = items.iter().map(|item| item.digits.len()).sum();
+    if let [(item, set)] = &runs[..]
+        && set.len() == 1
+        && let Some(sums) = dealt(summer, bases, item, count)
+    {
+        return (sums, sets);
+    }
     let parts = parts(runs.len(), digits, count);
     let mut out = vec![E::INFINITY; parts * count];
     let mut tasks = Vec::with_capacity(parts * runs.len());
@@ -141,18 +152,13 @@ pub(super) fn buckets<E: Engine>(
         }
     }
     let run = |task: Task<'_, E::Point>| {
-        let mut workspace = summer.take();
-        let (queue, scratch, engine) = (&mut workspace.queue, &mut workspace.scratch, summer.engine);
-        queue.start(task.out.len(), summer.portions.queue);
-        let mut zero = 0;
-        for set in task.sets {
-            for piece in task.digits.part(set, zero, task.part, parts) {
-                queue.fill(engine, scratch, bases, piece);
-            }
-            zero += task.digits.windows.grid(set).size;
-        }
-        queue.finish(engine, scratch, bases, task.out);
-        summer.give(workspace);
+        let mut before = 0;
+        let pieces = task.sets.flat_map(|set| {
+            let zero = before;
+            before += task.digits.windows.grid(set).size;
+            task.digits.part(set, zero, task.part, parts)
+        });
+        fill(summer, bases, pieces, task.out);
     };
     if digits <= SPLIT {
         tasks.into_iter().for_each(run);
@@ -161,6 +167,46 @@ pub(super) fn buckets<E: Engine>(
     }
     join(summer, &mut out, count);
     (out, sets)
+}
+
+/// Sums the bases of some digits into all buckets of a task.
+fn fill<'a, E: Engine>(
+    summer: &Summer<E>,
+    bases: &[E::Point],
+    pieces: impl Iterator<Item = Piece<'a>>,
+    out: &mut [E::Point],
+) {
+    let mut workspace = summer.take();
+    let (queue, scratch, engine) = (&mut workspace.queue, &mut workspace.scratch, summer.engine);
+    queue.start(out.len(), summer.portions.queue);
+    for piece in pieces {
+        queue.fill(engine, scratch, bases, piece);
+    }
+    queue.finish(engine, scratch, bases, out);
+    summer.give(workspace);
+}
+
+/// The sums of an item's only set, by ranges of its buckets on all threads; `None` where there is one thread, or digits are better
+/// summed in parts, which are not dealt but joined.
+fn dealt<E: Engine>(summer: &Summer<E>, bases: &[E::Point], item: &Digits, count: usize) -> Option<Vec<E::Point>> {
+    let (threads, digits) = (rayon::current_num_threads(), item.digits.len());
+    if threads == 1 || digits <= 2 * CHUNK || digits > DEALT * count {
+        return None;
+    }
+    let ranges = count.div_ceil(summer.portions.buckets).next_multiple_of(threads);
+    let pieces: Vec<Piece<'_>> = item.part(0, 0, 0, 1).collect();
+    let dealt = Dealt::new(&pieces, count, ranges.min(digits / CHUNK))?;
+    let mut out = vec![E::INFINITY; count];
+    let mut tasks = Vec::with_capacity(ranges);
+    let mut rest = out.as_mut_slice();
+    for range in dealt.ranges() {
+        let (own, others) = std::mem::take(&mut rest).split_at_mut(range.buckets.len());
+        rest = others;
+        tasks.push((range, own));
+    }
+    let run = |(range, out): (Range<'_>, &mut [E::Point])| fill(summer, bases, range.pieces(), out);
+    tasks.into_par_iter().with_max_len(1).for_each(run);
+    Some(out)
 }
 
 /// In how many parts digits are summed: in one where there are tasks enough for all threads, or few digits for each bucket.
@@ -260,13 +306,14 @@ mod tests {
     #[test]
     fn every_base_is_in_its_bucket_once() {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(7);
-        for len in [1, 33, CHUNK - 1, 5 * CHUNK + 3] {
+        for len in [1, 33, CHUNK - 1, 5 * CHUNK + 2] {
             for (width, bits, shared) in [
                 (1, 0, false),
                 (1, 1, false),
                 (3, 3, false),
                 (8, 8, false),
                 (5, 15, false),
+                (11, 11, false),
                 (8, 16, true),
             ] {
                 let windows = Windows::signed(width, bits, shared);

@@ -1,6 +1,7 @@
 //! The default backend: kernels of its own for whatever this processor can do best.
 
 mod buckets;
+mod dealt;
 mod digits;
 mod eisenstein;
 mod engine;

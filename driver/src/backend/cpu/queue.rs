@@ -42,14 +42,33 @@ struct Pairs {
     len: usize,
 }
 
+/// Which bases some digits multiply.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Of<'a> {
+    /// Those from this one on.
+    From(usize),
+    /// One for each digit.
+    Each(&'a [u32]),
+}
+
+impl Of<'_> {
+    /// The base of the digit at a place.
+    #[inline(always)]
+    pub(super) fn number(self, at: usize) -> u32 {
+        match self {
+            Of::From(first) => (first + at) as u32,
+            Of::Each(bases) => bases[at],
+        }
+    }
+}
+
 /// Some of a window's digits, and where they belong.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Piece<'a> {
     pub(super) digits: &'a [u32],
-    /// The bucket of the digit zero.
+    /// The bucket of the digit zero, wrapped where that is one before the first: so no digit is zero.
     pub(super) zero: usize,
-    /// The base that the first digit multiplies.
-    pub(super) first: usize,
+    pub(super) bases: Of<'a>,
     /// How far apart a base's rotations are.
     pub(super) stride: usize,
 }
@@ -86,18 +105,17 @@ impl<E: Engine> Queue<E> {
 
     /// Puts bases into the buckets of their digits.
     pub(super) fn fill(&mut self, engine: E, scratch: &mut E::Scratch, bases: &[E::Point], piece: Piece<'_>) {
-        let (mut digits, mut first) = (piece.digits, piece.first);
-        while !digits.is_empty() {
+        let mut at = 0;
+        while at < piece.digits.len() {
             // Each makes one pair at most.
             let room = self.pairs.a.len() - self.pairs.len;
-            let (now, later) = digits.split_at(digits.len().min(room));
-            self.take_in(Piece {
-                digits: now,
-                first,
-                ..piece
-            });
-            digits = later;
-            first += now.len();
+            let end = piece.digits.len().min(at + room);
+            let digits = piece.digits[at..end].iter().copied();
+            match piece.bases {
+                Of::From(first) => self.take_in(digits.zip((first + at) as u32..), piece),
+                Of::Each(bases) => self.take_in(digits.zip(bases[at..end].iter().copied()), piece),
+            }
+            at = end;
             if self.pairs.a.len() - self.pairs.len <= self.pairs.a.len() / 32 {
                 self.add(engine, scratch, bases);
             }
@@ -132,13 +150,14 @@ impl<E: Engine> Queue<E> {
         }
     }
 
-    /// As [`Queue::fill`], for no more digits than there is room for pairs.
-    fn take_in(&mut self, piece: Piece<'_>) {
+    /// As [`Queue::fill`], for some digits of a piece with their bases, no more than there is room for pairs.
+    #[inline(always)]
+    fn take_in(&mut self, digits: impl Iterator<Item = (u32, u32)>, piece: Piece<'_>) {
         let Pairs { a, b, buckets, len } = &mut self.pairs;
         let mut end = *len;
-        for (&digit, base) in piece.digits.iter().zip(piece.first as u32..) {
+        for (digit, base) in digits {
             let number = digit & BUCKET;
-            let bucket = piece.zero + number as usize;
+            let bucket = (number as usize).wrapping_add(piece.zero);
             // The sign of a digit is at the same place as that of a reference.
             let reference = (base + ((digit & !SIGN) >> UNIT) * piece.stride as u32) | (digit & SIGN);
             let waiting = &mut self.waiting[bucket];
@@ -220,7 +239,7 @@ mod tests {
             let piece = Piece {
                 digits,
                 zero: 0,
-                first: 0,
+                bases: Of::From(0),
                 stride: points.len(),
             };
             queue.fill(engine, &mut scratch, &bases, piece);
@@ -244,7 +263,7 @@ mod tests {
         let piece = Piece {
             digits: &[3; 40],
             zero: 0,
-            first: 0,
+            bases: Of::From(0),
             stride: points.len(),
         };
         queue.fill(engine, &mut scratch, &bases, piece);
