@@ -99,8 +99,10 @@ def narrow(binary, sizes):
         for log_n in sizes:
             rows = measure(binary, "msm", log_n, "--scalars", width, "--libraries", "cpu,ark-typed")
             figures = [ms(cpu(rows, name)) for name in ("cpu", "ark-typed")]
-            out.append([f"{width}, 2^{log_n}", *figures, ratio(rows, "ark-typed")])
-    return table(["scalars", "cpu, ms", "arkworks' typed calls, ms", "arkworks : cpu"], out)
+            rows_of_two = measure(binary, "msm", log_n, "--scalars", width, "--libraries", "cpu,ark-typed", threads=2)
+            of_two = f"{rows_of_two['ark-typed']['wall_ms'] / rows_of_two['cpu']['wall_ms']:.1f}"
+            out.append([f"{width}, 2^{log_n}", *figures, ratio(rows, "ark-typed"), of_two])
+    return table(["scalars", "cpu, ms", "arkworks' typed calls, ms", "arkworks : cpu", "both on two threads, wall"], out)
 
 
 def multiples(binary, sizes):
