@@ -17,9 +17,9 @@ pub(super) const CHUNK: usize = 1 << 12;
 /// How many sums of one part one task adds to those of another.
 const JOINED: usize = 1 << 11;
 
-/// A set with no more digits than this for each bucket is filled range by range of its buckets: to deal a digit costs less than
-/// a thirtieth of an addition, and to join two parts one for each bucket.
-const DEALT: usize = 32;
+/// A set with no more digits than this for each bucket is filled range by range of its buckets: to deal so many costs as much as
+/// the addition that joins a bucket's two parts.
+const DEALT: usize = 12;
 
 /// The digits of an item's scalars, and where the bases that they multiply are.
 pub(super) struct Digits {
@@ -186,8 +186,8 @@ fn fill<'a, E: Engine>(
     summer.give(workspace);
 }
 
-/// The sums of an item's only set, by ranges of its buckets on all threads; `None` where there is one thread, or digits are better
-/// summed in parts, which are not dealt but joined.
+/// The sums of an item's only set, by ranges of its buckets on all threads; `None` where there is one thread, or parts of the
+/// digits are better summed and joined.
 fn dealt<E: Engine>(summer: &Summer<E>, bases: &[E::Point], item: &Digits, count: usize) -> Option<Vec<E::Point>> {
     let (threads, digits) = (rayon::current_num_threads(), item.digits.len());
     if threads == 1 || digits <= 2 * CHUNK || digits > DEALT * count {
@@ -313,7 +313,7 @@ mod tests {
                 (3, 3, false),
                 (8, 8, false),
                 (5, 15, false),
-                (11, 11, false),
+                (12, 12, false),
                 (8, 16, true),
             ] {
                 let windows = Windows::signed(width, bits, shared);

@@ -66,7 +66,7 @@ impl Of<'_> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Piece<'a> {
     pub(super) digits: &'a [u32],
-    /// The bucket of the digit zero, wrapped where that is one before the first: so no digit is zero.
+    /// The bucket of the digit zero; wrapped where that would be before the first, of digits that are large enough.
     pub(super) zero: usize,
     pub(super) bases: Of<'a>,
     /// How far apart a base's rotations are.
