@@ -306,7 +306,7 @@ mod tests {
     #[test]
     fn every_base_is_in_its_bucket_once() {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(7);
-        for len in [1, 33, CHUNK - 1, 5 * CHUNK + 2] {
+        for len in [1, 33, CHUNK - 1, 5 * CHUNK + 2, 5 * CHUNK + 3] {
             for (width, bits, shared) in [
                 (1, 0, false),
                 (1, 1, false),
